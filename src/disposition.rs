@@ -1,0 +1,133 @@
+//! How a call ended, in the words that every part of the dialer speaks and that stand in the results.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The outcome of an attempt, or of a contact that was not called.
+///
+/// The names are a contract: scripts match on them, so none is ever renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Disposition {
+    /// Picked up, and talked at least `min_talk`.
+    Answered,
+    /// Picked up, and ended before `min_talk`.
+    Short,
+    /// Picked up by a machine, as `capture.machine` tells.
+    Machine,
+    /// Busy (Q.850 cause 17).
+    Busy,
+    /// Not answered in time, temporarily unavailable, or any other end after a sign of life.
+    NoAnswer,
+    /// Declined by the person called.
+    Rejected,
+    /// The trunk or the network could not carry the call.
+    Congestion,
+    /// The number does not exist, or is no number at all.
+    InvalidNumber,
+    /// Asterisk refused the request, or nothing else describes the end.
+    Failed,
+    /// Dialed, and nobody can say how it ended.
+    Unknown,
+    /// Hung up because the operator stopped the run.
+    Cancelled,
+    /// On a list of numbers never to call.
+    Suppressed,
+    /// The number already stands earlier in the list.
+    Duplicate,
+}
+
+impl Disposition {
+    /// Every disposition, in the order in which they are reported.
+    pub const ALL: [Self; 13] = [
+        Self::Answered,
+        Self::Short,
+        Self::Machine,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Rejected,
+        Self::Congestion,
+        Self::InvalidNumber,
+        Self::Failed,
+        Self::Unknown,
+        Self::Cancelled,
+        Self::Suppressed,
+        Self::Duplicate,
+    ];
+
+    /// The name as it stands in the results, such as `NO ANSWER`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "ANSWERED",
+            Self::Short => "SHORT",
+            Self::Machine => "MACHINE",
+            Self::Busy => "BUSY",
+            Self::NoAnswer => "NO ANSWER",
+            Self::Rejected => "REJECTED",
+            Self::Congestion => "CONGESTION",
+            Self::InvalidNumber => "INVALID NUMBER",
+            Self::Failed => "FAILED",
+            Self::Unknown => "UNKNOWN",
+            Self::Cancelled => "CANCELLED",
+            Self::Suppressed => "SUPPRESSED",
+            Self::Duplicate => "DUPLICATE",
+        }
+    }
+
+    /// Whether a contact with this outcome is called again unless the campaign says otherwise.
+    pub const fn retried_by_default(self) -> bool {
+        matches!(self, Self::Busy | Self::NoAnswer | Self::Congestion)
+    }
+
+    /// Whether somebody or something picked up.
+    pub const fn picked_up(self) -> bool {
+        matches!(self, Self::Answered | Self::Short | Self::Machine)
+    }
+}
+
+impl fmt::Display for Disposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A name that is no disposition.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no disposition")]
+pub struct UnknownDisposition(String);
+
+impl FromStr for Disposition {
+    type Err = UnknownDisposition;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|disposition| disposition.as_str() == name)
+            .ok_or_else(|| UnknownDisposition(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for disposition in Disposition::ALL {
+            assert_eq!(
+                disposition.as_str().parse::<Disposition>().unwrap(),
+                disposition
+            );
+        }
+        assert!("ANSWER".parse::<Disposition>().is_err());
+    }
+
+    #[test]
+    fn only_the_busy_the_absent_and_the_congested_are_called_again_by_default() {
+        let retried: Vec<_> = Disposition::ALL
+            .into_iter()
+            .filter(|d| d.retried_by_default())
+            .map(Disposition::as_str)
+            .collect();
+        assert_eq!(retried, ["BUSY", "NO ANSWER", "CONGESTION"]);
+    }
+}

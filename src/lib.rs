@@ -1,0 +1,2 @@
+//! A batch dialer for Asterisk.
+pub mod disposition;

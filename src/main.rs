@@ -1,0 +1,2 @@
+//! The `dialer` command: parse, run, exit code.
+fn main() {}
