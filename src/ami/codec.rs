@@ -231,7 +231,8 @@ impl Decoder for Codec {
     }
 }
 
-fn take(found: Found, buffer: &mut BytesMut) -> Frame {
+/// Takes what was found out of the buffer.
+pub(super) fn take(found: Found, buffer: &mut BytesMut) -> Frame {
     match found {
         Found::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
         Found::Message { content, total } => {
