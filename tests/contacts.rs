@@ -46,7 +46,7 @@ impl Setup {
     }
 
     fn faults(&self, list: impl AsRef<[u8]>) -> Vec<String> {
-        let faults = self.open(list).err().expect("the list is wrong");
+        let faults = self.open(list).expect_err("the list is wrong");
         faults
             .0
             .iter()
