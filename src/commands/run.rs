@@ -10,11 +10,9 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::Failure;
-use crate::ami::client::Client;
-use crate::ami::connect;
-use crate::ami::connection;
 use crate::ami::login::Login;
-use crate::call::correlator::{Correlator, Note};
+use crate::ami::transport::Transport;
+use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
@@ -79,8 +77,8 @@ async fn dial(
     clock: Clock,
     args: &RunArgs,
 ) -> Result<u8, Failure> {
-    let client = connect(&campaign).await?;
-    probe::permissions(&client, &campaign.ami.username)
+    let link = connect(&campaign).await?;
+    probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
     let writer = target.create()?;
@@ -99,7 +97,7 @@ async fn dial(
     );
     let resources = Resources {
         list: Arc::new(list),
-        client: client.clone(),
+        link: link.clone(),
         remark: args.simulate.then_some(SIMULATED),
         campaign,
         writer,
@@ -111,7 +109,9 @@ async fn dial(
     info!("summary\n{}", progress::summary(&tally));
     let code = conclude(over, &tally);
     // Everything is written: a goodbye that gets no answer changes nothing.
-    let _ = timeout(GOODBYE, client.logoff()).await;
+    if let Some(client) = link.client() {
+        let _ = timeout(GOODBYE, client.logoff()).await;
+    }
     Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal))
 }
 
@@ -123,7 +123,7 @@ fn conclude(over: Over, tally: &Tally) -> u8 {
             info!("stopped with {} contacts left", tally.pending());
             exit::CONTACTS_LEFT
         }
-        Over::SessionLost(why) => {
+        Over::PbxLost(why) => {
             error!(
                 "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
                 tally.pending()
@@ -145,20 +145,21 @@ fn conclude(over: Over, tally: &Tally) -> u8 {
 }
 
 /// Connects to the campaign's Asterisk.
-async fn connect(campaign: &Campaign) -> Result<Client<Note>, Failure> {
+async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
     let ami = &campaign.ami;
-    let pbx = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
-    let stream = connect::connect_tcp(&ami.host, ami.port, ami.connect_timeout)
+    let transport = Transport::Tcp {
+        host: ami.host.clone(),
+        port: ami.port,
+        within: ami.connect_timeout,
+    };
+    let established = Link::establish(transport, login(campaign), ami.reconnect_for)
         .await
-        .map_err(|error| pbx(&error))?;
-    let session = connection::open(stream, &login(campaign), Correlator::new())
-        .await
-        .map_err(|error| pbx(&error))?;
+        .map_err(|error| Failure::Pbx(error.to_string()))?;
     info!(
         "logged in to {} at {}:{}",
-        session.banner, ami.host, ami.port
+        established.banner, ami.host, ami.port
     );
-    Ok(session.client)
+    Ok(established.link)
 }
 
 fn login(campaign: &Campaign) -> Login {
