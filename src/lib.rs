@@ -1,3 +1,4 @@
 //! A batch dialer for Asterisk.
 pub mod ami;
 pub mod disposition;
+pub mod sim;
