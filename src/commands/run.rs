@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{error, info};
@@ -22,12 +23,15 @@ use crate::config::{self, Campaign, Results};
 use crate::contacts::List;
 use crate::results::row;
 use crate::results::writer::{self, Sink, Writer};
+use crate::sim::{Simulator, SimulatorConfig};
 use crate::{exit, progress, signals};
 
 /// The environment variable that may hold the secret of the manager user.
 const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
 /// How long Asterisk may take to say goodbye; nothing depends on it.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+/// Bytes that the pipe to the simulated Asterisk holds in each direction.
+const PIPE: usize = 1 << 16;
 /// What stands in the `note` of every row of a rehearsal.
 const SIMULATED: &str = "simulated";
 
@@ -40,14 +44,24 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     let secret = std::env::var(SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign).map_err(usage)?;
-    let clock = Clock::system();
-    let target = Target::choose(&campaign, args, &clock)?;
+    let target = Target::choose(&campaign, args, &Clock::system())?;
     target.refuse_existing()?;
+    // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
+    // timer when there is not.
+    let virtual_time = args.simulate && !args.real_time;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .start_paused(virtual_time)
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(dial(campaign, list, target, clock, args))
+    runtime.block_on(async {
+        let clock = if virtual_time {
+            Clock::following_tokio()
+        } else {
+            Clock::system()
+        };
+        dial(campaign, list, target, clock, args).await
+    })
 }
 
 fn usage(faults: impl std::fmt::Display) -> Failure {
@@ -57,7 +71,6 @@ fn usage(faults: impl std::fmt::Display) -> Failure {
 /// Says plainly what is not there yet, rather than ignoring it.
 fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
     let asked = [
-        ("--simulate", args.simulate),
         ("--shard", args.shard.is_some()),
         ("--redial", !args.redial.is_empty()),
         ("--fresh", args.fresh),
@@ -77,7 +90,11 @@ async fn dial(
     clock: Clock,
     args: &RunArgs,
 ) -> Result<u8, Failure> {
-    let link = connect(&campaign).await?;
+    let link = if args.simulate {
+        simulate(&campaign).await?
+    } else {
+        connect(&campaign).await?
+    };
     probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
@@ -159,6 +176,27 @@ async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
         "logged in to {} at {}:{}",
         established.banner, ami.host, ami.port
     );
+    Ok(established.link)
+}
+
+/// Starts a simulated Asterisk in this process and connects to it.
+async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
+    let simulator = Simulator::new(SimulatorConfig {
+        username: campaign.ami.username.clone(),
+        secret: campaign.ami.secret.expose().to_owned(),
+        all_events: false,
+        ..SimulatorConfig::new(campaign.simulate)
+    });
+    let transport = Transport::Made(Box::new(move || {
+        let (ours, theirs) = duplex(PIPE);
+        let simulator = simulator.clone();
+        tokio::spawn(async move { simulator.serve(theirs).await });
+        Box::new(ours)
+    }));
+    let established = Link::establish(transport, login(campaign), campaign.ami.reconnect_for)
+        .await
+        .context("the simulated Asterisk")?;
+    info!("simulated: nothing is dialed");
     Ok(established.link)
 }
 
