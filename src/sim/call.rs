@@ -205,7 +205,7 @@ impl Call {
     ) {
         self.text.clear();
         self.variables.clear();
-        self.kind = if dialed.technology.eq_ignore_ascii_case(b"Local") {
+        self.kind = if dialed.is_local() {
             Kind::Local
         } else {
             Kind::Direct
@@ -644,6 +644,11 @@ impl<'a> Dialed<'a> {
         KNOWN
             .iter()
             .any(|known| known.eq_ignore_ascii_case(self.technology))
+    }
+
+    /// Whether it leads into the dialplan instead of to a trunk.
+    pub(super) fn is_local(&self) -> bool {
+        self.technology.eq_ignore_ascii_case(b"Local")
     }
 
     /// The last two digits of the number.

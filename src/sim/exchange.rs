@@ -400,11 +400,23 @@ impl Calls {
     }
 
     fn schedule(&mut self, place: u32, at: Instant) {
+        let at = self.on_grid(at);
         self.entries += 1;
         if let Some(call) = self.calls.get_mut(place as usize) {
             call.due = self.entries;
             self.due.push(Reverse((at, self.entries, place)));
         }
+    }
+
+    /// The first moment from then on at which something may happen.
+    fn on_grid(&self, at: Instant) -> Instant {
+        let step = self.config.step.as_millis();
+        if step <= 1 {
+            return at;
+        }
+        let since = at.saturating_duration_since(self.started).as_millis();
+        let on_grid = since.div_ceil(step).saturating_mul(step);
+        self.started + Duration::from_millis(u64::try_from(on_grid).unwrap_or(u64::MAX / 2))
     }
 
     fn pass_outcome(&mut self, place: u32) {
@@ -457,7 +469,11 @@ impl Calls {
         let dialed = Dialed::parse(originate.channel);
         let id = hash(0, originate.channel_id);
         let duplicate = !originate.channel_id.is_empty() && self.by_id.contains_key(&id);
-        let plan = if duplicate || !dialed.technology_is_known() {
+        let missing = self.config.endpoints.as_ref().is_some_and(|known| {
+            let mut known = known.iter();
+            !dialed.is_local() && !known.any(|name| name.as_bytes() == dialed.endpoint)
+        });
+        let plan = if duplicate || missing || !dialed.technology_is_known() {
             None
         } else {
             let string = hash(self.config.simulate.seed, originate.channel);

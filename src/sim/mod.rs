@@ -23,6 +23,7 @@ mod tests;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -49,9 +50,9 @@ pub struct Simulate {
     /// Share that get no channel.
     pub no_channel: f64,
     /// Mean of the talk time.
-    pub talk: std::time::Duration,
+    pub talk: Duration,
     /// Mean of the time until somebody answers or declines.
-    pub ring: std::time::Duration,
+    pub ring: Duration,
 }
 
 /// What a simulated Asterisk is like. [`SimulatorConfig::new`] gives one on which everything works.
@@ -67,6 +68,8 @@ pub struct SimulatorConfig {
     pub secret: String,
     /// The contexts and extensions that exist; `None`: all of them.
     pub extensions: Option<Vec<(String, String)>>,
+    /// The trunks that exist, as in the dial string; `None`: all of them. Dialing another one gets no channel.
+    pub endpoints: Option<Vec<String>>,
     /// What `CoreSettings` gives as `CoreMaxCalls`; 0 is no limit. It is not enforced.
     pub max_calls: u32,
     /// Whether every event of a call is sent. Otherwise only what an event filter for a dialer lets through:
@@ -77,6 +80,9 @@ pub struct SimulatorConfig {
     pub dialplan_variables: Vec<(String, String)>,
     /// Actions that this user may not use, by name, such as `Originate`.
     pub denied_actions: Vec<String>,
+    /// Everything happens at multiples of this after the start; later than drawn, never earlier. A coarse grid makes
+    /// a rehearsal faster, since what happens at once is told at once. Below a millisecond it means a millisecond.
+    pub step: Duration,
     /// Whether every dial string is kept for [`Simulator::dialed`]. Memory grows with it.
     pub record_dialed: bool,
 }
@@ -90,10 +96,12 @@ impl SimulatorConfig {
             username: "dialer".to_owned(),
             secret: "simulated".to_owned(),
             extensions: None,
+            endpoints: None,
             max_calls: 0,
             all_events: true,
             dialplan_variables: Vec::new(),
             denied_actions: Vec::new(),
+            step: Duration::from_millis(1),
             record_dialed: false,
         }
     }

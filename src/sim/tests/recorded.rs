@@ -45,6 +45,9 @@ fn shape(message: &Message) -> String {
         let races = dialing && key.starts_with("DestChannelState");
         if SAME_VALUE.contains(&key) && !races {
             shape.push_str(": ");
+            // The number dialed is the extension of a Local channel; here it also asks for the fate.
+            let is_number = key == "Exten" && value.len() == 3 && value.starts_with(b"1");
+            let value = if is_number { b"100" } else { value };
             shape.push_str(std::str::from_utf8(value).unwrap());
         }
         shape.push('\n');
