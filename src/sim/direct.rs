@@ -68,7 +68,7 @@ pub(super) fn sign(call: &mut Call, events: &mut Events<'_>) {
         events.dial_state(None, &call.leg(), "PROGRESS");
         return;
     }
-    let before = call.plan.order >> 11 & 3 == 0;
+    let before = (call.plan.order >> 11).is_multiple_of(4);
     if before {
         events.dial_state(None, &call.leg(), "RINGING");
     }

@@ -4,12 +4,14 @@
 //! everything as the real one does, and is measured against recordings of it. It knows tokio's clock only, and uses
 //! no task or thread of its own: whoever serves a session advances the calls of all of them.
 //!
-//! [`fate`] decides what becomes of a call, `direct` and `local` tell it, `event` words it, `exchange` keeps the calls
-//! and what is due, `session` and `action` speak to one client. Of the rest of the crate it shares the messages,
+//! `fate` decides what becomes of a call, `direct` and `local` tell it, `event` words it, `calls` keeps the calls and
+//! what is due, `exchange` passes it on to the sessions, `session` and `action` speak to one client. Of the rest of the crate it shares the messages,
 //! framing and escaping of `ami`, and `[simulate]` of the campaign file; nothing that the dialer thinks about calls.
 
 mod action;
 mod call;
+mod calls;
+mod dialed;
 mod direct;
 mod event;
 mod exchange;
@@ -152,12 +154,12 @@ impl Simulator {
     /// The most calls that ever lived at once on a trunk: what follows `@` in the dial string, or the first part of
     /// `SIP/trunk/number`. Only the first thousand names are counted.
     pub fn most_calls_on(&self, trunk: &str) -> usize {
-        self.lock().most_calls_on(trunk.as_bytes())
+        self.lock().calls().most_calls_on(trunk.as_bytes())
     }
 
     /// Every dial string in the order of arrival, if they are recorded.
     pub fn dialed(&self) -> Vec<String> {
-        self.lock().dialed()
+        self.lock().calls().dialed().to_vec()
     }
 
     /// `core stop now`: all calls are hung up, `Shutdown` follows a second later, then every session is closed and

@@ -1,6 +1,7 @@
 //! The simulator beside recordings of a real Asterisk 22: the same events, with the same headers in the same order.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
@@ -89,7 +90,7 @@ async fn tells_what_is_recorded(name: &str, channel: &str, more: &str) {
         } else {
             "only simulated"
         };
-        differences.push_str(&format!("--- {whose} ({count}):\n{shape}\n"));
+        write!(differences, "--- {whose} ({count}):\n{shape}\n").unwrap();
     }
     assert!(differences.is_empty(), "{name}:\n{differences}");
     keeps_the_order_within_a_channel(&simulated);
