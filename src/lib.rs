@@ -1,2 +1,3 @@
 //! A batch dialer for Asterisk.
+pub mod ami;
 pub mod disposition;

@@ -1,0 +1,487 @@
+//! Where one AMI message ends and the next begins.
+//!
+//! The stream is a banner line, then messages of header lines that each end with an empty line. This module finds
+//! the ends and survives whatever else may come; it does not know what a message means.
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::{memchr, memchr_iter};
+use tokio_util::codec::Decoder;
+
+use super::message::{Message, split_header};
+
+/// The longest message that is kept, in bytes, its final empty line not counted. Asterisk's own are a few
+/// kilobytes; only the output of a CLI command comes anywhere near.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// The longest banner, in bytes. Asterisk's is about 30.
+pub const MAX_BANNER: usize = 1024;
+
+/// How much of the first line of something skipped is kept for the log.
+const MAX_HEAD: usize = 80;
+
+/// A piece of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// The first line of a session, without its end. A line longer than [`MAX_BANNER`] is cut there.
+    Banner(Bytes),
+    /// One message.
+    Message(Message),
+    /// Something that could not be used and was passed over.
+    Skipped {
+        /// How long it was, its final empty line included.
+        bytes: usize,
+        /// What was wrong with it.
+        why: &'static str,
+        /// The beginning of its first line.
+        head: Bytes,
+    },
+}
+
+/// A piece of the stream that still stands at the beginning of the buffer.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A banner line of `content` bytes; the next piece begins at `total`.
+    Banner { content: usize, total: usize },
+    /// A message of `content` bytes; the next piece begins at `total`.
+    Message { content: usize, total: usize },
+    /// Something unusable, already taken out of the buffer.
+    Skipped {
+        bytes: usize,
+        why: &'static str,
+        head: Bytes,
+    },
+}
+
+/// Cuts a byte stream into [`Frame`]s.
+///
+/// Lines end with `\r\n` or `\n`, and so does the empty line after a message, in any mixture: some versions of
+/// Asterisk ended one list with `\r\n\n`. Empty lines between messages mean nothing. A message is passed over when
+/// it is longer than [`MAX_MESSAGE`], or when its first line is no header. How the bytes were cut into reads never
+/// changes the frames, and no byte is looked at for an end twice.
+#[derive(Debug)]
+pub struct Codec {
+    state: State,
+    /// Up to here the buffer holds no end of a message.
+    scanned: usize,
+    limit: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Banner,
+    Messages,
+    /// Inside a message that is too long: what of it was thrown away so far.
+    TooLong {
+        bytes: usize,
+        head: Bytes,
+    },
+}
+
+const TOO_LONG: &str = "a message is too long";
+const NO_HEADER: &str = "the first line of a message is no header";
+const CUT_OFF: &str = "the stream ended inside a message";
+
+impl Codec {
+    /// For what Asterisk sends: a banner, then messages.
+    pub fn new() -> Self {
+        Self {
+            state: State::Banner,
+            scanned: 0,
+            limit: MAX_MESSAGE,
+        }
+    }
+
+    /// For what a client sends: messages from the first byte.
+    pub fn without_banner() -> Self {
+        Self {
+            state: State::Messages,
+            ..Self::new()
+        }
+    }
+
+    /// Looks for the next piece; `None` says that more bytes are needed.
+    ///
+    /// A banner or message found is left in the buffer, so that one that nobody wants costs nothing. The caller takes
+    /// its `total` bytes out before it asks again.
+    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<Found> {
+        match &self.state {
+            State::Banner => self.find_banner(buffer),
+            State::Messages => self.find_message(buffer),
+            State::TooLong { .. } => self.find_end_of_too_long(buffer),
+        }
+    }
+
+    /// What is left when the stream has ended, if anything is.
+    pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<Found> {
+        if let Some(found) = self.find(buffer) {
+            return Some(found);
+        }
+        let (skipped, head) = match std::mem::replace(&mut self.state, State::Messages) {
+            State::TooLong { bytes, head } => (bytes, head),
+            State::Banner | State::Messages => (0, head_of(buffer)),
+        };
+        let bytes = skipped + buffer.len();
+        buffer.clear();
+        self.scanned = 0;
+        (bytes > 0).then_some(Found::Skipped {
+            bytes,
+            why: CUT_OFF,
+            head,
+        })
+    }
+
+    fn find_banner(&mut self, buffer: &[u8]) -> Option<Found> {
+        let line = &buffer[..buffer.len().min(MAX_BANNER)];
+        let (content, total) = match memchr(b'\n', line) {
+            Some(end) => (
+                line[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len),
+                end + 1,
+            ),
+            None if line.len() == MAX_BANNER => (MAX_BANNER, MAX_BANNER),
+            None => return None,
+        };
+        self.state = State::Messages;
+        Some(Found::Banner { content, total })
+    }
+
+    fn find_message(&mut self, buffer: &mut BytesMut) -> Option<Found> {
+        if self.scanned == 0 {
+            drop_empty_lines(buffer);
+            if **buffer == *b"\r" {
+                return None;
+            }
+        }
+        match find_end(buffer, self.scanned) {
+            Ok(End { content, total }) => {
+                self.scanned = 0;
+                let why = if content > self.limit {
+                    TOO_LONG
+                } else if split_header(first_line(&buffer[..content])).is_none() {
+                    NO_HEADER
+                } else {
+                    return Some(Found::Message { content, total });
+                };
+                let head = head_of(buffer);
+                buffer.advance(total);
+                Some(Found::Skipped {
+                    bytes: total,
+                    why,
+                    head,
+                })
+            }
+            // An end found from here on would come after more than the limit.
+            Err(open) if open >= self.limit => {
+                self.scanned = 0;
+                self.state = State::TooLong {
+                    bytes: open,
+                    head: head_of(buffer),
+                };
+                buffer.advance(open);
+                None
+            }
+            Err(open) => {
+                self.scanned = open;
+                None
+            }
+        }
+    }
+
+    fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<Found> {
+        let State::TooLong { bytes, head } = &mut self.state else {
+            return None;
+        };
+        match find_end(buffer, 0) {
+            Ok(End { total, .. }) => {
+                buffer.advance(total);
+                let found = Found::Skipped {
+                    bytes: *bytes + total,
+                    why: TOO_LONG,
+                    head: std::mem::take(head),
+                };
+                self.state = State::Messages;
+                Some(found)
+            }
+            Err(open) => {
+                buffer.advance(open);
+                *bytes += open;
+                None
+            }
+        }
+    }
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder for Codec {
+    type Item = Frame;
+    type Error = io::Error;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
+        Ok(self.find(buffer).map(|found| take(found, buffer)))
+    }
+
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
+        Ok(self.find_at_end(buffer).map(|found| take(found, buffer)))
+    }
+}
+
+/// Takes what was found out of the buffer.
+pub(super) fn take(found: Found, buffer: &mut BytesMut) -> Frame {
+    match found {
+        Found::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
+        Found::Message { content, total } => {
+            Frame::Message(Message::from_bytes(split(buffer, content, total)))
+        }
+        Found::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
+    }
+}
+
+/// Takes `total` bytes out of the buffer and gives the first `content` of them, without copying.
+pub(super) fn split(buffer: &mut BytesMut, content: usize, total: usize) -> Bytes {
+    let mut frame = buffer.split_to(total);
+    frame.truncate(content);
+    frame.freeze()
+}
+
+struct End {
+    content: usize,
+    total: usize,
+}
+
+/// Looks for a line end that an empty line follows; `Err` says up to where there is none for certain.
+fn find_end(buffer: &[u8], from: usize) -> Result<End, usize> {
+    for offset in memchr_iter(b'\n', &buffer[from..]) {
+        let content = from + offset + 1;
+        let total = match buffer[content..] {
+            [b'\n', ..] => content + 1,
+            [b'\r', b'\n', ..] => content + 2,
+            [] | [b'\r'] => return Err(content - 1),
+            _ => continue,
+        };
+        return Ok(End { content, total });
+    }
+    Err(buffer.len())
+}
+
+fn drop_empty_lines(buffer: &mut BytesMut) {
+    loop {
+        match buffer[..] {
+            [b'\n', ..] => buffer.advance(1),
+            [b'\r', b'\n', ..] => buffer.advance(2),
+            _ => return,
+        }
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())]
+}
+
+fn head_of(buffer: &[u8]) -> Bytes {
+    let line = first_line(buffer);
+    Bytes::copy_from_slice(&line[..line.len().min(MAX_HEAD)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn short(limit: usize) -> Codec {
+        Codec {
+            limit,
+            ..Codec::without_banner()
+        }
+    }
+
+    /// Feeds the chunks one after the other, then the end of the stream.
+    fn frames<'a>(mut codec: Codec, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Frame> {
+        let mut buffer = BytesMut::new();
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            buffer.extend_from_slice(chunk);
+            while let Some(frame) = codec.decode(&mut buffer).unwrap() {
+                frames.push(frame);
+            }
+        }
+        while let Some(frame) = codec.decode_eof(&mut buffer).unwrap() {
+            frames.push(frame);
+        }
+        assert!(buffer.is_empty());
+        frames
+    }
+
+    fn message(text: &'static str) -> Frame {
+        Frame::Message(Message::from_bytes(text.as_bytes()))
+    }
+
+    #[test]
+    fn the_first_line_is_the_banner_and_no_empty_line_follows_it() {
+        let stream = b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\n\r\n";
+        assert_eq!(
+            frames(Codec::new(), [&stream[..]]),
+            [
+                Frame::Banner(Bytes::from_static(b"Asterisk Call Manager/11.0.0")),
+                message("Response: Success\r\n"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endless_banner_is_cut() {
+        let stream = vec![b'x'; MAX_BANNER + 1];
+        let frames = frames(Codec::new(), stream.chunks(7));
+        assert_eq!(
+            frames[0],
+            Frame::Banner(Bytes::from(vec![b'x'; MAX_BANNER]))
+        );
+    }
+
+    #[test]
+    fn every_kind_of_empty_line_ends_a_message() {
+        let stream = b"A: 1\r\n\r\nB: 2\r\n\nC: 3\n\nD: 4\n\r\n\r\n\nE: \r\n\r\n";
+        assert_eq!(
+            frames(Codec::without_banner(), [&stream[..]]),
+            [
+                message("A: 1\r\n"),
+                message("B: 2\r\n"),
+                message("C: 3\n"),
+                message("D: 4\n"),
+                message("E: \r\n"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_without_a_header_at_its_head_is_passed_over_and_the_next_is_read() {
+        let stream =
+            b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\nEvent: A\r\nnonsense\r\nX: y\r\n\r\n";
+        let frames = frames(Codec::without_banner(), [&stream[..]]);
+        assert_eq!(
+            frames[0],
+            Frame::Skipped {
+                bytes: 39,
+                why: NO_HEADER,
+                head: Bytes::from_static(b"HTTP/1.1 400 Bad Request\r"),
+            }
+        );
+        let Frame::Message(message) = &frames[1] else {
+            panic!("{frames:?}")
+        };
+        assert_eq!(message.get("X"), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn a_message_of_the_greatest_length_is_kept_and_a_longer_one_is_reported_once() {
+        for chunk in [1, 3, 64] {
+            let kept = b"A: 345678\r\n\r\n";
+            let stream = [&kept[..], b"B: 3456789\r\nC: 1\r\n\r\n", b"D: 1\n\n"].concat();
+            assert_eq!(
+                frames(short(11), stream.chunks(chunk)),
+                [
+                    message("A: 345678\r\n"),
+                    Frame::Skipped {
+                        bytes: 20,
+                        why: TOO_LONG,
+                        head: Bytes::from_static(b"B: 3456789\r"),
+                    },
+                    message("D: 1\n"),
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_that_never_ends_takes_no_more_memory_than_the_limit() {
+        let mut codec = Codec::without_banner();
+        let mut buffer = BytesMut::new();
+        for _ in 0..(3 * MAX_MESSAGE / 4096) {
+            buffer.extend_from_slice(&[b'x'; 4096]);
+            assert_eq!(codec.decode(&mut buffer).unwrap(), None);
+            assert!(buffer.len() <= MAX_MESSAGE + 4096);
+        }
+        buffer.extend_from_slice(b"\r\n\r\n");
+        assert!(matches!(
+            codec.decode(&mut buffer).unwrap(),
+            Some(Frame::Skipped { bytes, .. }) if bytes == 3 * MAX_MESSAGE + 4
+        ));
+    }
+
+    #[test]
+    fn a_message_cut_off_by_the_end_of_the_stream_is_reported() {
+        assert_eq!(
+            frames(Codec::without_banner(), [&b"Event: Hangup\r\nCau"[..]]),
+            [Frame::Skipped {
+                bytes: 18,
+                why: CUT_OFF,
+                head: Bytes::from_static(b"Event: Hangup\r"),
+            }]
+        );
+    }
+
+    #[test]
+    fn bytes_that_come_one_at_a_time_are_not_searched_again() {
+        let mut codec = Codec::without_banner();
+        let mut buffer = BytesMut::new();
+        for _ in 0..1000 {
+            buffer.extend_from_slice(b"x");
+            codec.decode(&mut buffer).unwrap();
+            assert_eq!(codec.scanned, buffer.len());
+        }
+    }
+
+    /// Bytes that look a little like AMI, so that ends, colons and returns meet in every way.
+    fn nearly_ami() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => Just(b"\r\n".to_vec()),
+            2 => Just(b"\n".to_vec()),
+            1 => Just(b"\r".to_vec()),
+            2 => Just(b"K: v".to_vec()),
+            1 => Just(b":".to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 0..12),
+        ];
+        proptest::collection::vec(piece, 0..200).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn reads_of_any_size_give_the_same_frames(
+            stream in nearly_ami(),
+            sizes in proptest::collection::vec(1..9_usize, 1..8),
+            limit in MAX_HEAD..120_usize,
+            banner: bool,
+        ) {
+            let codec = || Codec {
+                state: if banner { State::Banner } else { State::Messages },
+                ..short(limit)
+            };
+            let mut chunks = Vec::new();
+            let mut rest = &stream[..];
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, after) = rest.split_at((*size).min(rest.len()));
+                chunks.push(chunk);
+                rest = after;
+            }
+            prop_assert_eq!(frames(codec(), chunks), frames(codec(), [&stream[..]]));
+        }
+
+        #[test]
+        fn any_bytes_at_all_are_survived(stream: Vec<u8>) {
+            for frame in frames(Codec::new(), [&stream[..]]) {
+                if let Frame::Message(message) = frame {
+                    let _ = (message.event(), message.is_response(), message.headers().count());
+                    let _ = format!("{message:?}");
+                }
+            }
+        }
+    }
+}

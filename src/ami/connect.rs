@@ -1,0 +1,91 @@
+//! From host and port to a TCP connection, and what to look at when there is none.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The host's name leads nowhere.
+    #[error(
+        "cannot find the address of {host:?}: {source}: check host in [ami] and the name service"
+    )]
+    Unresolved {
+        /// The host.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Nothing listens there.
+    #[error(
+        "{address} refused the connection: check that Asterisk is running there, and that [general] in manager.conf \
+         has `enabled = yes` and this port and a bindaddr that can be reached from here"
+    )]
+    Refused {
+        /// Host and port.
+        address: String,
+    },
+    /// No answer at all.
+    #[error(
+        "{address} did not answer within {after:?}: check host and port in [ami], and firewalls on the way"
+    )]
+    Timeout {
+        /// Host and port.
+        address: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// Anything else.
+    #[error("cannot connect to {address}: {source}")]
+    Io {
+        /// Host and port.
+        address: String,
+        /// What happened.
+        source: io::Error,
+    },
+}
+
+/// Connects to the manager interface. Small writes leave at once (`TCP_NODELAY`): an action is a small write.
+///
+/// # Errors
+///
+/// Each names host and port and says what to look at. The timeout is for all of it, the name service included.
+pub async fn connect_tcp(
+    host: &str,
+    port: u16,
+    within: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let connected = timeout(within, connect(host, port, &address)).await;
+    connected.unwrap_or(Err(ConnectError::Timeout {
+        address,
+        after: within,
+    }))
+}
+
+async fn connect(host: &str, port: u16, address: &str) -> Result<TcpStream, ConnectError> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<_> = found
+        .map_err(|source| ConnectError::Unresolved {
+            host: host.to_owned(),
+            source,
+        })?
+        .collect();
+    let failed = |source: io::Error| {
+        let address = address.to_owned();
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectError::Refused { address },
+            _ => ConnectError::Io { address, source },
+        }
+    };
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
+}

@@ -1,0 +1,254 @@
+//! The dialogue at the beginning of a session: banner, challenge, login.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout_at};
+
+use super::action::{Action, ActionError};
+use super::codec::Frame;
+use super::message::{Message, shown};
+use super::wire::Wire;
+
+/// The events asked for at the login, as classes of manager.conf. `call` and `dialplan` carry the calls, `system`
+/// carries `FullyBooted` and `Shutdown`. Asterisk sends of them what the user's `read` line allows.
+const EVENTS: &str = "system,call,dialplan";
+
+/// How the secret is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// By the MD5 sum of a challenge and the secret, which does not cross the network.
+    Md5,
+    /// By the secret itself.
+    Plain,
+}
+
+/// Who logs in, and how long that may take.
+#[derive(Clone)]
+pub struct Login {
+    /// The user, a section of manager.conf.
+    pub username: String,
+    secret: String,
+    /// How the secret is proven.
+    pub auth: Auth,
+    /// From the connection to the accepted login. Asterisk takes a second to refuse one.
+    pub timeout: Duration,
+}
+
+impl Login {
+    /// A login; `timeout` is for all of it, banner and answers.
+    pub fn new(
+        username: impl Into<String>,
+        secret: impl Into<String>,
+        auth: Auth,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            username: username.into(),
+            secret: secret.into(),
+            auth,
+            timeout,
+        }
+    }
+
+    /// What the other side said, fit to be shown: a peer that echoes the secret must not bring it into a log.
+    fn quoted(&self, text: &[u8]) -> String {
+        let text = shown(text);
+        if self.secret.is_empty() {
+            text
+        } else {
+            text.replace(&self.secret, "[secret]")
+        }
+    }
+}
+
+/// Leaves the secret out.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("username", &self.username)
+            .field("auth", &self.auth)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Asterisk kept silent.
+    #[error(
+        "no {waiting_for} came from Asterisk within {after:?}: check that host and port are those of the manager \
+         interface (a port for TLS says nothing to a client without TLS) and that Asterisk is not stuck"
+    )]
+    Timeout {
+        /// What should have come.
+        waiting_for: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// Something else than Asterisk's manager interface listens there.
+    #[error(
+        "this is not Asterisk's manager interface, it began with {began:?}: check host and port, the manager's port \
+         is 5038 unless manager.conf says otherwise"
+    )]
+    NotAmi {
+        /// What it said first, made fit to be shown.
+        began: String,
+    },
+    /// Wrong user or secret, or an address that may not log in.
+    #[error(
+        "Asterisk refused the login of user {username:?} ({message}): check [{username}] and its secret in \
+         manager.conf, and that its permit and deny lines let this machine in; then run `manager reload` in \
+         Asterisk's console"
+    )]
+    Refused {
+        /// The user.
+        username: String,
+        /// What Asterisk said, made fit to be shown.
+        message: String,
+    },
+    /// The login was accepted, but Asterisk did not say that it is ready for calls.
+    #[error(
+        "Asterisk accepted the login but sent no FullyBooted event within {after:?}: either it is still starting, or \
+         `read` of [{username}] in manager.conf lacks `system`"
+    )]
+    NotBooted {
+        /// The user.
+        username: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The connection was closed in the middle of the login.
+    #[error(
+        "Asterisk closed the connection before any {waiting_for} came: it may be stopping, or authlimit and \
+         authtimeout in manager.conf are too low"
+    )]
+    Closed {
+        /// What should have come.
+        waiting_for: &'static str,
+    },
+    /// The connection broke in the middle of the login.
+    #[error("the connection broke before any {waiting_for} came: {source}")]
+    Io {
+        /// What should have come.
+        waiting_for: &'static str,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The user's name or secret cannot be sent.
+    #[error("this user or secret cannot be sent to Asterisk: {0}")]
+    Unsendable(#[from] ActionError),
+}
+
+impl LoginError {
+    /// Whether another try may end better, without anyone changing a file first.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::NotBooted { .. }
+            | Self::Closed { .. }
+            | Self::Io { .. } => true,
+            Self::NotAmi { .. } | Self::Refused { .. } | Self::Unsendable(_) => false,
+        }
+    }
+}
+
+/// Reads the banner and logs in; gives the banner. Nothing else is sent, as Asterisk asks for it.
+pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
+    wire: &mut Wire<S>,
+    login: &Login,
+) -> Result<String, LoginError> {
+    let step = Step {
+        login,
+        deadline: Instant::now() + login.timeout,
+    };
+    let banner = match step.wait("banner", wire.frame()).await? {
+        Frame::Banner(line) if is_banner(&line) => shown(&line),
+        Frame::Banner(line) => return Err(step.not_ami(&line)),
+        Frame::Skipped { head, .. } => return Err(step.not_ami(&head)),
+        Frame::Message(message) => return Err(step.not_ami(message.as_bytes())),
+    };
+    let action = match login.auth {
+        Auth::Plain => step.login_action()?.header("Secret", &login.secret)?,
+        Auth::Md5 => {
+            let challenge = Action::new("Challenge", "challenge")?.header("AuthType", "MD5")?;
+            let response = step
+                .wait("answer to the challenge", wire.ask(&challenge))
+                .await?;
+            let Some(challenge) = response.get("Challenge").filter(|_| !response.is_error()) else {
+                return Err(step.refused(&response));
+            };
+            step.login_action()?
+                .header("AuthType", "MD5")?
+                .header("Key", md5_key(challenge, &login.secret))?
+        }
+    };
+    let response = step.wait("answer to the login", wire.ask(&action)).await?;
+    if response.get("Response").is_some_and(|r| r == b"Success") {
+        Ok(banner)
+    } else {
+        Err(step.refused(&response))
+    }
+}
+
+struct Step<'a> {
+    login: &'a Login,
+    deadline: Instant,
+}
+
+impl Step<'_> {
+    async fn wait<T>(
+        &self,
+        waiting_for: &'static str,
+        step: impl Future<Output = io::Result<Option<T>>>,
+    ) -> Result<T, LoginError> {
+        match timeout_at(self.deadline, step).await {
+            Ok(Ok(Some(value))) => Ok(value),
+            Ok(Ok(None)) => Err(LoginError::Closed { waiting_for }),
+            Ok(Err(source)) => Err(LoginError::Io {
+                waiting_for,
+                source,
+            }),
+            Err(_) => Err(LoginError::Timeout {
+                waiting_for,
+                after: self.login.timeout,
+            }),
+        }
+    }
+
+    fn login_action(&self) -> Result<Action, ActionError> {
+        Action::new("Login", "login")?
+            .header("Username", &self.login.username)?
+            .header("Events", EVENTS)
+    }
+
+    fn not_ami(&self, began: &[u8]) -> LoginError {
+        LoginError::NotAmi {
+            began: self.login.quoted(began),
+        }
+    }
+
+    fn refused(&self, response: &Message) -> LoginError {
+        LoginError::Refused {
+            username: self.login.username.clone(),
+            message: self
+                .login
+                .quoted(response.get("Message").unwrap_or(b"no reason given")),
+        }
+    }
+}
+
+/// The version behind the words is not looked at: a new Asterisk is no reason to fail.
+fn is_banner(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"Call Manager").is_some()
+}
+
+/// The `Key:` of an MD5 login, in lower-case hexadecimal as Asterisk compares it.
+fn md5_key(challenge: &[u8], secret: &str) -> String {
+    let digest = Md5::new().chain_update(challenge).chain_update(secret);
+    format!("{:032x}", u128::from_be_bytes(digest.finalize().into()))
+}
