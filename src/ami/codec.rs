@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memmem};
 use tokio_util::codec::Decoder;
 
 use super::message::{Message, split_header};
@@ -66,6 +66,7 @@ pub struct Codec {
     /// Up to here the buffer holds no end of a message.
     scanned: usize,
     limit: usize,
+    ends: Ends,
 }
 
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl Codec {
             state: State::Banner,
             scanned: 0,
             limit: MAX_MESSAGE,
+            ends: Ends::new(),
         }
     }
 
@@ -153,7 +155,7 @@ impl Codec {
                 return None;
             }
         }
-        match find_end(buffer, self.scanned) {
+        match self.ends.find(buffer, self.scanned) {
             Ok(End { content, total }) => {
                 self.scanned = 0;
                 let why = if content > self.limit {
@@ -192,7 +194,7 @@ impl Codec {
         let State::TooLong { bytes, head } = &mut self.state else {
             return None;
         };
-        match find_end(buffer, 0) {
+        match self.ends.find(buffer, 0) {
             Ok(End { total, .. }) => {
                 buffer.advance(total);
                 let found = Found::Skipped {
@@ -254,19 +256,60 @@ struct End {
     total: usize,
 }
 
-/// Looks for a line end that an empty line follows; `Err` says up to where there is none for certain.
-fn find_end(buffer: &[u8], from: usize) -> Result<End, usize> {
-    for offset in memchr_iter(b'\n', &buffer[from..]) {
-        let content = from + offset + 1;
-        let total = match buffer[content..] {
-            [b'\n', ..] => content + 1,
-            [b'\r', b'\n', ..] => content + 2,
-            [] | [b'\r'] => return Err(content - 1),
-            _ => continue,
-        };
-        return Ok(End { content, total });
+/// Looks for the two ways in which an empty line can follow a line.
+#[derive(Debug)]
+struct Ends {
+    with_return: memmem::Finder<'static>,
+    without: memmem::Finder<'static>,
+}
+
+impl Ends {
+    /// How far is looked for one way before the other gets its turn: a peer that only knows the one must not have
+    /// the whole buffer searched for the other at every message.
+    const WINDOW: usize = 4096;
+
+    fn new() -> Self {
+        Self {
+            with_return: memmem::Finder::new(b"\n\r\n"),
+            without: memmem::Finder::new(b"\n\n"),
+        }
     }
-    Err(buffer.len())
+
+    /// The first end; `Err` says up to where there is none for certain.
+    fn find(&self, buffer: &[u8], from: usize) -> Result<End, usize> {
+        let mut start = from;
+        loop {
+            let end = buffer.len().min(start + Self::WINDOW);
+            let window = &buffer[start..end];
+            let with_return = self.with_return.find(window);
+            // The first line feed of this end may be the second of the other.
+            let before = with_return.map_or(window, |at| &window[..=at]);
+            if let Some(at) = self.without.find(before) {
+                let content = start + at + 1;
+                return Ok(End {
+                    content,
+                    total: content + 1,
+                });
+            }
+            if let Some(at) = with_return {
+                let content = start + at + 1;
+                return Ok(End {
+                    content,
+                    total: content + 2,
+                });
+            }
+            // An end may have begun in the last two bytes.
+            let open = match window {
+                [.., b'\n', b'\r'] => end - 2,
+                [.., b'\n'] => end - 1,
+                _ => end,
+            };
+            if end == buffer.len() {
+                return Err(open);
+            }
+            start = open;
+        }
+    }
 }
 
 fn drop_empty_lines(buffer: &mut BytesMut) {
@@ -423,6 +466,18 @@ mod tests {
                 head: Bytes::from_static(b"Event: Hangup\r"),
             }]
         );
+    }
+
+    #[test]
+    fn an_end_is_found_across_the_windows_in_which_it_is_looked_for() {
+        for end in ["\r\n\r\n", "\n\n"] {
+            for length in Ends::WINDOW - 8..Ends::WINDOW + 2 {
+                let stream = format!("A: {}{end}B: 1\n\n", "x".repeat(length));
+                let frames = frames(Codec::without_banner(), [stream.as_bytes()]);
+                assert_eq!(frames.len(), 2, "{end:?} {length}");
+                assert_eq!(frames[1], message("B: 1\n"));
+            }
+        }
     }
 
     #[test]

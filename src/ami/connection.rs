@@ -197,11 +197,10 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
             tokio::select! {
                 biased;
                 written = write(writer, output), if self.unflushed => {
-                    self.unflushed = !output.is_empty();
+                    self.unflushed = false;
                     if let Err(error) = written {
                         // What the other side said before it broke off is still to be read.
                         output.clear();
-                        self.unflushed = false;
                         self.end(error.into(), Instant::now());
                     }
                 }

@@ -33,8 +33,6 @@ pub(super) struct Inbox<H> {
     pub(super) handler: H,
     /// By `ActionID`.
     pending: HashMap<Vec<u8>, Pending>,
-    /// How many of `pending` are lists. While there is none, no event's `ActionID` is looked for.
-    lists: usize,
     /// `FullyBooted` has come.
     pub(super) booted: bool,
     /// `Shutdown` has come.
@@ -47,7 +45,6 @@ impl<H: Handler> Inbox<H> {
         Self {
             handler,
             pending: HashMap::new(),
-            lists: 0,
             booted: false,
             shutdown: false,
             complaints: Complaints::default(),
@@ -56,7 +53,6 @@ impl<H: Handler> Inbox<H> {
 
     /// From now on the answer to this action goes there.
     pub(super) fn expect(&mut self, action: &Action, pending: Pending) {
-        self.lists += usize::from(matches!(pending, Pending::List { .. }));
         self.pending.insert(action.action_id().to_vec(), pending);
     }
 
@@ -95,7 +91,8 @@ impl<H: Handler> Inbox<H> {
             b"Shutdown" => self.shutdown = true,
             _ => {}
         }
-        if self.lists > 0 && self.list_event(frame) {
+        // Mostly nobody waits, and then no event's id is looked for.
+        if !self.pending.is_empty() && self.list_event(frame) {
             input.advance(total);
         } else if self.handler.wants(name) {
             let message = Message::from_bytes(split(input, content, total));
@@ -127,7 +124,6 @@ impl<H: Handler> Inbox<H> {
                     self.pending.insert(id, Pending::List { reply, items });
                     return;
                 }
-                self.lists -= 1;
                 let _ = reply.send(if message.is_error() {
                     let refusal = message.get("Message").unwrap_or(b"no reason given");
                     Err(ListError::Refused(shown(refusal)))
@@ -154,7 +150,6 @@ impl<H: Handler> Inbox<H> {
             return true;
         }
         if let Some(Pending::List { reply, items }) = self.pending.remove(id) {
-            self.lists -= 1;
             let _ = reply.send(Ok(items));
         }
         true

@@ -12,6 +12,8 @@ pub mod connection;
 mod inbox;
 pub mod login;
 pub mod message;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use action::{Action, ActionError, check_header, check_variable, escape_variable};

@@ -1,0 +1,535 @@
+//! Ties what Asterisk says to the call that it is about.
+//!
+//! The correlator runs inside the task that owns the AMI connection, so it never waits: it gathers [`Signals`] and
+//! resolves the call's oneshot when no more is to be expected. Responses, `OriginateResponse`, `VarSet` and `Hangup`
+//! come in any order; each of three paths finds the call: the `ActionID`, the Uniqueid that was chosen as `ChannelId`,
+//! and the Uniqueid that `VarSet CALLID` names. What the signals mean is decided elsewhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::id::CallId;
+use super::pace::TrunkLog;
+use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
+use crate::ami::client::SessionError;
+use crate::ami::connection::Handler;
+use crate::ami::message::{Message, unescape_c};
+
+/// How long a call that failed without a channel may still get one. `OriginateResponse` overtakes the events of its
+/// own channel by milliseconds, and an originate without a channel gets no event at all.
+const NO_CHANNEL_GRACE: Duration = Duration::from_secs(1);
+/// How long the hangups of the other legs may lag behind that of the originated channel.
+const LEGS_GRACE: Duration = Duration::from_secs(1);
+/// How long `OriginateResponse` may lag behind the hangup of its channel.
+const RESPONSE_GRACE: Duration = Duration::from_secs(5);
+/// How long the end of a call that Asterisk says it does not know may still be on its way.
+const ABANDON_GRACE: Duration = Duration::from_secs(2);
+
+/// The channel that a failed originate runs the extension `failed` on: it carries the call's variables, and is not it.
+const SPOOL_FAILED: &[u8] = b"OutgoingSpoolFailed";
+
+/// What the tasks of the calls tell the correlator.
+#[derive(Debug)]
+pub enum Note {
+    /// A call whose Originate is written next.
+    Register {
+        /// Its id.
+        id: CallId,
+        /// Where its signals go when it is over.
+        done: oneshot::Sender<Signals>,
+        /// Where the moment of writing and signs of life are noted.
+        trunk: TrunkLog,
+    },
+    /// An Originate that places no call, written next to see whether this login may dial.
+    Probe {
+        /// Its `ActionID`.
+        id: CallId,
+        /// Where the answer goes.
+        done: oneshot::Sender<Probed>,
+    },
+    /// Asterisk does not know the call's channel: if its end does not come soon, it was missed.
+    Abandon(CallId),
+}
+
+/// What came back for an Originate that places no call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// Its `OriginateResponse` came: originating is allowed, and its events reach us.
+    Heard,
+    /// Asterisk refused it, with this message.
+    Refused(String),
+}
+
+/// Gathers the signals of the calls in flight.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    calls: HashMap<CallId, Entry>,
+    /// Uniqueids and Linkedids that Asterisk chose itself.
+    aliases: HashMap<Box<[u8]>, CallId>,
+    /// Calls that end by themselves at a moment unless something comes first; a moment that was superseded is skipped.
+    deadlines: VecDeque<(Instant, CallId)>,
+    probe: Option<(CallId, oneshot::Sender<Probed>)>,
+    varset_seen: bool,
+    ended_without_varset: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    signals: Signals,
+    done: oneshot::Sender<Signals>,
+    trunk: TrunkLog,
+    deadline: Option<Instant>,
+    abandoned: bool,
+    aliases: Vec<Box<[u8]>>,
+}
+
+impl Correlator {
+    /// A correlator without calls.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The call that a channel belongs to, by its own id or by that of the call that it is linked to.
+    fn find(&self, uniqueid: &[u8], linkedid: &[u8]) -> Option<CallId> {
+        self.by_id(uniqueid).or_else(|| self.by_id(linkedid))
+    }
+
+    fn by_id(&self, id: &[u8]) -> Option<CallId> {
+        let own = id.strip_suffix(b";2").unwrap_or(id);
+        match CallId::from_bytes(own) {
+            Some(call) if self.calls.contains_key(&call) => Some(call),
+            _ => self.aliases.get(id).copied(),
+        }
+    }
+
+    fn varset(&mut self, message: &Message) {
+        let variable = message.get("Variable").unwrap_or_default();
+        // A variable that is inherited is reported with its underscores: `__CALLID`.
+        let name = variable.iter().position(|&byte| byte != b'_');
+        if name.is_none_or(|start| &variable[start..] != b"CALLID") {
+            return;
+        }
+        self.varset_seen = true;
+        let channel = message.get("Channel").unwrap_or_default();
+        if channel.starts_with(SPOOL_FAILED) {
+            return;
+        }
+        let value = unescape_c(message.get("Value").unwrap_or_default());
+        let Some(call) = CallId::from_bytes(&value) else {
+            return;
+        };
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let uniqueid = message.get("Uniqueid").unwrap_or_default();
+        let linkedid = message.get("Linkedid").unwrap_or_default();
+        // The originated channel is the one that the others are linked to.
+        let originated = uniqueid == call.as_str().as_bytes() || uniqueid == linkedid;
+        let leg = entry.leg(call, uniqueid, channel, originated);
+        debug!(%call, uniqueid = %String::from_utf8_lossy(&leg.uniqueid), "CALLID tied to a channel");
+        if uniqueid != call.as_str().as_bytes() {
+            entry.aliases.push(uniqueid.into());
+            self.aliases.insert(uniqueid.into(), call);
+        }
+        self.channel_appeared(call);
+    }
+
+    /// An event that is about one channel of a call, its Uniqueid under `prefix` + `Uniqueid`.
+    fn of_channel<'m>(
+        &mut self,
+        message: &'m Message,
+        prefix: Prefix,
+    ) -> Option<(CallId, &mut Entry, &'m [u8])> {
+        let uniqueid = message.get(prefix.uniqueid())?;
+        let linkedid = message.get(prefix.linkedid()).unwrap_or_default();
+        let channel = message.get(prefix.channel()).unwrap_or_default();
+        if channel.starts_with(SPOOL_FAILED) {
+            return None;
+        }
+        let call = self.find(uniqueid, linkedid)?;
+        self.channel_appeared(call);
+        let entry = self.calls.get_mut(&call)?;
+        let known_as = entry.signals.channel.as_ref().map(|leg| &*leg.uniqueid);
+        let originated = known_as == Some(uniqueid) || uniqueid == call.as_str().as_bytes();
+        entry.leg(call, uniqueid, channel, originated);
+        if originated && entry.signals.linkedid.is_none() {
+            entry.signals.linkedid = Some(linkedid.into());
+        }
+        Some((call, entry, uniqueid))
+    }
+
+    /// A channel of a call exists, so the wait for one is over.
+    fn channel_appeared(&mut self, call: CallId) {
+        if let Some(entry) = self.calls.get_mut(&call)
+            && !entry.signals.hung_up()
+            && !entry.abandoned
+        {
+            entry.deadline = None;
+        }
+    }
+
+    fn newstate(&mut self, message: &Message, now: Instant) {
+        let state = message.get("ChannelStateDesc").unwrap_or_default();
+        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own) else {
+            return;
+        };
+        match state {
+            b"Ringing" => {
+                if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+                    leg.ringing = true;
+                }
+                entry.trunk.alive(now);
+            }
+            b"Up" if entry.is_originated(uniqueid) => entry.went_up(now),
+            _ => {}
+        }
+    }
+
+    fn dial_state(&mut self, message: &Message, now: Instant) {
+        let status = message.get("DialStatus").unwrap_or_default();
+        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Dest) else {
+            return;
+        };
+        let Some(leg) = entry.signals.leg_mut(uniqueid) else {
+            return;
+        };
+        match status {
+            b"RINGING" => leg.ringing = true,
+            b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
+            _ => return,
+        }
+        entry.trunk.alive(now);
+    }
+
+    fn dial_end(&mut self, message: &Message, now: Instant) {
+        let status = DialStatus::parse(message.get("DialStatus").unwrap_or_default());
+        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Dest) else {
+            return;
+        };
+        if status == DialStatus::Answer && entry.is_originated(uniqueid) {
+            entry.went_up(now);
+        }
+        if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+            leg.dial_status = Some(status);
+        }
+    }
+
+    fn hangup_request(&mut self, message: &Message, now: Instant) {
+        let cause = number(message, "Cause").unwrap_or(0);
+        let sip_code = number(message, "TechCause");
+        if let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own)
+            && let Some(leg) = entry.signals.leg_mut(uniqueid)
+            && leg.technology != Technology::Local
+        {
+            leg.ended_by_far_end = Some(FarEnd { cause, sip_code });
+            entry.trunk.alive(now);
+        }
+    }
+
+    fn hangup(&mut self, message: &Message, now: Instant) {
+        let cause = Cause {
+            code: number(message, "Cause").unwrap_or(0),
+            text: String::from_utf8_lossy(message.get("Cause-txt").unwrap_or_default())
+                .into_owned(),
+        };
+        let tech_cause = number(message, "TechCause");
+        let Some((call, entry, uniqueid)) = self.of_channel(message, Prefix::Own) else {
+            return;
+        };
+        if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+            leg.cause = Some(cause);
+            leg.tech_cause = tech_cause;
+        }
+        if entry.is_originated(uniqueid) {
+            entry.signals.ended_at = now;
+        }
+        self.settle(call, now);
+    }
+
+    fn originate_response(&mut self, message: &Message, now: Instant) {
+        let Some(call) = message.get("ActionID").and_then(CallId::from_bytes) else {
+            return;
+        };
+        if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
+            let _ = done.send(Probed::Heard);
+        }
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let success = message.get("Response") == Some(b"Success");
+        entry.signals.originated = Some(Originated {
+            success,
+            reason: number(message, "Reason").unwrap_or(0),
+        });
+        if success {
+            entry.signals.answered_at.get_or_insert(now);
+        }
+        if !entry.signals.hung_up() {
+            entry.signals.ended_at = now;
+        }
+        self.settle(call, now);
+    }
+
+    /// Resolves a call of which no more is to be expected, or notes when that will be so.
+    fn settle(&mut self, call: CallId, now: Instant) {
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        match entry.outlook() {
+            Outlook::Over => self.resolve(call, End::Complete),
+            Outlook::OverAfter(grace) => {
+                if entry.deadline.is_none() {
+                    self.set_deadline(call, now + grace);
+                }
+            }
+            Outlook::Open => {}
+        }
+    }
+
+    fn set_deadline(&mut self, call: CallId, at: Instant) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.deadline = Some(at);
+            let place = self
+                .deadlines
+                .partition_point(|&(earlier, _)| earlier <= at);
+            self.deadlines.insert(place, (at, call));
+        }
+    }
+
+    fn resolve(&mut self, call: CallId, end: End) {
+        let Some(mut entry) = self.calls.remove(&call) else {
+            return;
+        };
+        for alias in &entry.aliases {
+            self.aliases.remove(alias);
+        }
+        entry.signals.end = end;
+        if entry.signals.channel.is_some() && !self.varset_seen {
+            self.ended_without_varset += 1;
+            if self.ended_without_varset == 1 {
+                warn!(
+                    "Asterisk sends no VarSet events: add `dialplan` to `read =` of this user in manager.conf, and look for `disabledevents` there"
+                );
+            }
+        }
+        // The task of a call that died no longer listens; its row is written by whoever noticed.
+        let _ = entry.done.send(entry.signals);
+    }
+}
+
+/// A header that holds a small number.
+fn number(message: &Message, key: &str) -> Option<u16> {
+    std::str::from_utf8(message.get(key)?).ok()?.parse().ok()
+}
+
+/// What is to be expected of a call.
+enum Outlook {
+    Open,
+    Over,
+    OverAfter(Duration),
+}
+
+impl Entry {
+    fn outlook(&self) -> Outlook {
+        let signals = &self.signals;
+        let legs_remain = signals.legs.iter().any(|leg| leg.cause.is_none());
+        match (signals.originated, &signals.channel) {
+            (Some(Originated { success: true, .. }), _) if signals.hung_up() => Outlook::Over,
+            (Some(_), Some(_)) if signals.hung_up() => {
+                if legs_remain {
+                    Outlook::OverAfter(LEGS_GRACE)
+                } else {
+                    Outlook::Over
+                }
+            }
+            (Some(Originated { success: false, .. }), None) => Outlook::OverAfter(NO_CHANNEL_GRACE),
+            (None, Some(_)) if signals.hung_up() => Outlook::OverAfter(RESPONSE_GRACE),
+            _ => Outlook::Open,
+        }
+    }
+
+    fn is_originated(&self, uniqueid: &[u8]) -> bool {
+        self.signals
+            .channel
+            .as_ref()
+            .is_some_and(|leg| &*leg.uniqueid == uniqueid)
+    }
+
+    fn went_up(&mut self, now: Instant) {
+        self.signals.up = true;
+        self.signals.answered_at.get_or_insert(now);
+        self.trunk.alive(now);
+    }
+
+    /// The leg with this Uniqueid, noted now if it is new.
+    fn leg(&mut self, call: CallId, uniqueid: &[u8], channel: &[u8], originated: bool) -> &Leg {
+        let known = self.signals.leg_mut(uniqueid).is_some();
+        if !known {
+            debug!(%call, channel = %String::from_utf8_lossy(channel), originated, "channel of a call");
+        }
+        if originated {
+            self.signals
+                .channel
+                .get_or_insert_with(|| Leg::new(uniqueid, channel))
+        } else {
+            let legs = &mut self.signals.legs;
+            let place = legs
+                .iter()
+                .position(|leg| &*leg.uniqueid == uniqueid)
+                .unwrap_or_else(|| {
+                    legs.push(Leg::new(uniqueid, channel));
+                    legs.len() - 1
+                });
+            &legs[place]
+        }
+    }
+}
+
+/// Which headers of an event name the channel that it is about.
+#[derive(Clone, Copy)]
+enum Prefix {
+    Own,
+    Dest,
+}
+
+impl Prefix {
+    const fn uniqueid(self) -> &'static str {
+        match self {
+            Self::Own => "Uniqueid",
+            Self::Dest => "DestUniqueid",
+        }
+    }
+
+    const fn linkedid(self) -> &'static str {
+        match self {
+            Self::Own => "Linkedid",
+            Self::Dest => "DestLinkedid",
+        }
+    }
+
+    const fn channel(self) -> &'static str {
+        match self {
+            Self::Own => "Channel",
+            Self::Dest => "DestChannel",
+        }
+    }
+}
+
+impl Handler for Correlator {
+    type Note = Note;
+
+    fn wants(&self, event: &[u8]) -> bool {
+        matches!(
+            event,
+            b"OriginateResponse"
+                | b"Newchannel"
+                | b"Newstate"
+                | b"VarSet"
+                | b"DialState"
+                | b"DialEnd"
+                | b"HangupRequest"
+                | b"Hangup"
+        )
+    }
+
+    fn event(&mut self, message: &Message, now: Instant) {
+        match message.event().unwrap_or_default() {
+            b"OriginateResponse" => self.originate_response(message, now),
+            b"Newchannel" => {
+                self.of_channel(message, Prefix::Own);
+            }
+            b"Newstate" => self.newstate(message, now),
+            b"VarSet" => self.varset(message),
+            b"DialState" => self.dial_state(message, now),
+            b"DialEnd" => self.dial_end(message, now),
+            b"HangupRequest" => self.hangup_request(message, now),
+            b"Hangup" => self.hangup(message, now),
+            _ => {}
+        }
+    }
+
+    fn response(&mut self, action_id: &[u8], message: &Message, now: Instant) {
+        let Some(call) = CallId::from_bytes(action_id) else {
+            return;
+        };
+        if message.get("Response") != Some(b"Error") {
+            return;
+        }
+        let why = message.get("Message").unwrap_or(b"no reason given");
+        let why = String::from_utf8_lossy(why).into_owned();
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.signals.refused = Some(why);
+            entry.signals.ended_at = now;
+            self.resolve(call, End::Complete);
+        } else if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
+            let _ = done.send(Probed::Refused(why));
+        }
+    }
+
+    fn note(&mut self, note: Note, now: Instant) {
+        match note {
+            Note::Register { id, done, trunk } => {
+                trunk.written(now);
+                self.calls.insert(
+                    id,
+                    Entry {
+                        signals: Signals::new(now),
+                        done,
+                        trunk,
+                        deadline: None,
+                        abandoned: false,
+                        aliases: Vec::new(),
+                    },
+                );
+            }
+            Note::Probe { id, done } => self.probe = Some((id, done)),
+            Note::Abandon(id) => {
+                if let Some(entry) = self.calls.get_mut(&id) {
+                    entry.abandoned = true;
+                    self.set_deadline(id, now + ABANDON_GRACE);
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|&(at, _)| at)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        while let Some(&(at, call)) = self.deadlines.front() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            let Some(entry) = self.calls.get_mut(&call) else {
+                continue;
+            };
+            if entry.deadline == Some(at) {
+                let missed = entry.abandoned && !entry.signals.hung_up();
+                if missed {
+                    entry.signals.ended_at = now;
+                }
+                self.resolve(call, if missed { End::Lost } else { End::Complete });
+            }
+        }
+    }
+
+    fn closed(&mut self, _why: &SessionError, now: Instant) {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            let Some(entry) = self.calls.get_mut(&call) else {
+                continue;
+            };
+            let over = !matches!(entry.outlook(), Outlook::Open);
+            if !entry.signals.hung_up() {
+                entry.signals.ended_at = now;
+            }
+            self.resolve(call, if over { End::Complete } else { End::Lost });
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One attempt of a contact, from its row of the list to the row of the results.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Resources;
+use super::queue::Ready;
+use super::retry::{Decision, History};
+use crate::ami::action::{Action, ActionError};
+use crate::call::id::CallId;
+use crate::call::pace::TrunkLog;
+use crate::call::verdict::{self, Circumstances, Verdict};
+use crate::call::{self, Attempt, Ended};
+use crate::config::Target;
+use crate::contacts::{Position, Rendered};
+use crate::disposition::Disposition;
+use crate::results::row::Row;
+
+/// How long before its Originate a sign of life on the trunk still speaks for it.
+const LATELY: Duration = Duration::from_secs(60);
+
+/// A line in use: who is called on it, and as what. Owned by the dispatcher, borrowed by the call's task.
+#[derive(Debug)]
+pub struct Record {
+    /// The attempt's id.
+    pub id: CallId,
+    /// Which trunk, by its place in the campaign.
+    pub trunk: usize,
+    /// What is noted of that trunk.
+    pub log: TrunkLog,
+    /// When the line was taken.
+    pub begun_at: Instant,
+    /// Who is called.
+    pub ready: Ready,
+}
+
+/// What the dispatcher needs to know of an attempt that is over.
+#[derive(Debug)]
+pub struct Attempted {
+    /// The contact's place in the list.
+    pub at: Position,
+    /// What has happened to it, this attempt included.
+    pub history: History,
+    /// How it ended.
+    pub disposition: Disposition,
+    /// What follows.
+    pub decision: Decision,
+    /// When the contact is due again.
+    pub due: Option<Instant>,
+}
+
+/// Calls the contact and tells how that ended; `None` if the session was over before anything was dialed.
+pub async fn run(
+    resources: &Resources,
+    record: &Record,
+    hang_up: CancellationToken,
+) -> Option<(Attempted, Row)> {
+    let campaign = &resources.campaign;
+    let rendered = match resources.list.render(&record.ready.contact, record.trunk) {
+        Ok(rendered) => rendered,
+        Err(why) => return Some(unsendable(resources, record, &why.to_string())),
+    };
+    let originate = match originate(resources, record.id, &rendered) {
+        Ok(originate) => originate,
+        Err(why) => return Some(unsendable(resources, record, &why.to_string())),
+    };
+    let attempt = Attempt {
+        id: record.id,
+        originate,
+        call_timeout: campaign.call.call_timeout,
+        trunk: record.log.clone(),
+        hang_up,
+    };
+    let Ended { signals, cut } = call::place(&resources.client, attempt).await.ok()?;
+    let lately = signals.written_at.checked_sub(LATELY);
+    let circumstances = Circumstances {
+        cut,
+        trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
+        min_talk: Duration::ZERO,
+    };
+    let verdict = verdict::decide(&signals, &circumstances);
+
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let channel = signals.channel.as_ref();
+    let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
+    let row = Row {
+        caller_id: rendered.caller_id.as_deref().map(text).unwrap_or_default(),
+        ring: channel.map(|_| connected_at - signals.written_at),
+        talk: verdict.answered_at.map(|at| signals.ended_at - at),
+        uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
+        linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
+        ..Row::default()
+    };
+    Some(conclude(
+        resources,
+        record,
+        row,
+        verdict,
+        signals.written_at,
+        signals.ended_at,
+    ))
+}
+
+/// The end of a call whose task died: hangs its channel up, and tells that nobody knows how it ended.
+pub async fn bury(resources: &Resources, record: &Record) -> (Attempted, Row) {
+    call::hang_up_for_good(&resources.client, record.id).await;
+    let verdict = Verdict {
+        disposition: Disposition::Unknown,
+        cause: None,
+        sip_code: None,
+        answered_at: None,
+        note: "the dialer lost track of this call and hung it up".to_owned(),
+    };
+    let now = Instant::now();
+    conclude(
+        resources,
+        record,
+        Row::default(),
+        verdict,
+        record.begun_at,
+        now,
+    )
+}
+
+/// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
+/// is a second net.
+fn unsendable(resources: &Resources, record: &Record, why: &str) -> (Attempted, Row) {
+    let contact = &record.ready.contact;
+    let mut history = record.ready.history;
+    let decision = history.attempted(Disposition::Failed, &resources.campaign.retry);
+    let row = Row {
+        campaign: resources.campaign.name.clone(),
+        contact: contact.id.clone(),
+        number: contact.number.to_string(),
+        is_final: true,
+        disposition: Some(Disposition::Failed),
+        note: note(resources, why),
+        ..Row::default()
+    };
+    let attempted = Attempted {
+        at: contact.at,
+        history,
+        disposition: Disposition::Failed,
+        decision,
+        due: None,
+    };
+    (attempted, row)
+}
+
+fn conclude(
+    resources: &Resources,
+    record: &Record,
+    row: Row,
+    verdict: Verdict,
+    dialed_at: Instant,
+    ended_at: Instant,
+) -> (Attempted, Row) {
+    let contact = &record.ready.contact;
+    let mut history = record.ready.history;
+    let decision = history.attempted(verdict.disposition, &resources.campaign.retry);
+    let due = decision.again_after.map(|delay| ended_at + delay);
+    let time = |at: Instant| resources.clock.at(at);
+    let row = Row {
+        campaign: resources.campaign.name.clone(),
+        contact: contact.id.clone(),
+        number: contact.number.to_string(),
+        attempt: history.attempts,
+        counted: decision.counted,
+        is_final: decision.is_final,
+        disposition: Some(verdict.disposition),
+        cause: verdict.cause,
+        sip_code: verdict.sip_code,
+        trunk: resources.campaign.trunks[record.trunk].name.clone(),
+        dialed_at: Some(time(dialed_at)),
+        answered_at: verdict.answered_at.map(time),
+        ended_at: Some(time(ended_at)),
+        next_attempt_at: due.map(time),
+        call_id: record.id.to_string(),
+        note: note(resources, &verdict.note),
+        ..row
+    };
+    let attempted = Attempted {
+        at: contact.at,
+        history,
+        disposition: verdict.disposition,
+        decision,
+        due,
+    };
+    (attempted, row)
+}
+
+/// The note of a row, with what is remarked on every row of this run.
+pub fn note(resources: &Resources, note: &str) -> String {
+    match (resources.remark, note) {
+        (None, note) => note.to_owned(),
+        (Some(remark), "") => remark.to_owned(),
+        (Some(remark), note) => format!("{remark}: {note}"),
+    }
+}
+
+/// The Originate of an attempt.
+///
+/// `Async` always: a synchronous one holds up the whole session until the call is answered. `Timeout` is in
+/// milliseconds and covers the ringing only.
+fn originate(
+    resources: &Resources,
+    id: CallId,
+    rendered: &Rendered,
+) -> Result<Action, ActionError> {
+    let call = &resources.campaign.call;
+    let mut action = Action::new("Originate", id.as_str())?
+        .header("Channel", &rendered.channel)?
+        .header("ChannelId", id.as_str())?
+        .header("Async", "true")?
+        .header("Timeout", call.ring_timeout.as_millis().to_string())?;
+    action = match &call.target {
+        Target::Exten {
+            context,
+            exten,
+            priority,
+        } => action
+            .header("Context", context)?
+            .header("Exten", exten)?
+            .header("Priority", priority.to_string())?,
+        Target::Application { application, data } => action
+            .header("Application", application)?
+            .header("Data", data)?,
+    };
+    if let Some(caller_id) = &rendered.caller_id {
+        action = action.header("CallerID", caller_id)?;
+    }
+    action = action.variable("CALLID", id.as_str())?;
+    for (name, value) in &rendered.variables {
+        action = action.variable(name, value)?;
+    }
+    Ok(action)
+}

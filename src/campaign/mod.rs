@@ -1,0 +1,331 @@
+//! The loop: a free line, the next contact, a task for the call, and what becomes of its outcome.
+//!
+//! One dispatcher owns the lines and the queue; each call is a task that borrows its line. A line is given back when
+//! the call's row is durable, and is taken again in the same turn: nothing here polls. The dispatcher wakes for a call
+//! that ended, for contacts that were read ahead, for the pace, for a retry that is due, for the end of the session and
+//! for the operator.
+
+pub mod attempt;
+pub mod queue;
+pub mod retry;
+pub mod tally;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::ami::client::{Client, SessionError};
+use crate::call::correlator::Note;
+use crate::call::id::CallId;
+use crate::call::pace::Pace;
+use crate::clock::Clock;
+use crate::config::Campaign;
+use crate::contacts::{List, Skipped};
+use crate::disposition::Disposition;
+use crate::results::row::Row;
+use crate::results::writer::{WriteError, Writer};
+use attempt::{Attempted, Record};
+use queue::{Kind, Next, Queue, Ready};
+use tally::Tally;
+
+/// Rows of contacts that are not called which may wait for their write at once.
+const SKIPPED_AT_ONCE: usize = 256;
+
+/// What a run needs, shared by the dispatcher and the calls.
+#[derive(Debug)]
+pub struct Resources {
+    /// The campaign.
+    pub campaign: Campaign,
+    /// Its contacts.
+    pub list: Arc<List>,
+    /// The session with Asterisk.
+    pub client: Client<Note>,
+    /// The results.
+    pub writer: Writer,
+    /// The time of day.
+    pub clock: Clock,
+    /// Said in the `note` of every row, such as `simulated`.
+    pub remark: Option<&'static str>,
+}
+
+/// How the operator stops a run.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// No new calls; the running ones finish.
+    pub drain: CancellationToken,
+    /// The running ones are hung up.
+    pub hang_up: CancellationToken,
+}
+
+/// Why a run is over.
+#[derive(Debug)]
+pub enum Over {
+    /// Every contact has its final outcome, or the limit is reached.
+    Finished,
+    /// The operator stopped it.
+    Drained,
+    /// The session with Asterisk ended.
+    SessionLost(SessionError),
+    /// The results cannot be written; rows that are not in the file.
+    Unwritable(WriteError, Vec<Vec<u8>>),
+    /// The list cannot be read any more.
+    Unreadable(io::Error),
+}
+
+/// What a task of the dispatcher was about.
+enum Settled {
+    /// A call, with its row written.
+    Call(Attempted),
+    /// The row of a contact that is not called, written.
+    Skipped(Disposition),
+    /// The session was over before the contact was dialed.
+    NotDialed(Ready),
+    /// A row that could not be written.
+    Unwritten(WriteError, Vec<u8>),
+}
+
+/// Dials the campaign. `progress` receives the counts as they change.
+pub async fn run(
+    resources: Resources,
+    limit: Option<u64>,
+    stop: Stop,
+    progress: &watch::Sender<Tally>,
+) -> Over {
+    let resources = Arc::new(resources);
+    let queue = match Queue::new(Arc::clone(&resources.list), limit) {
+        Ok(queue) => queue,
+        Err(error) => return Over::Unreadable(error),
+    };
+    let trunk = &resources.campaign.trunks[0];
+    let tally = Tally::new(resources.list.summary().contacts, trunk.ports);
+    Dispatcher {
+        pace: Pace::new(trunk.calls_per_second),
+        tasks: JoinSet::new(),
+        lines: HashMap::new(),
+        skipped: 0,
+        next_turn: None,
+        over: None,
+        queue,
+        tally,
+        stop,
+        resources,
+    }
+    .run(progress)
+    .await
+}
+
+struct Dispatcher {
+    resources: Arc<Resources>,
+    queue: Queue,
+    pace: Pace,
+    tasks: JoinSet<Settled>,
+    /// The lines in use, by the task that borrows each. The record outlives a task that dies.
+    lines: HashMap<Id, Arc<Record>>,
+    /// Rows of contacts that are not called, waiting for their write.
+    skipped: usize,
+    /// When the pace allows the next call, where it is what holds the next call up.
+    next_turn: Option<Instant>,
+    /// Why no new call is begun any more.
+    over: Option<Over>,
+    tally: Tally,
+    stop: Stop,
+}
+
+impl Dispatcher {
+    async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
+        loop {
+            if self.over.is_none() {
+                self.fill_lines();
+            }
+            self.publish(progress);
+            if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
+                return self.over.unwrap_or(Over::Finished);
+            }
+            self.wake().await;
+        }
+    }
+
+    /// Begins calls while there is a free line, a contact and the pace allows.
+    fn fill_lines(&mut self) {
+        self.next_turn = None;
+        let ports = self.resources.campaign.trunks[0].ports;
+        while self.lines.len() < ports && self.skipped < SKIPPED_AT_ONCE {
+            let now = Instant::now();
+            let Some(kind) = self.queue.peek(now) else {
+                return;
+            };
+            if kind == Kind::Call
+                && let Err(turn) = self.pace.take(now)
+            {
+                self.next_turn = Some(turn);
+                return;
+            }
+            match self.queue.take() {
+                Some(Next::Call(ready)) => self.begin_call(*ready),
+                Some(Next::Skip(row)) => self.skip(row),
+                None => return,
+            }
+        }
+    }
+
+    fn begin_call(&mut self, ready: Ready) {
+        let record = Arc::new(Record {
+            id: CallId::new(),
+            trunk: 0,
+            log: self.pace.log(),
+            begun_at: Instant::now(),
+            ready,
+        });
+        self.tally.dispatched += 1;
+        let resources = Arc::clone(&self.resources);
+        let hang_up = self.stop.hang_up.clone();
+        let borrowed = Arc::clone(&record);
+        let task = self.tasks.spawn(async move {
+            let outcome = attempt::run(&resources, &borrowed, hang_up).await;
+            settle(&resources, borrowed, outcome).await
+        });
+        self.lines.insert(task.id(), record);
+    }
+
+    /// A call's task died. Its line is kept until its channel is hung up and its row is written.
+    fn bury(&mut self, record: Arc<Record>, why: &JoinError) {
+        error!(
+            "the task of call {} died ({why}): its channel is hung up and its row says UNKNOWN; please report this",
+            record.id
+        );
+        let resources = Arc::clone(&self.resources);
+        let borrowed = Arc::clone(&record);
+        let task = self.tasks.spawn(async move {
+            let outcome = attempt::bury(&resources, &borrowed).await;
+            settle(&resources, borrowed, Some(outcome)).await
+        });
+        self.lines.insert(task.id(), record);
+    }
+
+    /// Writes the row of a contact that is not called.
+    fn skip(&mut self, skipped: Skipped) {
+        let file = self.resources.list.file_name();
+        if skipped.disposition != Disposition::Duplicate {
+            warn!("not called: {file} line {}: {}", skipped.line, skipped.why);
+        }
+        self.skipped += 1;
+        let resources = Arc::clone(&self.resources);
+        self.tasks.spawn(async move {
+            let row = skipped_row(&resources, &skipped).to_csv();
+            match resources.writer.append(row.clone()).await {
+                Ok(()) => Settled::Skipped(skipped.disposition),
+                Err(error) => Settled::Unwritten(error, row),
+            }
+        });
+    }
+
+    async fn wake(&mut self) {
+        let line_free = self.lines.len() < self.resources.campaign.trunks[0].ports;
+        let due = self.queue.next_due().filter(|_| line_free);
+        let timer = self.next_turn.into_iter().chain(due).min();
+        let dialing = self.over.is_none();
+        tokio::select! {
+            biased;
+            Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined),
+            fetched = self.queue.fetched(), if dialing => {
+                if let Err(error) = fetched {
+                    self.over = Some(Over::Unreadable(error));
+                }
+            }
+            () = until(timer), if dialing => {}
+            why = self.resources.client.closed(), if dialing => self.over = Some(Over::SessionLost(why)),
+            () = self.stop.drain.cancelled(), if dialing => self.over = Some(Over::Drained),
+        }
+    }
+
+    fn joined(&mut self, joined: Result<(Id, Settled), JoinError>) {
+        match joined {
+            Ok((id, settled)) => {
+                let was_call = self.lines.remove(&id).is_some();
+                self.settled(settled, was_call);
+            }
+            Err(error) => match self.lines.remove(&error.id()) {
+                Some(record) => self.bury(record, &error),
+                None => self.skipped = self.skipped.saturating_sub(1),
+            },
+        }
+    }
+
+    fn settled(&mut self, settled: Settled, was_call: bool) {
+        if !was_call {
+            self.skipped = self.skipped.saturating_sub(1);
+        }
+        match settled {
+            Settled::Call(attempted) => {
+                self.tally
+                    .attempted(attempted.disposition, attempted.decision.is_final);
+                if let Some(due) = attempted.due {
+                    self.queue.wait(attempted.at, attempted.history, due);
+                }
+            }
+            Settled::Skipped(disposition) => self.tally.finished(disposition),
+            Settled::NotDialed(ready) => {
+                self.tally.dispatched -= 1;
+                self.queue.put_back(ready);
+            }
+            Settled::Unwritten(error, row) => {
+                if let Some(Over::Unwritable(_, rows)) = &mut self.over {
+                    rows.push(row);
+                } else {
+                    error!("no new calls are begun, the running ones are waited for: {error}");
+                    self.over = Some(Over::Unwritable(error, vec![row]));
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, progress: &watch::Sender<Tally>) {
+        self.tally.in_flight = self.lines.len();
+        self.tally.retrying = self.queue.waiting();
+        progress.send_replace(self.tally.clone());
+    }
+}
+
+/// Writes the row of a call that is over.
+async fn settle(
+    resources: &Resources,
+    record: Arc<Record>,
+    outcome: Option<(Attempted, Row)>,
+) -> Settled {
+    let Some((attempted, row)) = outcome else {
+        let (contact, history) = (record.ready.contact.clone(), record.ready.history);
+        return Settled::NotDialed(Ready { contact, history });
+    };
+    let row = row.to_csv();
+    match resources.writer.append(row.clone()).await {
+        Ok(()) => Settled::Call(attempted),
+        Err(error) => Settled::Unwritten(error, row),
+    }
+}
+
+fn skipped_row(resources: &Resources, skipped: &Skipped) -> Row {
+    let file = resources.list.file_name();
+    let why = format!("{file} line {}: {}", skipped.line, skipped.why);
+    Row {
+        campaign: resources.campaign.name.clone(),
+        contact: skipped.id.clone(),
+        number: skipped.number.clone(),
+        is_final: true,
+        disposition: Some(skipped.disposition),
+        note: attempt::note(resources, &why),
+        ..Row::default()
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

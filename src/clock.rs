@@ -1,0 +1,103 @@
+//! The one wall clock.
+//!
+//! Waiting is done by tokio's clock alone. This one only says what time of day a moment of tokio's was, so that a
+//! rehearsal in virtual time writes the times of a real one.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use tokio::time::Instant;
+
+/// Tells the time of day of a moment.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    zone: TimeZone,
+    /// In virtual time the wall clock runs with tokio's: this is one moment on both.
+    pinned: Option<(Instant, Timestamp)>,
+}
+
+impl Clock {
+    /// The system's clock in the system's time zone.
+    pub fn system() -> Self {
+        Self {
+            zone: TimeZone::system(),
+            pinned: None,
+        }
+    }
+
+    /// A clock that is right now and then runs as tokio's clock does, also where that is paused.
+    pub fn following_tokio() -> Self {
+        Self {
+            zone: TimeZone::system(),
+            pinned: Some((Instant::now(), Timestamp::now())),
+        }
+    }
+
+    /// The time of day now.
+    pub fn now(&self) -> Zoned {
+        self.at(Instant::now())
+    }
+
+    /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now.
+    ///
+    /// # Errors
+    /// The name is no such pattern.
+    pub fn dated(&self, pattern: &Path) -> Result<PathBuf, jiff::Error> {
+        let Some(name) = pattern.file_name().and_then(OsStr::to_str) else {
+            return Ok(pattern.to_owned());
+        };
+        let name = jiff::fmt::strtime::format(name, &self.now())?;
+        Ok(pattern.with_file_name(name))
+    }
+
+    /// The time of day that a moment was, or will be if no clock is set meanwhile.
+    pub fn at(&self, moment: Instant) -> Zoned {
+        let (anchor, timestamp) = self
+            .pinned
+            .unwrap_or_else(|| (Instant::now(), Timestamp::now()));
+        let timestamp = if moment >= anchor {
+            timestamp.saturating_add(signed(moment - anchor))
+        } else {
+            timestamp.saturating_sub(signed(anchor - moment))
+        };
+        timestamp
+            .unwrap_or(Timestamp::MAX)
+            .to_zoned(self.zone.clone())
+    }
+}
+
+fn signed(duration: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
+}
+
+/// A time as it stands in the results: RFC 3339 with milliseconds and the offset, `2026-11-23T09:30:00.250-03:00`.
+pub fn rfc3339(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_follows_tokio_runs_in_virtual_time() {
+        let clock = Clock::following_tokio();
+        let before = clock.now();
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        assert_eq!(
+            clock.now().timestamp().as_second() - before.timestamp().as_second(),
+            86_400
+        );
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_an_offset() {
+        let time = "2026-11-23T09:30:00.2504[America/Montevideo]"
+            .parse::<Zoned>()
+            .unwrap();
+        assert_eq!(rfc3339(&time), "2026-11-23T09:30:00.250-03:00");
+    }
+}

@@ -1,0 +1,30 @@
+//! One file a command: what the words on the command line do.
+
+pub mod run;
+
+use crate::exit;
+
+/// Why a command did not do what it was asked, by what the caller of the process must know.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Wrong usage, configuration or input; every line is a sentence of its own.
+    #[error("{0}")]
+    Usage(String),
+    /// The PBX could not be reached, or refused the login or a permission.
+    #[error("{0}")]
+    Pbx(String),
+    /// Anything else.
+    #[error("{0:#}")]
+    Unexpected(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// The exit code of the process.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => exit::USAGE,
+            Self::Pbx(_) => exit::NO_PBX,
+            Self::Unexpected(_) => exit::FAILURE,
+        }
+    }
+}

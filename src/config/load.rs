@@ -1,0 +1,575 @@
+//! campaign.toml, table by table.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Zoned;
+use toml::de::DeTable;
+
+use super::reader::{Reader, Section, Text};
+use super::{
+    Ami, BadRows, Call, Campaign, Contacts, Fault, Faults, Field, Results, Retry, Secret, Simulate,
+    Target, Trunk,
+};
+use crate::ami::login::Auth;
+use crate::template::Piece;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
+const SIMULATED_SECRET: &str = "simulated";
+
+/// Reads a campaign file. `env_secret` is the secret from the environment, used where the file gives none; a
+/// rehearsal (`simulate`) needs none.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<Campaign, Faults> {
+    let whole_file = |message: String| {
+        let file = path.to_owned();
+        Faults(vec![Fault {
+            file,
+            line: None,
+            column: None,
+            message,
+        }])
+    };
+    let text = fs::read(path).map_err(|error| whole_file(format!("cannot be read: {error}")))?;
+    let text = String::from_utf8(text).map_err(|_| whole_file("is not UTF-8".to_owned()))?;
+    let reader = Reader::new(path.to_owned(), &text);
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        reader.fault(at, error.message().to_owned());
+    }
+    let loader = Loader {
+        path,
+        folder: path.parent().unwrap_or(Path::new("")),
+        env_secret,
+        simulate,
+    };
+    // After a syntax error, what is missing may be what could not be read: only the syntax is reported then.
+    let campaign = if errors.is_empty() {
+        loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())))
+    } else {
+        None
+    };
+    match (reader.into_faults(), campaign) {
+        (Some(faults), _) => Err(faults),
+        (None, Some(campaign)) => Ok(campaign),
+        (None, None) => Err(whole_file("cannot be understood".to_owned())),
+    }
+}
+
+struct Loader<'l> {
+    path: &'l Path,
+    folder: &'l Path,
+    env_secret: Option<String>,
+    simulate: bool,
+}
+
+impl Loader<'_> {
+    /// The whole document; `None` when something is wrong that was noted.
+    fn campaign(&self, top: &Section<'_, '_>) -> Option<Campaign> {
+        let name = self.name(top);
+        let results = self.results(top, name.as_deref());
+        let ami = self.ami(&top.section("ami", "[ami]"));
+        let contacts = self.contacts(&top.section("contacts", "[contacts]"));
+        let call = call(&top.section("call", "[call]"));
+        let trunks = trunks(top);
+        let retry = retry(&top.section("retry", "[retry]"));
+        let simulate = simulate(&top.section("simulate", "[simulate]"));
+        for table in ["window", "suppress", "capture"] {
+            top.not_yet(table);
+        }
+        top.finish();
+        Some(Campaign {
+            path: self.path.to_owned(),
+            name: name?,
+            results: results?,
+            ami: ami?,
+            contacts: contacts?,
+            call: call?,
+            trunks: trunks?,
+            retry,
+            simulate,
+        })
+    }
+
+    fn name(&self, top: &Section<'_, '_>) -> Option<String> {
+        let Some(text) = top.text("name", "name = \"storm-warning\"") else {
+            let stem = self.path.file_stem().unwrap_or_default();
+            return Some(stem.to_string_lossy().into_owned());
+        };
+        let name = text.text.trim();
+        let fits = !name.is_empty()
+            && !name.starts_with('.')
+            && !name.contains(['/', '\\', '%', '\r', '\n', '\0']);
+        if !fits {
+            top.fault(text.at, "`name` becomes part of a file name: it must not be empty, begin with a dot or hold / \\ % or a line break");
+        }
+        fits.then(|| name.to_owned())
+    }
+
+    fn results(&self, top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
+        let Some(text) = top.text("results", "results = \"storm-%Y-%m-%d.csv\"") else {
+            return Some(Results::File(
+                self.folder.join(format!("{}.results.csv", name?)),
+            ));
+        };
+        if text.text == "-" {
+            return Some(Results::Stdout);
+        }
+        let path = self.folder.join(text.text);
+        let Some(file) = path
+            .file_name()
+            .and_then(|file| file.to_str())
+            .filter(|_| !text.text.ends_with('/'))
+        else {
+            top.fault(
+                text.at,
+                "`results` must name a file, or be \"-\" for standard output",
+            );
+            return None;
+        };
+        if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
+            top.fault(
+                text.at,
+                format!(
+                    "`results` is no pattern for a date: {error} (write %% for a percent sign)"
+                ),
+            );
+            return None;
+        }
+        Some(Results::File(path))
+    }
+
+    fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
+        let host = section.line("host", "host = \"127.0.0.1\"");
+        let port = section.integer("port", 1..=u64::from(u16::MAX));
+        let username = section
+            .required("username", "username = \"dialer\"")
+            .filter(|text| section.one_line(*text, "username"));
+        let secret = self.secret(section);
+        let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
+        if section.flag("tls", false)
+            && let Some(value) = section.value("tls")
+        {
+            section.not_supported(value, "tls = true");
+        }
+        section.not_yet("ca_file");
+        section.not_yet("server_name");
+        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10);
+        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO);
+        section.finish();
+        Some(Ami {
+            host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: port
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(5038),
+            username: username?.text.to_owned(),
+            secret: secret?,
+            auth: auth.unwrap_or(Auth::Md5),
+            connect_timeout,
+            reconnect_for,
+        })
+    }
+
+    fn secret(&self, section: &Section<'_, '_>) -> Option<Secret> {
+        let inline = section.text("secret", "secret_file = \"ami.secret\"");
+        let file = section.text("secret_file", "secret_file = \"ami.secret\"");
+        if let (Some(_), Some(file)) = (inline, file) {
+            section.fault(
+                file.at,
+                "both `secret` and `secret_file` are given: leave one of them out",
+            );
+            return None;
+        }
+        let given = match (inline, file) {
+            (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
+            (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
+                Ok(text) => Some((text.trim_end_matches(['\r', '\n']).to_owned(), file.at)),
+                Err(_) if self.simulate => None,
+                Err(error) => {
+                    section.fault(
+                        file.at,
+                        format!("`secret_file` {} cannot be read: {error}", file.text),
+                    );
+                    return None;
+                }
+            },
+            (None, None) => None,
+        };
+        if let Some((secret, at)) = given {
+            if secret.is_empty() || secret.contains(['\r', '\n', '\0']) {
+                section.fault(at, "the secret must be one line that is not empty");
+                return None;
+            }
+            return Some(Secret::new(secret));
+        }
+        let fallback = self.env_secret.clone().filter(|secret| !secret.is_empty());
+        let secret = fallback.or_else(|| self.simulate.then(|| SIMULATED_SECRET.to_owned()));
+        if secret.is_none() {
+            section.missing("secret_file", "secret_file = \"ami.secret\"");
+        }
+        secret.map(Secret::new)
+    }
+
+    fn contacts(&self, section: &Section<'_, '_>) -> Option<Contacts> {
+        let file = section.required("file", "file = \"contacts.csv\"");
+        let number = number_column(section);
+        let id = section
+            .text("id", "id = \"id\"")
+            .map(|text| section.column(text));
+        let delimiter = delimiter(section);
+        let bad_rows = section.choice(
+            "bad_rows",
+            &[("skip", BadRows::Skip), ("stop", BadRows::Stop)],
+        );
+        if section.choice("duplicates", &[("skip", false), ("call", true)]) == Some(true)
+            && let Some(value) = section.value("duplicates")
+        {
+            section.not_supported(value, "duplicates = \"call\"");
+        }
+        for key in ["timezone", "keep", "region"] {
+            section.not_yet(key);
+        }
+        section.finish();
+        let file = file?;
+        Some(Contacts {
+            file_at: section.place(file.at),
+            file: self.folder.join(file.text),
+            number: number?,
+            id,
+            delimiter: delimiter?,
+            bad_rows: bad_rows.unwrap_or(BadRows::Skip),
+        })
+    }
+}
+
+fn number_column(section: &Section<'_, '_>) -> Option<super::Column> {
+    const EXAMPLE: &str = "number = \"phone\"";
+    let Some(value) = section.value("number") else {
+        return Some(section.column(Text {
+            text: "number",
+            at: 0,
+        }));
+    };
+    let one = match value.get_ref().as_array() {
+        Some(columns) => match columns.iter().collect::<Vec<_>>().as_slice() {
+            [one] => one,
+            [] => {
+                section.fault(
+                    value.span().start,
+                    format!("`number` names no column: write `{EXAMPLE}`"),
+                );
+                return None;
+            }
+            _ => {
+                section.not_supported(value, "number with several columns");
+                return None;
+            }
+        },
+        None => value,
+    };
+    let text = section.text_of(one, "number", EXAMPLE)?;
+    Some(section.column(text))
+}
+
+fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
+    let Some(text) = section.text("delimiter", "delimiter = \";\"") else {
+        return Some(b',');
+    };
+    match text.text.as_bytes() {
+        [byte]
+            if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n\0 ".contains(byte) =>
+        {
+            Some(*byte)
+        }
+        _ => {
+            section.fault(
+                text.at,
+                "`delimiter` must be one character, such as \",\" \";\" or \"\\t\"",
+            );
+            None
+        }
+    }
+}
+
+fn call(section: &Section<'_, '_>) -> Option<Call> {
+    let target = target(section);
+    let caller_id = section
+        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
+        .map(|text| section.field(text, "caller_id"));
+    // 0 would ring for ever, and less than a second is over before a phone rings.
+    let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND);
+    let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND);
+    if section.duration("min_talk", Duration::ZERO, Duration::ZERO) > Duration::ZERO
+        && let Some(value) = section.value("min_talk")
+    {
+        section.not_supported(value, "min_talk");
+    }
+    let variables = variables(&section.section("variables", "[call.variables]"));
+    section.finish();
+    Some(Call {
+        target: target?,
+        caller_id: match caller_id {
+            Some(field) => Some(field?),
+            None => None,
+        },
+        ring_timeout,
+        call_timeout,
+        variables: variables?,
+    })
+}
+
+fn target(section: &Section<'_, '_>) -> Option<Target> {
+    let context = section.text("context", "context = \"notify\"");
+    let exten = section.text("exten", "exten = \"s\"");
+    let priority = section.integer("priority", 1..=u64::from(u32::MAX));
+    let application = section.text("application", "application = \"Playback\"");
+    let data = section.line("data", "data = \"storm-warning\"");
+    let line = |text: Text<'_>, key: &str| {
+        let fits = section.one_line(text, key);
+        if text.text.is_empty() {
+            section.fault(text.at, format!("`{key}` is empty"));
+        }
+        (fits && !text.text.is_empty()).then(|| text.text.to_owned())
+    };
+    match (context, exten, application) {
+        (Some(context), Some(exten), None) => {
+            let (context, exten) = (line(context, "context"), line(exten, "exten"));
+            Some(Target::Exten {
+                context: context?,
+                exten: exten?,
+                priority: priority
+                    .and_then(|priority| u32::try_from(priority).ok())
+                    .unwrap_or(1),
+            })
+        }
+        (None, None, Some(application)) => Some(Target::Application {
+            application: line(application, "application")?,
+            data: data.unwrap_or_default(),
+        }),
+        (_, _, Some(application)) => {
+            section.fault(application.at, "`application` stands beside `context` or `exten`: an answered call goes to one of them, so leave the other out");
+            None
+        }
+        (Some(_), None, None) => {
+            section.missing("exten", "exten = \"s\"");
+            None
+        }
+        (None, _, None) => {
+            section.missing("context", "context = \"notify\"");
+            None
+        }
+    }
+}
+
+/// Channel variables, in the order of the file.
+fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
+    let entries = section.entries();
+    let mut variables = Vec::with_capacity(entries.len());
+    let mut whole = true;
+    for &(name, at, value) in &entries {
+        let mut chars = name.chars();
+        let fits = chars
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && chars.all(|char| char.is_ascii_alphanumeric() || char == '_');
+        if !fits {
+            section.fault(at, format!("{name:?} cannot be a channel variable: letters, digits and _ only, and no digit first"));
+        }
+        let reserved = name.trim_start_matches('_') == "CALLID";
+        if reserved {
+            section.fault(
+                at,
+                "CALLID is the dialer's own variable: choose another name",
+            );
+        }
+        let field = section
+            .text_of(value, name, "MESSAGE = \"{message}\"")
+            .and_then(|text| section.field(text, name));
+        match field {
+            Some(field) if fits && !reserved => variables.push((name.to_owned(), field)),
+            _ => whole = false,
+        }
+    }
+    whole.then_some(variables)
+}
+
+fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
+    const EXAMPLE: &str = "[[trunk]]";
+    let Some(value) = top.value("trunk") else {
+        top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
+        return None;
+    };
+    let Some(tables) = value.get_ref().as_array() else {
+        top.fault(
+            value.span().start,
+            format!("a trunk is written as {EXAMPLE}, with two brackets"),
+        );
+        return None;
+    };
+    let mut trunks = Vec::new();
+    let mut whole = true;
+    for (place, table) in tables.iter().enumerate() {
+        let Some(keys) = table.get_ref().as_table() else {
+            top.fault(
+                table.span().start,
+                format!("a trunk is written as {EXAMPLE}, with its keys on the lines below"),
+            );
+            whole = false;
+            continue;
+        };
+        if place == 1 {
+            top.not_supported(table, "more than one [[trunk]]");
+        }
+        let section = Section::new_in(top, EXAMPLE, table.span().start, keys);
+        match trunk(&section) {
+            Some(trunk) => trunks.push(trunk),
+            None => whole = false,
+        }
+    }
+    if tables.is_empty() {
+        top.fault(value.span().start, "there must be at least one [[trunk]]");
+        whole = false;
+    }
+    whole.then_some(trunks)
+}
+
+fn trunk(section: &Section<'_, '_>) -> Option<Trunk> {
+    let name = section
+        .required("name", "name = \"carrier\"")
+        .filter(|text| section.one_line(*text, "name"));
+    let channel = section
+        .required("channel", "channel = \"PJSIP/{number}@carrier\"")
+        .and_then(|text| channel(section, text));
+    let ports = section.integer("ports", 1..=u64::from(u16::MAX));
+    let calls_per_second = section.float(
+        "calls_per_second",
+        1.0,
+        |rate| rate > 0.0,
+        "a number of calls greater than 0",
+    );
+    let caller_id = section
+        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
+        .map(|text| section.field(text, "caller_id"));
+    if let Some(value) = section.value("dial_as")
+        && value.get_ref().as_str() != Some("given")
+    {
+        section.not_supported(value, "dial_as");
+    }
+    section.finish();
+    Some(Trunk {
+        name: name?.text.to_owned(),
+        channel: channel?,
+        ports: ports
+            .and_then(|ports| usize::try_from(ports).ok())
+            .unwrap_or(10),
+        calls_per_second,
+        caller_id: match caller_id {
+            Some(field) => Some(field?),
+            None => None,
+        },
+    })
+}
+
+/// A dial string that calls each contact somewhere else, and stays in the call.
+fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
+    let field = section.field(text, "channel")?;
+    let technology = match field.template.pieces().first() {
+        Some(Piece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
+        _ => None,
+    };
+    let Some(technology) = technology.filter(|technology| !technology.is_empty()) else {
+        section.fault(
+            text.at,
+            "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
+        );
+        return None;
+    };
+    if !field.template.names_a_column() {
+        section.fault(
+            text.at,
+            "`channel` calls everyone at the same address: write {number} where the number belongs",
+        );
+        return None;
+    }
+    if technology.eq_ignore_ascii_case("Local") && !local_stays(text.text) {
+        section.fault(
+            text.at,
+            format!("a Local channel needs /n at its end, or Asterisk takes it out of the call while that goes on: write `{}/n`", text.text.trim_end_matches('/')),
+        );
+        return None;
+    }
+    Some(field)
+}
+
+/// Whether a Local channel has the option `n` (no optimisation).
+fn local_stays(channel: &str) -> bool {
+    channel
+        .splitn(3, '/')
+        .nth(2)
+        .is_some_and(|options| options.contains('n'))
+}
+
+fn retry(section: &Section<'_, '_>) -> Retry {
+    let max_attempts = section.integer("max_attempts", 1..=u64::from(u16::MAX));
+    let delay = section.duration("delay", 5 * MINUTE, Duration::ZERO);
+    let backoff = section.float(
+        "backoff",
+        1.0,
+        |backoff| backoff >= 1.0,
+        "a number, at least 1.0",
+    );
+    let max_delay = section.duration("max_delay", 360 * MINUTE, Duration::ZERO);
+    for key in ["max_per_day", "max_per_week", "next_number_delay", "rules"] {
+        section.not_yet(key);
+    }
+    section.finish();
+    Retry {
+        max_attempts: max_attempts
+            .and_then(|most| u32::try_from(most).ok())
+            .unwrap_or(3),
+        delay,
+        backoff,
+        max_delay,
+    }
+}
+
+fn simulate(section: &Section<'_, '_>) -> Simulate {
+    let share = |key, default| {
+        section.float(
+            key,
+            default,
+            |share| (0.0..=1.0).contains(&share),
+            "a share between 0 and 1",
+        )
+    };
+    let simulate = Simulate {
+        seed: section.integer("seed", 0..=u64::MAX).unwrap_or(1),
+        answered: share("answered", 0.55),
+        busy: share("busy", 0.10),
+        declined: share("declined", 0.02),
+        congestion: share("congestion", 0.02),
+        invalid: share("invalid", 0.03),
+        no_channel: share("no_channel", 0.0),
+        talk: section.duration("talk", 20 * SECOND, Duration::ZERO),
+        ring: section.duration("ring", 8 * SECOND, Duration::ZERO),
+    };
+    let sum = simulate.answered
+        + simulate.busy
+        + simulate.declined
+        + simulate.congestion
+        + simulate.invalid
+        + simulate.no_channel;
+    if sum > 1.0 + 1e-9 {
+        section.fault_here(format!(
+            "the shares of [simulate] add up to {sum:.2}: they must not be more than 1"
+        ));
+    }
+    section.finish();
+    simulate
+}

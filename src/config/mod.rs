@@ -1,0 +1,228 @@
+//! The campaign file: what an operator wrote, resolved to what the rest of the dialer needs.
+//!
+//! A [`Campaign`] is valid by construction: defaults are filled in, paths are joined to the campaign's folder, templates
+//! are compiled. Whatever is wrong with the file is reported at once, each fault with its line and column. What the
+//! list of contacts holds is not known here.
+
+mod duration;
+mod fault;
+mod load;
+mod reader;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ami::login::Auth;
+use crate::template::Template;
+
+pub use fault::{Fault, Faults};
+pub use load::load;
+
+/// A campaign, ready to be dialed.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// The file it was read from, as the operator named it.
+    pub path: PathBuf,
+    /// Its name, in every row of the results.
+    pub name: String,
+    /// Where the results go.
+    pub results: Results,
+    /// How to reach Asterisk.
+    pub ami: Ami,
+    /// Whom to call.
+    pub contacts: Contacts,
+    /// What each call is.
+    pub call: Call,
+    /// The lines; never empty.
+    pub trunks: Vec<Trunk>,
+    /// Who is called again, and when.
+    pub retry: Retry,
+    /// What the simulated Asterisk does.
+    pub simulate: Simulate,
+}
+
+/// Where the results go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Results {
+    /// Standard output.
+    Stdout,
+    /// A file, whose name may be a strftime pattern.
+    File(PathBuf),
+}
+
+/// `[ami]`
+#[derive(Debug, Clone)]
+pub struct Ami {
+    /// A name or an address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// The user of manager.conf.
+    pub username: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// How the secret is shown to Asterisk.
+    pub auth: Auth,
+    /// How long connecting, and each step of the login, may take.
+    pub connect_timeout: Duration,
+    /// How long to keep trying when the session drops.
+    pub reconnect_for: Duration,
+}
+
+/// A secret, which no log and no error shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself, for the login alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A template, and where it stands in the campaign file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The template.
+    pub template: Template,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Its column, from 1.
+    pub column: u64,
+}
+
+/// A column of the list, and where the campaign file names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The column's name.
+    pub name: String,
+    /// The line that names it, from 1.
+    pub line: u64,
+    /// The column of that, from 1.
+    pub column: u64,
+}
+
+/// `[contacts]`
+#[derive(Debug, Clone)]
+pub struct Contacts {
+    /// The list.
+    pub file: PathBuf,
+    /// Line and column where the campaign file names the list.
+    pub file_at: (u64, u64),
+    /// The column of the number.
+    pub number: Column,
+    /// The column of the id.
+    pub id: Option<Column>,
+    /// What stands between two fields.
+    pub delimiter: u8,
+    /// What becomes of rows that cannot be called.
+    pub bad_rows: BadRows,
+}
+
+/// What becomes of rows that cannot be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadRows {
+    /// Each gets its row in the results; the others are called.
+    Skip,
+    /// Nothing is dialed.
+    Stop,
+}
+
+/// What an answered call gets to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An extension of the dialplan.
+    Exten {
+        /// Its context.
+        context: String,
+        /// Its name.
+        exten: String,
+        /// The priority to begin at, from 1.
+        priority: u32,
+    },
+    /// One application.
+    Application {
+        /// Its name, such as `Playback`.
+        application: String,
+        /// Its arguments.
+        data: String,
+    },
+}
+
+/// `[call]`
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What an answered call gets to hear.
+    pub target: Target,
+    /// Who seems to call, where the trunk does not say.
+    pub caller_id: Option<Field>,
+    /// From the Originate to the answer.
+    pub ring_timeout: Duration,
+    /// From the Originate to the hangup by the dialer.
+    pub call_timeout: Duration,
+    /// Channel variables in the file's order; the names may begin with the underscores of inheritance.
+    pub variables: Vec<(String, Field)>,
+}
+
+/// `[[trunk]]`
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    /// Its name, in the results.
+    pub name: String,
+    /// The dial string.
+    pub channel: Field,
+    /// Its lines: calls at once, at least 1.
+    pub ports: usize,
+    /// New calls a second, more than 0.
+    pub calls_per_second: f64,
+    /// Who seems to call.
+    pub caller_id: Option<Field>,
+}
+
+/// `[retry]`
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// Counted calls of a contact, at least 1.
+    pub max_attempts: u32,
+    /// From the end of an attempt to the next.
+    pub delay: Duration,
+    /// What multiplies the delay at each further attempt, at least 1.
+    pub backoff: f64,
+    /// The longest that the delay becomes.
+    pub max_delay: Duration,
+}
+
+/// `[simulate]`: shares of fates between 0 and 1, together at most 1; what is left over is not answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Simulate {
+    /// What the fates are drawn from.
+    pub seed: u64,
+    /// Answered.
+    pub answered: f64,
+    /// Busy.
+    pub busy: f64,
+    /// Declined.
+    pub declined: f64,
+    /// No room on the trunk.
+    pub congestion: f64,
+    /// The number does not exist.
+    pub invalid: f64,
+    /// No channel is created.
+    pub no_channel: f64,
+    /// The mean of an answered call, from the answer.
+    pub talk: Duration,
+    /// The mean of the ringing before an answer.
+    pub ring: Duration,
+}

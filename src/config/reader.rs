@@ -1,0 +1,413 @@
+//! Reads typed values out of a TOML document and gathers everything that is wrong with it, each with its place.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Fault, Faults};
+use super::{Column, Field, duration};
+use crate::template::Template;
+
+/// A value with its place, as the parser gives it.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// The document as text, and what is wrong with it so far.
+#[derive(Debug)]
+pub(super) struct Reader<'t> {
+    path: PathBuf,
+    text: &'t str,
+    faults: RefCell<Vec<(usize, Fault)>>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
+        Self {
+            path,
+            text,
+            faults: RefCell::default(),
+        }
+    }
+
+    /// Notes what is wrong at a byte of the document.
+    pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
+        let (line, column) = self.place(at);
+        let fault = Fault {
+            file: self.path.clone(),
+            line: Some(line),
+            column: Some(column),
+            message: message.into(),
+        };
+        self.faults.borrow_mut().push((at, fault));
+    }
+
+    /// The line and the column of a byte of the document, both from 1.
+    pub(super) fn place(&self, at: usize) -> (u64, u64) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        (line as u64, column as u64)
+    }
+
+    /// Everything that is wrong, in the order of the document.
+    pub(super) fn into_faults(self) -> Option<Faults> {
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|&(at, _)| at);
+        let faults: Vec<Fault> = faults.into_iter().map(|(_, fault)| fault).collect();
+        (!faults.is_empty()).then_some(Faults(faults))
+    }
+}
+
+/// One table of the document. Every key that is asked for is known; the others are reported by
+/// [`finish`](Self::finish).
+#[derive(Debug)]
+pub(super) struct Section<'r, 't> {
+    reader: &'r Reader<'t>,
+    /// `[ami]`, as messages name it; empty for the top of the document.
+    name: &'static str,
+    at: usize,
+    table: Option<&'r DeTable<'t>>,
+    known: RefCell<Vec<&'static str>>,
+    missing: Cell<bool>,
+}
+
+/// A string with its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'r> {
+    pub(super) text: &'r str,
+    pub(super) at: usize,
+}
+
+impl<'r, 't> Section<'r, 't> {
+    pub(super) fn new(
+        reader: &'r Reader<'t>,
+        name: &'static str,
+        at: usize,
+        table: Option<&'r DeTable<'t>>,
+    ) -> Self {
+        Self {
+            reader,
+            name,
+            at,
+            table,
+            known: RefCell::default(),
+            missing: Cell::new(false),
+        }
+    }
+
+    /// A table that is an element of an array.
+    pub(super) fn new_in(
+        parent: &Section<'r, 't>,
+        name: &'static str,
+        at: usize,
+        table: &'r DeTable<'t>,
+    ) -> Self {
+        Self::new(parent.reader, name, at, Some(table))
+    }
+
+    /// Notes what is wrong at a byte of the document.
+    pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
+        self.reader.fault(at, message);
+    }
+
+    /// Notes what is wrong with the table as a whole.
+    pub(super) fn fault_here(&self, message: impl Into<String>) {
+        self.fault(self.at, message);
+    }
+
+    /// The value of a key, whatever it is.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'r Value<'t>> {
+        self.known.borrow_mut().push(key);
+        self.table.and_then(|table| table.get(key))
+    }
+
+    /// A table within this one.
+    pub(super) fn section(&self, key: &'static str, name: &'static str) -> Section<'r, 't> {
+        let value = self.value(key);
+        let table = value.and_then(|value| {
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.wrong_type(
+                    value,
+                    key,
+                    &format!("a table: write {name} on a line of its own"),
+                );
+            }
+            table
+        });
+        let at = value.map_or(self.at, |value| value.span().start);
+        Section::new(self.reader, name, at, table)
+    }
+
+    /// Says that a key must be there.
+    pub(super) fn missing(&self, key: &str, example: &str) {
+        // One table that is not there at all is one fault, however much it would have to hold.
+        if self.table.is_none() && self.missing.replace(true) {
+            return;
+        }
+        let what = if self.table.is_none() {
+            format!("{} is missing, with at least `{example}`", self.name)
+        } else if self.name.is_empty() {
+            format!("`{key}` is missing: write `{example}`")
+        } else {
+            format!("`{key}` is missing in {}: write `{example}`", self.name)
+        };
+        self.fault(self.at, what);
+    }
+
+    /// Says that a key is known and will do something in a later version.
+    pub(super) fn not_yet(&self, key: &'static str) {
+        if let Some(value) = self.value(key) {
+            self.not_supported(value, key);
+        }
+    }
+
+    /// Says that this value of a key will do something in a later version.
+    pub(super) fn not_supported(&self, value: &Value<'t>, what: &str) {
+        self.fault(
+            value.span().start,
+            format!("`{what}` is not supported yet: leave it out"),
+        );
+    }
+
+    fn wrong_type(&self, value: &Value<'t>, key: &str, expected: &str) {
+        let found = value.get_ref().type_str();
+        self.fault(
+            value.span().start,
+            format!("`{key}` must be {expected}, not {found}"),
+        );
+    }
+
+    /// A string.
+    pub(super) fn text(&self, key: &'static str, example: &str) -> Option<Text<'r>> {
+        self.text_of(self.value(key)?, key, example)
+    }
+
+    /// A value as a string.
+    pub(super) fn text_of(
+        &self,
+        value: &'r Value<'t>,
+        key: &str,
+        example: &str,
+    ) -> Option<Text<'r>> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(value, key, &format!("a string, such as `{example}`"));
+        }
+        let at = value.span().start;
+        text.map(|text| Text { text, at })
+    }
+
+    /// A string that must be there and not be empty.
+    pub(super) fn required(&self, key: &'static str, example: &str) -> Option<Text<'r>> {
+        let Some(value) = self.value(key) else {
+            self.missing(key, example);
+            return None;
+        };
+        let text = self.text_of(value, key, example)?;
+        if text.text.trim().is_empty() {
+            self.fault(text.at, format!("`{key}` is empty: write `{example}`"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string that will be a line of its own on the wire.
+    pub(super) fn line(&self, key: &'static str, example: &str) -> Option<String> {
+        let text = self.text(key, example)?;
+        self.one_line(text, key).then(|| text.text.to_owned())
+    }
+
+    /// Whether a string holds nothing that would end its line on the wire.
+    pub(super) fn one_line(&self, text: Text<'_>, key: &str) -> bool {
+        let broken = text.text.contains(['\r', '\n', '\0']);
+        if broken {
+            self.fault(
+                text.at,
+                format!("`{key}` holds a line break or a NUL character"),
+            );
+        }
+        !broken
+    }
+
+    /// A template.
+    pub(super) fn field(&self, text: Text<'_>, key: &str) -> Option<Field> {
+        if !self.one_line(text, key) {
+            return None;
+        }
+        let (line, column) = self.reader.place(text.at);
+        match Template::parse(text.text) {
+            Ok(template) => Some(Field {
+                template,
+                line,
+                column,
+            }),
+            Err(error) => {
+                self.fault(text.at, format!("`{key}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The name of a column of the list.
+    pub(super) fn column(&self, text: Text<'_>) -> Column {
+        let (line, column) = self.reader.place(text.at);
+        Column {
+            name: text.text.trim().to_owned(),
+            line,
+            column,
+        }
+    }
+
+    /// The line and the column of a byte of the document, both from 1.
+    pub(super) fn place(&self, at: usize) -> (u64, u64) {
+        self.reader.place(at)
+    }
+
+    /// A duration, at least `least`.
+    pub(super) fn duration(
+        &self,
+        key: &'static str,
+        default: Duration,
+        least: Duration,
+    ) -> Duration {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let parsed = value.get_ref().as_str().and_then(duration::parse);
+        match parsed {
+            Some(duration) if duration >= least => return duration,
+            Some(_) => self.fault(
+                value.span().start,
+                format!("`{key}` must be at least {least:?}"),
+            ),
+            None => self.fault(
+                value.span().start,
+                format!("`{key}` must be a duration, such as \"30s\", \"5m\" or \"1h30m\""),
+            ),
+        }
+        default
+    }
+
+    /// A whole number.
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.value(key)?;
+        let parsed = value
+            .get_ref()
+            .as_integer()
+            .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok())
+            .filter(|integer| range.contains(integer));
+        if parsed.is_none() {
+            let (least, most) = range.into_inner();
+            let message = if most == u64::MAX {
+                format!("`{key}` must be a whole number, at least {least}: write `{key} = {least}`")
+            } else {
+                format!("`{key}` must be a whole number from {least} to {most}")
+            };
+            self.fault(value.span().start, message);
+        }
+        parsed
+    }
+
+    /// A number that fits.
+    pub(super) fn float(
+        &self,
+        key: &'static str,
+        default: f64,
+        fits: impl Fn(f64) -> bool,
+        expected: impl Display,
+    ) -> f64 {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let digits = match value.get_ref() {
+            DeValue::Float(float) => Some(float.as_str()),
+            DeValue::Integer(integer) => Some(integer.as_str()),
+            _ => None,
+        };
+        let parsed = digits
+            .and_then(|digits| digits.parse::<f64>().ok())
+            .filter(|&float| float.is_finite() && fits(float));
+        if parsed.is_none() {
+            self.fault(value.span().start, format!("`{key}` must be {expected}"));
+        }
+        parsed.unwrap_or(default)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            self.wrong_type(value, key, "true or false");
+        }
+        flag.unwrap_or(default)
+    }
+
+    /// One of some words.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let value = self.value(key)?;
+        let chosen = value
+            .get_ref()
+            .as_str()
+            .and_then(|text| choices.iter().find(|(word, _)| *word == text));
+        if chosen.is_none() {
+            let words: Vec<String> = choices
+                .iter()
+                .map(|(word, _)| format!("\"{word}\""))
+                .collect();
+            self.fault(
+                value.span().start,
+                format!("`{key}` must be {}", words.join(" or ")),
+            );
+        }
+        chosen.map(|&(_, choice)| choice)
+    }
+
+    /// The keys of this table with their values, in the order of the document.
+    pub(super) fn entries(&self) -> Vec<(&'r str, usize, &'r Value<'t>)> {
+        let mut entries: Vec<_> = self
+            .table
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.get_ref().as_ref(), key.span().start, value))
+            .collect();
+        entries.sort_by_key(|&(_, at, _)| at);
+        entries
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(&self) {
+        let known = self.known.borrow();
+        for (key, at, value) in self.entries() {
+            if known.contains(&key) {
+                continue;
+            }
+            let what = if value.get_ref().is_table() && self.name.is_empty() {
+                format!("unknown table [{key}]")
+            } else if self.name.is_empty() {
+                format!("unknown key `{key}`")
+            } else {
+                format!("unknown key `{key}` in {}", self.name)
+            };
+            let nearest = known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, key), known))
+                .filter(|&(distance, known)| distance <= 2 && distance < known.len())
+                .min();
+            let message = match nearest {
+                Some((_, nearest)) => format!("{what}; did you mean `{nearest}`?"),
+                None if known.is_empty() => what,
+                None => format!("{what}; known are {}", known.join(", ")),
+            };
+            self.fault(at, message);
+        }
+    }
+}

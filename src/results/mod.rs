@@ -1,0 +1,4 @@
+//! The results: one row an attempt, and one for each contact that cannot be called.
+
+pub mod row;
+pub mod writer;
