@@ -222,15 +222,16 @@ fn a_trunk_that_cannot_carry_calls_is_congestion_and_gives_its_port_back() {
 fn an_unknown_technology_never_gets_a_channel_and_gives_its_port_back() {
     let trunk = r#"
 [[trunk]]
-name = "either"
-channel = "{party}/{number}@answer"
+name = "none"
+channel = "NoSuchTechnology/{number}"
 ports = 1
 calls_per_second = 100
 "#;
-    let run = parties("context = \"brief\"", trunk, &["NoSuchTechnology", "PJSIP"]).run();
+    let run = parties("context = \"brief\"", trunk, &["first", "second"]).run();
     run.assert_complete();
-    assert_ended(&run, "NoSuchTechnology", "CONGESTION", "", 0);
-    run.only("PJSIP").assert_disposition("ANSWERED");
+    for contact in ["first", "second"] {
+        assert_ended(&run, contact, "CONGESTION", "", 0);
+    }
 }
 
 #[test]
@@ -452,10 +453,21 @@ fn a_wrong_secret_is_exit_code_4_and_says_which_user_and_where_the_secret_stands
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
-fn a_user_that_may_too_little_is_exit_code_4_and_says_what_to_add() {
-    let campaign = parties("context = \"brief\"", PARTY_TRUNK, &["answer"])
-        .ami("username = \"dialer\"", "username = \"narrow\"");
-    assert_refused(&campaign, &["narrow", "manager.conf", "read", "system"]);
+fn a_user_that_may_do_too_little_is_exit_code_4_and_says_what_to_add() {
+    for (user, access, class) in [
+        ("narrow", "`read`", "`system`"),
+        ("deaf", "`read =`", "`call`"),
+        ("mute", "`write =`", "`originate`"),
+        ("lame", "`write =`", "`call`"),
+    ] {
+        let campaign = parties("context = \"brief\"", PARTY_TRUNK, &["answer"])
+            .ami("\"dialer\"", &format!("\"{user}\""))
+            .ami("connect_timeout = \"5s\"", "connect_timeout = \"2s\"");
+        assert_refused(
+            &campaign,
+            &[&format!("[{user}]"), access, class, "manager.conf"],
+        );
+    }
 }
 
 #[test]
