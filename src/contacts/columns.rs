@@ -136,6 +136,7 @@ impl Columns {
             .map(|(name, field)| (name.as_str().into(), binder.field(field)))
             .collect();
         if !faults.is_empty() {
+            faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
             return Err(Faults(faults));
         }
         Ok(Self {
