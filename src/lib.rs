@@ -19,4 +19,5 @@ pub mod number;
 pub mod progress;
 pub mod results;
 pub mod signals;
+pub mod sim;
 pub mod template;
