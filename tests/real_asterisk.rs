@@ -114,7 +114,7 @@ fn every_end_of_a_call_gets_its_name() {
         let row = run.only(contact);
         row.assert_disposition("NO ANSWER");
         assert_eq!(row.get("sip_code"), "", "{run}");
-        assert!((3.5..20.0).contains(&row.seconds("ring_seconds")), "{run}");
+        assert!((3.5..60.0).contains(&row.seconds("ring_seconds")), "{run}");
     }
 
     for contact in ["answer", "instant", "early-answer", "leaves"] {
@@ -122,22 +122,22 @@ fn every_end_of_a_call_gets_its_name() {
         row.assert_disposition("ANSWERED");
         assert_eq!(row.get("counted"), "yes", "{run}");
     }
-    // The phone rings for 0.3 s, and the dialplan hangs up after 3 s.
+    // The phone rings for 0.3 s, and the dialplan hangs up after 5 s.
     let answer = run.only("answer");
     assert_eq!(answer.get("cause"), "16", "{run}");
     assert!(
-        (0.25..20.0).contains(&answer.seconds("ring_seconds")),
+        (0.25..60.0).contains(&answer.seconds("ring_seconds")),
         "{run}"
     );
     assert!(
-        (2.0..20.0).contains(&answer.seconds("talk_seconds")),
+        (3.0..60.0).contains(&answer.seconds("talk_seconds")),
         "{run}"
     );
     // The callee hangs up after 0.5 s: cause 16, or 0 on newer versions.
     let leaves = run.only("leaves");
     assert!(["0", "16"].contains(&leaves.get("cause")), "{run}");
     assert!(
-        (0.2..2.9).contains(&leaves.seconds("talk_seconds")),
+        (0.2..4.9).contains(&leaves.seconds("talk_seconds")),
         "{run}"
     );
 }
@@ -184,7 +184,7 @@ calls_per_second = 1000
     assert!(seen.peak <= PORTS, "{} channels at once", seen.peak);
     // A port that comes free is used again at once: with 0.3 s calls every port was in use at some time.
     assert!(seen.peak > PORTS / 2, "only {} channels at once", seen.peak);
-    assert_eq!(crowd.disperse(), CALLS as u64, "calls that SIPp received");
+    assert_eq!(crowd.disperse(), CALLS, "calls that SIPp received");
 }
 
 #[test]
@@ -289,7 +289,7 @@ calls_per_second = 100
         for contact in ["answer", "leaves"] {
             let row = run.only(contact);
             row.assert_disposition("ANSWERED");
-            assert!((0.1..20.0).contains(&row.seconds("talk_seconds")), "{run}");
+            assert!((0.1..60.0).contains(&row.seconds("talk_seconds")), "{run}");
         }
         assert_ended(&run, "busy", "BUSY", "17", 486);
         assert_ended(&run, "reject", "REJECTED", "21", 603);
@@ -462,7 +462,7 @@ fn a_user_that_may_do_too_little_is_exit_code_4_and_says_what_to_add() {
     ] {
         let campaign = parties("context = \"brief\"", PARTY_TRUNK, &["answer"])
             .ami("\"dialer\"", &format!("\"{user}\""))
-            .ami("connect_timeout = \"5s\"", "connect_timeout = \"2s\"");
+            .ami("connect_timeout = \"30s\"", "connect_timeout = \"5s\"");
         assert_refused(
             &campaign,
             &[&format!("[{user}]"), access, class, "manager.conf"],
