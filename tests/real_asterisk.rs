@@ -5,8 +5,9 @@
 mod asterisk;
 
 use std::collections::HashSet;
+use std::thread;
 
-use asterisk::{Campaign, Crowd, Pbx, Run, Seen, Watch, list};
+use asterisk::{Campaign, Crowd, Pbx, Run, Seen, Watch, cut_session, list};
 
 /// A trunk whose endpoint each row of the list names.
 const PARTY_TRUNK: &str = r#"
@@ -383,6 +384,28 @@ fn a_busy_contact_is_called_again_and_its_last_row_is_final() {
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_session_that_is_cut_loses_no_call_and_nobody_is_called_twice() {
+    const CALLS: usize = 20;
+    let watch = Watch::channels("PJSIP/");
+    let trunk = PARTY_TRUNK.replace("ports = 20", "ports = 10");
+    let campaign = parties("context = \"patient\"", &trunk, &["answer"; CALLS])
+        .rest("id = \"id\"", "id = \"number\"");
+    let dialing = thread::spawn(move || campaign.run());
+    watch.wait_for(10); // all lines are in use, and each call lasts for 5 s
+    cut_session();
+
+    let run = dialing.join().expect("it ran");
+
+    run.assert_complete();
+    assert_each_attempt_once(&watch.end(), &run);
+    assert_eq!(run.rows.len(), CALLS, "{run}");
+    for row in &run.rows {
+        row.assert_disposition("ANSWERED");
+    }
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn nothing_in_the_list_becomes_an_action_of_its_own() {
     let inject = "x\r\n\r\nAction: Originate\r\nChannel: Local/100@local/n\r\nApplication: Wait\r\nData: 1\r\n\r\n";
     let contacts = format!(
@@ -476,6 +499,6 @@ fn a_port_where_nobody_listens_is_exit_code_4_and_says_which() {
     let port = Pbx::under_test().port;
     let campaign = parties("context = \"brief\"", PARTY_TRUNK, &["answer"])
         .ami(&format!("port = {port}"), "port = 15037")
-        .ami("reconnect_for = \"10s\"", "reconnect_for = \"1s\"");
+        .ami("reconnect_for = \"60s\"", "reconnect_for = \"1s\"");
     assert_refused(&campaign, &["127.0.0.1:15037"]);
 }

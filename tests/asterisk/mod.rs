@@ -49,6 +49,20 @@ impl Pbx {
         self.port + 32
     }
 
+    /// A session of the user that may do everything; `events` is `on` or `off`.
+    fn administrate(&self, events: &str) -> (TcpStream, BufReader<TcpStream>) {
+        let mut stream = self.connect();
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        write!(
+            stream,
+            "Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\nEvents: {events}\r\n\r\n"
+        )
+        .expect("the login is sent");
+        let login = read_frame(&mut reader).expect("the manager answers");
+        assert_eq!(login["Response"], "Success", "{login:?}");
+        (stream, reader)
+    }
+
     fn connect(&self) -> TcpStream {
         TcpStream::connect((self.host.as_str(), self.port)).unwrap_or_else(|error| {
             panic!(
@@ -57,6 +71,31 @@ impl Pbx {
             )
         })
     }
+}
+
+/// Cuts the manager session of the dialer, as a restart of the manager or a broken network would.
+pub(crate) fn cut_session() {
+    let (mut stream, mut reader) = Pbx::under_test().administrate("off");
+    let mut command = |command: &str| {
+        write!(stream, "Action: Command\r\nCommand: {command}\r\n\r\n").expect("it is sent");
+        let mut lines = (&mut reader)
+            .lines()
+            .map(|line| line.expect("the manager answers"));
+        lines
+            .by_ref()
+            .take_while(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+    };
+    // Username, IP address, start, elapsed, file descriptor, …
+    let sessions = command("manager show connected");
+    let session = sessions
+        .iter()
+        .map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&"dialer"))
+        .unwrap_or_else(|| panic!("the dialer is not connected: {sessions:?}"));
+    let kicked = command(&format!("manager kick session {}", session[4]));
+    let done = kicked.iter().any(|line| line.contains("Kicking"));
+    assert!(done, "{kicked:?}");
 }
 
 /// A campaign in a folder of its own.
@@ -73,7 +112,7 @@ impl Campaign {
         let folder = tempfile::tempdir().expect("a folder for the campaign");
         fs::write(folder.path().join("contacts.csv"), contacts).expect("the list is written");
         let ami = format!(
-            "[ami]\nhost = \"{}\"\nport = {}\nusername = \"dialer\"\nsecret = \"s3cret\"\nconnect_timeout = \"30s\"\nreconnect_for = \"10s\"\n",
+            "[ami]\nhost = \"{}\"\nport = {}\nusername = \"dialer\"\nsecret = \"s3cret\"\nconnect_timeout = \"30s\"\nreconnect_for = \"60s\"\n",
             pbx.host, pbx.port
         );
         Self {
@@ -247,18 +286,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn channels(prefix: &'static str) -> Self {
-        let mut stream = Pbx::under_test().connect();
-        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-        stream
-            .write_all(b"Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\n\r\n")
-            .expect("the login is sent");
-        let login = loop {
-            let frame = read_frame(&mut reader).expect("the manager answers");
-            if frame.contains_key("Response") {
-                break frame;
-            }
-        };
-        assert_eq!(login["Response"], "Success", "{login:?}");
+        let (stream, mut reader) = Pbx::under_test().administrate("on");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = thread::spawn({
             let seen = Arc::clone(&seen);
@@ -284,6 +312,16 @@ impl Watch {
             stream,
             seen,
             reading: Some(reading),
+        }
+    }
+
+    /// Waits until that many channels were created.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, channels: usize) {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while self.seen.lock().expect("nobody panicked").created.len() < channels {
+            assert!(Instant::now() < give_up, "no {channels} channels");
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
