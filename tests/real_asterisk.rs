@@ -7,7 +7,7 @@ mod asterisk;
 use std::collections::HashSet;
 use std::thread;
 
-use asterisk::{Campaign, Crowd, Pbx, Run, Seen, Watch, cut_session, list};
+use asterisk::{Campaign, Crowd, Pbx, Relay, Run, Seen, Watch, list};
 
 /// A trunk whose endpoint each row of the list names.
 const PARTY_TRUNK: &str = r#"
@@ -387,12 +387,17 @@ fn a_busy_contact_is_called_again_and_its_last_row_is_final() {
 fn a_session_that_is_cut_loses_no_call_and_nobody_is_called_twice() {
     const CALLS: usize = 20;
     let watch = Watch::channels("PJSIP/");
+    let relay = Relay::to_pbx();
     let trunk = PARTY_TRUNK.replace("ports = 20", "ports = 10");
     let campaign = parties("context = \"patient\"", &trunk, &["answer"; CALLS])
-        .rest("id = \"id\"", "id = \"number\"");
+        .rest("id = \"id\"", "id = \"number\"")
+        .ami(
+            &format!("port = {}", Pbx::under_test().port),
+            &format!("port = {}", relay.port),
+        );
     let dialing = thread::spawn(move || campaign.run());
     watch.wait_for(10); // all lines are in use, and each call lasts for 5 s
-    cut_session();
+    relay.cut();
 
     let run = dialing.join().expect("it ran");
 

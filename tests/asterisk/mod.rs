@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -49,20 +49,6 @@ impl Pbx {
         self.port + 32
     }
 
-    /// A session of the user that may do everything; `events` is `on` or `off`.
-    fn administrate(&self, events: &str) -> (TcpStream, BufReader<TcpStream>) {
-        let mut stream = self.connect();
-        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-        write!(
-            stream,
-            "Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\nEvents: {events}\r\n\r\n"
-        )
-        .expect("the login is sent");
-        let login = read_frame(&mut reader).expect("the manager answers");
-        assert_eq!(login["Response"], "Success", "{login:?}");
-        (stream, reader)
-    }
-
     fn connect(&self) -> TcpStream {
         TcpStream::connect((self.host.as_str(), self.port)).unwrap_or_else(|error| {
             panic!(
@@ -73,29 +59,48 @@ impl Pbx {
     }
 }
 
-/// Cuts the manager session of the dialer, as a restart of the manager or a broken network would.
-pub(crate) fn cut_session() {
-    let (mut stream, mut reader) = Pbx::under_test().administrate("off");
-    let mut command = |command: &str| {
-        write!(stream, "Action: Command\r\nCommand: {command}\r\n\r\n").expect("it is sent");
-        let mut lines = (&mut reader)
-            .lines()
-            .map(|line| line.expect("the manager answers"));
-        lines
-            .by_ref()
-            .take_while(|line| !line.is_empty())
-            .collect::<Vec<_>>()
-    };
-    // Username, IP address, start, elapsed, file descriptor, …
-    let sessions = command("manager show connected");
-    let session = sessions
-        .iter()
-        .map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&"dialer"))
-        .unwrap_or_else(|| panic!("the dialer is not connected: {sessions:?}"));
-    let kicked = command(&format!("manager kick session {}", session[4]));
-    let done = kicked.iter().any(|line| line.contains("Kicking"));
-    assert!(done, "{kicked:?}");
+/// A line between the dialer and the manager that can be cut; a new connection gets through again.
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    pub(crate) fn to_pbx() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let open = Arc::new(Mutex::new(Vec::new()));
+        thread::spawn({
+            let open = Arc::clone(&open);
+            move || {
+                for dialer in listener.incoming().map_while(Result::ok) {
+                    let manager = Pbx::under_test().connect();
+                    for (from, to) in [(&dialer, &manager), (&manager, &dialer)] {
+                        let mut from = from.try_clone().expect("a second handle");
+                        let mut to = to.try_clone().expect("a second handle");
+                        thread::spawn(move || {
+                            let _ = io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(Shutdown::Both);
+                        });
+                    }
+                    open.lock()
+                        .expect("nobody panicked")
+                        .extend([dialer, manager]);
+                }
+            }
+        });
+        Self { port, open }
+    }
+
+    /// Cuts what is connected.
+    #[track_caller]
+    pub(crate) fn cut(&self) {
+        let mut open = self.open.lock().expect("nobody panicked");
+        assert!(!open.is_empty(), "the dialer is not connected");
+        for stream in open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// A campaign in a folder of its own.
@@ -286,7 +291,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn channels(prefix: &'static str) -> Self {
-        let (stream, mut reader) = Pbx::under_test().administrate("on");
+        let mut stream = Pbx::under_test().connect();
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        stream
+            .write_all(b"Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\n\r\n")
+            .expect("the login is sent");
+        let login = read_frame(&mut reader).expect("the manager answers");
+        assert_eq!(login["Response"], "Success", "{login:?}");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = thread::spawn({
             let seen = Arc::clone(&seen);
