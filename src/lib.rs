@@ -19,4 +19,6 @@ pub mod number;
 pub mod progress;
 pub mod results;
 pub mod signals;
+pub mod summary;
 pub mod template;
+pub mod terminal;

@@ -103,7 +103,10 @@ pub async fn run(
         Err(error) => return Over::Unreadable(error),
     };
     let trunk = &resources.campaign.trunks[0];
-    let tally = Tally::new(resources.list.summary().contacts, trunk.ports);
+    let summary = resources.list.summary();
+    let callable = summary.contacts - summary.bad - summary.duplicates;
+    let to_call = limit.map_or(callable, |limit| callable.min(limit));
+    let tally = Tally::new(summary.contacts, to_call, trunk.ports);
     Dispatcher {
         pace: Pace::new(trunk.calls_per_second),
         tasks: JoinSet::new(),
@@ -288,6 +291,7 @@ impl Dispatcher {
     fn publish(&mut self, progress: &watch::Sender<Tally>) {
         self.tally.in_flight = self.lines.len();
         self.tally.retrying = self.queue.waiting();
+        self.tally.at = Some(Instant::now());
         progress.send_replace(self.tally.clone());
     }
 }
