@@ -89,6 +89,9 @@ pub struct RunArgs {
     /// Dial on the built-in simulated Asterisk: nothing is dialed, the real results are not touched
     #[arg(long)]
     pub simulate: bool,
+    /// With --simulate: at the pace of real time, to be watched
+    #[arg(long, requires = "simulate")]
+    pub real_time: bool,
     /// Write the results here instead; - is standard output
     #[arg(long, value_name = "PATH")]
     pub results: Option<PathBuf>,

@@ -19,6 +19,7 @@ pub mod number;
 pub mod progress;
 pub mod results;
 pub mod signals;
+pub mod sim;
 pub mod summary;
 pub mod template;
 pub mod terminal;

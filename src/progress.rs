@@ -25,7 +25,9 @@ pub fn line(tally: &Tally, rates: &Rates) -> String {
     if tally.retrying > 0 {
         let _ = write!(line, ", {} waiting for a retry", tally.retrying);
     }
-    if let Some(left) = rates.left() {
+    if tally.stopping {
+        line.push_str(", stopping");
+    } else if let Some(left) = rates.left() {
         let _ = write!(line, ", {} left", rough(left));
     }
     line
@@ -39,7 +41,11 @@ pub fn bar(tally: &Tally, rates: &Rates, width: usize) -> String {
     let speed = rates.calls_per_second();
     let fields = [
         format!("{}/{}", tally.called, tally.to_call),
-        format!("left {}", rates.left().map_or("–".to_owned(), rough)),
+        if tally.stopping {
+            "stopping".to_owned()
+        } else {
+            format!("left {}", rates.left().map_or("–".to_owned(), rough))
+        },
         format!("answered {}", tally.reached()),
         format!("lines {}/{}", tally.in_flight, tally.ports),
         format!("failed {}", tally.called - tally.reached()),
@@ -161,6 +167,15 @@ mod tests {
             bar(&Tally::new(3, 3, 2), &Rates::default(), 120),
             "░░░░░░░░░░░░░░░  0/3  left –  answered 0  lines 0/2  failed 0  retrying 0  dialed 0  –/s"
         );
+    }
+
+    #[test]
+    fn a_run_that_is_being_stopped_has_no_time_left_for_the_rest_of_the_list() {
+        let mut tally = tally();
+        let rates = rates(&mut tally);
+        tally.stopping = true;
+        assert_eq!(bar(&tally, &rates, 40), "120/300  stopping  answered 80");
+        assert!(line(&tally, &rates).ends_with("12 waiting for a retry, stopping"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dialer::ami::action::Action;
 use dialer::ami::connection::Handler as _;
 use dialer::ami::message::{Message, unescape_c};
-use dialer::call::correlator::{Correlator, Note};
+use dialer::call::correlator::{Correlator, Listed, Note, Pass};
 use dialer::call::id::CallId;
 use dialer::call::pace::Pace;
 use dialer::call::signals::{End, Signals};
@@ -230,14 +230,11 @@ fn surprise_6_originate_response_may_come_before_everything_and_after_the_hangup
     let mut late = Lab::new();
     late.accepted();
     late.newchannel(2, "PJSIP/x-1", "ID");
-    late.newstate(3, "ID", "Up");
+    late.newstate(3, "ID", "Ringing");
     late.hangup(4, "PJSIP/x-1", "ID", 16);
-    assert!(
-        late.over().is_none(),
-        "it may still say that it was answered"
-    );
-    late.originate_response(900, "Success", 4);
-    assert_eq!(late.verdict().disposition, Disposition::Answered);
+    assert!(late.over().is_none(), "it may still say why");
+    late.originate_response(900, "Failure", 3);
+    assert_eq!(late.verdict().disposition, Disposition::NoAnswer);
 }
 
 #[test]
@@ -400,6 +397,8 @@ fn a_lost_session_leaves_nobody_waiting_and_nothing_made_up() {
     let now = lab.at(5_000);
     lab.correlator
         .closed(&dialer::ami::client::SessionError::Closed, now);
+    assert!(lab.over().is_none(), "the call may go on");
+    lab.correlator.give_up(now);
     let signals = lab.over().expect("resolved");
     assert_eq!(signals.end, End::Lost);
     let verdict = verdict::decide(&signals, &Circumstances::default());
@@ -450,4 +449,62 @@ fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
     );
     assert_eq!(decide(&ringing(true), Cut::CallTimeout), Disposition::Busy);
     assert_eq!(decide(&ringing(true), Cut::Cancelled), Disposition::Busy);
+}
+
+fn listed(lab: &Lab, up: bool) -> Listed {
+    Listed {
+        uniqueid: lab.id.as_str().as_bytes().into(),
+        linkedid: lab.id.as_str().as_bytes().into(),
+        channel: b"PJSIP/x-1"[..].into(),
+        up,
+        ringing: false,
+        callid: lab.id.as_str().as_bytes().into(),
+        answered_ago: Some(Duration::from_secs(2)),
+    }
+}
+
+fn tell(lab: &mut Lab, millis: u64, pass: Pass, listed: Vec<Listed>) {
+    let now = lab.at(millis);
+    lab.correlator.note(Note::Listed { pass, listed }, now);
+}
+
+#[test]
+fn a_call_that_lives_through_a_lost_session_is_followed_to_its_end() {
+    let mut lab = Lab::new();
+    lab.accepted();
+    lab.newchannel(2, "PJSIP/x-1", "ID");
+    let now = lab.at(1_000);
+    lab.correlator
+        .closed(&dialer::ami::client::SessionError::Closed, now);
+    let living = listed(&lab, true);
+    tell(&mut lab, 5_000, Pass::First, vec![living.clone()]);
+    tell(&mut lab, 6_500, Pass::Second, vec![living]);
+    assert!(lab.over().is_none(), "it goes on");
+    lab.hangup(9_000, "PJSIP/x-1", "ID", 16);
+    let signals = lab.over().expect("over at its hangup");
+    assert_eq!(signals.answered_at, Some(lab.at(3_000)));
+    let verdict = verdict::decide(&signals, &Circumstances::default());
+    assert_eq!(verdict.disposition, Disposition::Answered);
+    assert_eq!(verdict.note, "");
+}
+
+#[test]
+fn surprise_21_a_call_is_gone_only_when_two_lists_do_not_have_it() {
+    let mut late = Lab::new();
+    let now = late.at(5);
+    late.correlator
+        .closed(&dialer::ami::client::SessionError::Closed, now);
+    tell(&mut late, 8, Pass::First, vec![]);
+    assert!(late.over().is_none(), "its channel may appear yet");
+    let living = listed(&late, false);
+    tell(&mut late, 1_500, Pass::Second, vec![living]);
+    assert!(late.over().is_none(), "it has appeared");
+
+    let mut gone = Lab::new();
+    let now = gone.at(5);
+    gone.correlator
+        .closed(&dialer::ami::client::SessionError::Closed, now);
+    tell(&mut gone, 8, Pass::First, vec![]);
+    tell(&mut gone, 1_500, Pass::Second, vec![]);
+    assert_eq!(gone.verdict().disposition, Disposition::Unknown);
 }

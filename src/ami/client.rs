@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::action::Action;
+use super::connection::Handler;
+use super::login::LoginError;
 use super::message::Message;
 
 /// Why a session is over.
@@ -52,11 +54,22 @@ pub struct SessionClosed;
 
 /// A session that is logged in, to an Asterisk that is fully booted.
 #[derive(Debug)]
-pub struct Session<N> {
+pub struct Session<H: Handler> {
     /// The handle. When the last clone of it is dropped, the session logs off.
-    pub client: Client<N>,
+    pub client: Client<H::Note>,
     /// What Asterisk said at first, such as `Asterisk Call Manager/11.0.0`.
     pub banner: String,
+    /// Gives the handler back when the session is over.
+    pub handler: oneshot::Receiver<H>,
+}
+
+/// A session that did not come about, with the handler that it was for.
+#[derive(Debug)]
+pub struct Unopened<H> {
+    /// Why not.
+    pub error: LoginError,
+    /// As it was.
+    pub handler: H,
 }
 
 /// Sends actions on a session. Clones share the session; the order of one caller's submits is kept.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::client::{Client, Command, Session, SessionError};
+use super::client::{Client, Command, Session, SessionError, Unopened};
 use super::inbox::{Inbox, Pending};
 use super::login::{Login, LoginError, authenticate};
 use super::message::Message;
@@ -64,37 +64,41 @@ pub trait Handler: Send + 'static {
 ///
 /// Calls originated before `FullyBooted` fail when they are answered.
 ///
+/// The handler outlives the session: it comes back when the session is over, or with the error, so that the next
+/// session goes on with what it knows.
+///
 /// # Errors
 ///
-/// When Asterisk cannot be spoken with, refuses the login, or is not ready; the handler is dropped then.
-pub async fn open<S, H>(
-    stream: S,
-    login: &Login,
-    handler: H,
-) -> Result<Session<H::Note>, LoginError>
+/// When Asterisk cannot be spoken with, refuses the login, or is not ready.
+pub async fn open<S, H>(stream: S, login: &Login, handler: H) -> Result<Session<H>, Unopened<H>>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
     H: Handler,
 {
     let mut wire = Wire::new(stream);
-    let banner = authenticate(&mut wire, login).await?;
+    let banner = match authenticate(&mut wire, login).await {
+        Ok(banner) => banner,
+        Err(error) => return Err(Unopened { error, handler }),
+    };
     let mut inbox = Inbox::new(handler);
-    match timeout_at(
+    let booted = timeout_at(
         Instant::now() + BOOT_TIMEOUT,
         fully_booted(&mut wire, &mut inbox),
     )
     .await
-    {
-        Ok(booted) => booted?,
-        Err(_) => {
-            return Err(LoginError::NotBooted {
-                username: login.username.clone(),
-                after: BOOT_TIMEOUT,
-            });
-        }
+    .unwrap_or_else(|_| {
+        Err(LoginError::NotBooted {
+            username: login.username.clone(),
+            after: BOOT_TIMEOUT,
+        })
+    });
+    if let Err(error) = booted {
+        let handler = inbox.handler;
+        return Err(Unopened { error, handler });
     }
     let (sender, commands) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(None);
+    let (give_back, handler) = oneshot::channel();
     let connection = Connection {
         wire,
         inbox,
@@ -105,10 +109,11 @@ where
         unflushed: false,
         ending: None,
     };
-    tokio::spawn(connection.run());
+    tokio::spawn(connection.run(give_back));
     Ok(Session {
         client: Client::new(sender, ended),
         banner,
+        handler,
     })
 }
 
@@ -155,7 +160,7 @@ struct Ending {
 }
 
 impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
-    async fn run(mut self) {
+    async fn run(mut self, give_back: oneshot::Sender<H>) {
         let found = self.serve().await;
         let why = match self.ending.take().map_or(found, |ending| ending.why) {
             SessionError::LoggedOff => SessionError::LoggedOff,
@@ -166,6 +171,8 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
         self.inbox.complaints.last_words();
         self.inbox.handler.closed(&why, Instant::now());
         self.end.send_replace(Some(why));
+        // Whoever opened the session need not want it back.
+        let _ = give_back.send(self.inbox.handler);
     }
 
     async fn serve(&mut self) -> SessionError {

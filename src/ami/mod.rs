@@ -14,6 +14,7 @@ pub mod login;
 pub mod message;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 mod wire;
 
 pub use action::{Action, ActionError, check_header, check_variable, escape_variable};

@@ -51,8 +51,52 @@ pub enum Note {
         /// Where the answer goes.
         done: oneshot::Sender<Probed>,
     },
+    /// A call of an earlier run that may still be going on. No Originate is written for it.
+    Adopt {
+        /// Its id.
+        id: CallId,
+        /// Where its signals go when it is over.
+        done: oneshot::Sender<Signals>,
+        /// When its Originate was written.
+        begun_at: Instant,
+    },
+    /// The channels that Asterisk carries, asked for after a session was lost.
+    Listed {
+        /// Which of the two lists this is.
+        pass: Pass,
+        /// The channels.
+        listed: Vec<Listed>,
+    },
     /// Asterisk does not know the call's channel: if its end does not come soon, it was missed.
     Abandon(CallId),
+}
+
+/// Which list of living channels: a call must be missing in both to have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The first.
+    First,
+    /// The second, a good second later.
+    Second,
+}
+
+/// A channel that Asterisk carries.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its Uniqueid.
+    pub uniqueid: Box<[u8]>,
+    /// Its Linkedid.
+    pub linkedid: Box<[u8]>,
+    /// Its name.
+    pub channel: Box<[u8]>,
+    /// It is answered.
+    pub up: bool,
+    /// It rings.
+    pub ringing: bool,
+    /// Its variable `CALLID`; empty if it has none.
+    pub callid: Box<[u8]>,
+    /// How long ago it was answered, where call detail records tell.
+    pub answered_ago: Option<Duration>,
 }
 
 /// What came back for an Originate that places no call.
@@ -75,6 +119,8 @@ pub struct Correlator {
     probe: Option<(CallId, oneshot::Sender<Probed>)>,
     varset_seen: bool,
     ended_without_varset: u32,
+    /// When the session was lost, if there is none.
+    lost_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -84,6 +130,8 @@ struct Entry {
     trunk: TrunkLog,
     deadline: Option<Instant>,
     abandoned: bool,
+    /// Not in the first list after a lost session, and nothing was heard of it since.
+    missing: bool,
     aliases: Vec<Box<[u8]>>,
 }
 
@@ -153,6 +201,7 @@ impl Correlator {
         let call = self.find(uniqueid, linkedid)?;
         self.channel_appeared(call);
         let entry = self.calls.get_mut(&call)?;
+        entry.missing = false;
         let known_as = entry.signals.channel.as_ref().map(|leg| &*leg.uniqueid);
         let originated = known_as == Some(uniqueid) || uniqueid == call.as_str().as_bytes();
         entry.leg(call, uniqueid, channel, originated);
@@ -334,9 +383,25 @@ enum Outlook {
 }
 
 impl Entry {
+    fn new(signals: Signals, done: oneshot::Sender<Signals>, trunk: TrunkLog) -> Self {
+        Self {
+            signals,
+            done,
+            trunk,
+            deadline: None,
+            abandoned: false,
+            missing: false,
+            aliases: Vec::new(),
+        }
+    }
+
     fn outlook(&self) -> Outlook {
         let signals = &self.signals;
         let legs_remain = signals.legs.iter().any(|leg| leg.cause.is_none());
+        // A channel that went up was answered, whatever else is still to be said of it.
+        if signals.hung_up() && signals.up {
+            return Outlook::Over;
+        }
         match (signals.originated, &signals.channel) {
             (Some(Originated { success: true, .. }), _) if signals.hung_up() => Outlook::Over,
             (Some(_), Some(_)) if signals.hung_up() => {
@@ -349,6 +414,26 @@ impl Entry {
             (Some(Originated { success: false, .. }), None) => Outlook::OverAfter(NO_CHANNEL_GRACE),
             (None, Some(_)) if signals.hung_up() => Outlook::OverAfter(RESPONSE_GRACE),
             _ => Outlook::Open,
+        }
+    }
+
+    /// A channel of this call is in a list of living ones.
+    fn lives(&mut self, call: CallId, listed: &Listed, now: Instant) {
+        self.missing = false;
+        let originated = *listed.uniqueid == *call.as_str().as_bytes()
+            || self.is_originated(&listed.uniqueid)
+            || (self.signals.channel.is_none() && listed.uniqueid == listed.linkedid);
+        self.leg(call, &listed.uniqueid, &listed.channel, originated);
+        if originated && self.signals.linkedid.is_none() {
+            self.signals.linkedid = Some(listed.linkedid.clone());
+        }
+        if let Some(leg) = self.signals.leg_mut(&listed.uniqueid) {
+            leg.ringing |= listed.ringing;
+        }
+        if originated && listed.up && !self.signals.up {
+            let answered_at = listed.answered_ago.and_then(|ago| now.checked_sub(ago));
+            self.signals.approximate |= answered_at.is_none() && self.signals.answered_at.is_none();
+            self.went_up(answered_at.unwrap_or(now).max(self.signals.written_at));
         }
     }
 
@@ -474,18 +559,15 @@ impl Handler for Correlator {
         match note {
             Note::Register { id, done, trunk } => {
                 trunk.written(now);
-                self.calls.insert(
-                    id,
-                    Entry {
-                        signals: Signals::new(now),
-                        done,
-                        trunk,
-                        deadline: None,
-                        abandoned: false,
-                        aliases: Vec::new(),
-                    },
-                );
+                let signals = Signals::new(now);
+                self.calls.insert(id, Entry::new(signals, done, trunk));
             }
+            Note::Adopt { id, done, begun_at } => {
+                let signals = Signals::new(begun_at);
+                let entry = Entry::new(signals, done, TrunkLog::default());
+                self.calls.insert(id, entry);
+            }
+            Note::Listed { pass, listed } => self.listed(pass, &listed, now),
             Note::Probe { id, done } => self.probe = Some((id, done)),
             Note::Abandon(id) => {
                 if let Some(entry) = self.calls.get_mut(&id) {
@@ -520,6 +602,54 @@ impl Handler for Correlator {
     }
 
     fn closed(&mut self, _why: &SessionError, now: Instant) {
+        self.lost_at = Some(now);
+    }
+}
+
+impl Correlator {
+    /// Tells what Asterisk carries after a session was lost: a call that is in neither list has ended unseen.
+    fn listed(&mut self, pass: Pass, listed: &[Listed], now: Instant) {
+        if pass == Pass::First {
+            for entry in self.calls.values_mut() {
+                entry.missing = true;
+            }
+        }
+        for channel in listed {
+            let by_variable =
+                CallId::from_bytes(&channel.callid).filter(|call| self.calls.contains_key(call));
+            let Some(call) = self
+                .find(&channel.uniqueid, &channel.linkedid)
+                .or(by_variable)
+            else {
+                continue;
+            };
+            if let Some(entry) = self.calls.get_mut(&call) {
+                entry.lives(call, channel, now);
+            }
+        }
+        if pass == Pass::First {
+            return;
+        }
+        let lost_at = self.lost_at.take().unwrap_or(now);
+        let gone: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, entry)| entry.missing)
+            .map(|(&call, _)| call)
+            .collect();
+        for call in gone {
+            if let Some(entry) = self.calls.get_mut(&call) {
+                let seen = entry.signals.hung_up();
+                if !seen {
+                    entry.signals.ended_at = lost_at.max(entry.signals.written_at);
+                }
+                self.resolve(call, if seen { End::Complete } else { End::Lost });
+            }
+        }
+    }
+
+    /// There will be no further session: every call is resolved with what was seen of it.
+    pub fn give_up(&mut self, now: Instant) {
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
             let Some(entry) = self.calls.get_mut(&call) else {

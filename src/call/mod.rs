@@ -6,6 +6,7 @@
 
 pub mod correlator;
 pub mod id;
+pub mod link;
 pub mod pace;
 pub mod probe;
 pub mod signals;
@@ -18,10 +19,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::ami::action::{Action, ActionError};
+use crate::ami::action::Action;
 use crate::ami::client::{Client, SessionClosed};
 use correlator::Note;
 use id::CallId;
+use link::Link;
 use pace::TrunkLog;
 use signals::Signals;
 use verdict::Cut;
@@ -56,21 +58,31 @@ pub struct Ended {
 /// Places one call and returns when it is over.
 ///
 /// It always ends: by what Asterisk says, by the watchdog of `call_timeout`, whose hangup is repeated until the channel
-/// is gone or Asterisk says that it knows no such channel, or by the end of the session.
+/// is gone or Asterisk says that it knows no such channel, or by the end of the link.
 ///
 /// # Errors
-/// The session was over before the Originate was written: nothing was dialed.
-pub async fn place(client: &Client<Note>, attempt: Attempt) -> Result<Ended, SessionClosed> {
-    let id = attempt.id;
-    let (done, mut ended) = oneshot::channel();
+/// There was no session, or it ended before the Originate was written: nothing was dialed.
+pub async fn place(link: &Link, attempt: Attempt) -> Result<Ended, SessionClosed> {
+    let (done, ended) = oneshot::channel();
     let register = Note::Register {
-        id,
+        id: attempt.id,
         done,
         trunk: attempt.trunk,
     };
+    let client = link.client().ok_or(SessionClosed)?;
     client.submit(Some(register), Some(attempt.originate))?;
+    let watchdog = Instant::now() + attempt.call_timeout;
+    follow(link, attempt.id, ended, watchdog, &attempt.hang_up).await
+}
 
-    let mut watchdog = Instant::now() + attempt.call_timeout;
+/// Follows a call that was placed to its end, and hangs it up when that is due.
+async fn follow(
+    link: &Link,
+    id: CallId,
+    mut ended: oneshot::Receiver<Signals>,
+    mut watchdog: Instant,
+    hang_up_now: &CancellationToken,
+) -> Result<Ended, SessionClosed> {
     let mut cut = None;
     loop {
         tokio::select! {
@@ -79,7 +91,7 @@ pub async fn place(client: &Client<Note>, attempt: Attempt) -> Result<Ended, Ses
                 let signals = signals.map_err(|_| SessionClosed)?;
                 return Ok(Ended { signals, cut });
             }
-            () = attempt.hang_up.cancelled(), if cut != Some(Cut::Cancelled) => {
+            () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => {
                 cut = Some(Cut::Cancelled);
             }
             () = sleep_until(watchdog) => {
@@ -93,12 +105,12 @@ pub async fn place(client: &Client<Note>, attempt: Attempt) -> Result<Ended, Ses
                 let signals = signals.map_err(|_| SessionClosed)?;
                 return Ok(Ended { signals, cut });
             }
-            result = hang_up(client, id) => result,
+            result = hang_up(link, id) => result,
         };
         match hangup {
             Ok(HungUp::Underway) => {}
-            Ok(HungUp::NoSuchChannel) => {
-                // Either its end is on its way, or it was missed: the correlator gives it a moment and then resolves.
+            // Either its end is on its way, or it was missed: the correlator gives it a moment and then resolves.
+            Ok(HungUp::NoSuchChannel(client)) => {
                 let _ = client.submit(Some(Note::Abandon(id)), None);
             }
             Err(error) => warn!(%id, "the call could not be hung up, trying again: {error}"),
@@ -107,33 +119,30 @@ pub async fn place(client: &Client<Note>, attempt: Attempt) -> Result<Ended, Ses
 }
 
 /// Hangs up the channel of a call that nobody follows any more, best effort: it may be gone already.
-pub async fn hang_up_for_good(client: &Client<Note>, id: CallId) {
-    if let Err(error) = hang_up(client, id).await {
+pub async fn hang_up_for_good(link: &Link, id: CallId) {
+    if let Err(error) = hang_up(link, id).await {
         warn!(%id, "the call could not be hung up: {error}");
     }
 }
 
 enum HungUp {
     Underway,
-    NoSuchChannel,
+    NoSuchChannel(Client<Note>),
 }
 
-/// Hangs up a call's channel by the Uniqueid that was chosen for it.
-async fn hang_up(client: &Client<Note>, id: CallId) -> anyhow::Result<HungUp> {
-    let action = hangup_action(id)?;
+/// Hangs up a call's channel by the Uniqueid that was chosen for it, as soon as there is a session.
+async fn hang_up(link: &Link, id: CallId) -> anyhow::Result<HungUp> {
+    // Its own ActionID: the call's one belongs to the Originate.
+    let action = Action::new("Hangup", &format!("hangup-{id}"))?.header("Channel", id.as_str())?;
+    let client = link.client_when_up().await.ok_or(SessionClosed)?;
     let response = client.request(action).await?;
-    if response.get("Response") == Some(b"Success") {
+    if !response.is_error() {
         return Ok(HungUp::Underway);
     }
     let message = response.get_str("Message").unwrap_or_default();
     if message.to_ascii_lowercase().contains("no such channel") {
-        Ok(HungUp::NoSuchChannel)
+        Ok(HungUp::NoSuchChannel(client))
     } else {
         anyhow::bail!("Asterisk says: {message}")
     }
-}
-
-fn hangup_action(id: CallId) -> Result<Action, ActionError> {
-    // Its own ActionID: the call's one belongs to the Originate.
-    Action::new("Hangup", &format!("hangup-{id}"))?.header("Channel", id.as_str())
 }

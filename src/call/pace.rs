@@ -36,6 +36,12 @@ impl TrunkLog {
         log.written.push_back(now);
     }
 
+    /// Notes that a call that had its turn will not be written.
+    pub fn not_written(&self) {
+        let mut log = self.lock();
+        log.underway = log.underway.saturating_sub(1);
+    }
+
     /// Notes that a call of this trunk rang, progressed, was answered, or was ended by the far end.
     pub fn alive(&self, now: Instant) {
         self.lock().alive = Some(now);

@@ -7,8 +7,9 @@ use tokio::time::timeout;
 
 use super::correlator::{Note, Probed};
 use super::id::CallId;
+use super::link::Link;
 use crate::ami::action::{Action, ActionError};
-use crate::ami::client::{Client, SessionClosed, SessionError};
+use crate::ami::client::{SessionClosed, SessionError};
 
 /// A technology that no Asterisk has: the Originate is accepted and fails at once, without a channel, in about 1 ms.
 const NO_SUCH_TECHNOLOGY: &str = "Dialer/permission-check";
@@ -48,7 +49,8 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// What is missing, as a sentence that says where to add it.
-pub async fn permissions(client: &Client<Note>, username: &str) -> Result<(), ProbeError> {
+pub async fn permissions(link: &Link, username: &str) -> Result<(), ProbeError> {
+    let client = link.client().ok_or(SessionClosed)?;
     let user = || username.to_owned();
     let id = CallId::new();
     let hangup =

@@ -160,6 +160,8 @@ pub struct Signals {
     pub ended_at: Instant,
     /// Whether the end was seen.
     pub end: End,
+    /// A moment was missed while the connection was down, so that the durations are not exact.
+    pub approximate: bool,
 }
 
 impl Signals {
@@ -176,6 +178,7 @@ impl Signals {
             up: false,
             ended_at: written_at,
             end: End::Lost,
+            approximate: false,
         }
     }
 

@@ -135,6 +135,9 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         (None, End::Lost) => {
             "answered; the connection to Asterisk was lost before its end was seen"
         }
+        (None, End::Complete) if signals.approximate => {
+            "answered while the connection to Asterisk was down: times are approximate"
+        }
         (None, End::Complete) => "",
     };
     Verdict {

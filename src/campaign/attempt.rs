@@ -73,7 +73,7 @@ pub async fn run(
         trunk: record.log.clone(),
         hang_up,
     };
-    let Ended { signals, cut } = call::place(&resources.client, attempt).await.ok()?;
+    let Ended { signals, cut } = call::place(&resources.link, attempt).await.ok()?;
     let lately = signals.written_at.checked_sub(LATELY);
     let circumstances = Circumstances {
         cut,
@@ -105,7 +105,7 @@ pub async fn run(
 
 /// The end of a call whose task died: hangs its channel up, and tells that nobody knows how it ended.
 pub async fn bury(resources: &Resources, record: &Record) -> (Attempted, Row) {
-    call::hang_up_for_good(&resources.client, record.id).await;
+    call::hang_up_for_good(&resources.link, record.id).await;
     let verdict = Verdict {
         disposition: Disposition::Unknown,
         cause: None,

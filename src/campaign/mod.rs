@@ -20,9 +20,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::ami::client::{Client, SessionError};
-use crate::call::correlator::Note;
 use crate::call::id::CallId;
+use crate::call::link::{Link, State};
 use crate::call::pace::Pace;
 use crate::clock::Clock;
 use crate::config::Campaign;
@@ -44,8 +43,8 @@ pub struct Resources {
     pub campaign: Campaign,
     /// Its contacts.
     pub list: Arc<List>,
-    /// The session with Asterisk.
-    pub client: Client<Note>,
+    /// The link to Asterisk.
+    pub link: Link,
     /// The results.
     pub writer: Writer,
     /// The time of day.
@@ -70,8 +69,8 @@ pub enum Over {
     Finished,
     /// The operator stopped it.
     Drained,
-    /// The session with Asterisk ended.
-    SessionLost(SessionError),
+    /// The connection to Asterisk could not be established again.
+    PbxLost(Arc<str>),
     /// The results cannot be written; rows that are not in the file.
     Unwritable(WriteError, Vec<Vec<u8>>),
     /// The list cannot be read any more.
@@ -116,6 +115,7 @@ pub async fn run(
         over: None,
         queue,
         tally,
+        link: resources.link.watch(),
         stop,
         resources,
     }
@@ -137,13 +137,14 @@ struct Dispatcher {
     /// Why no new call is begun any more.
     over: Option<Over>,
     tally: Tally,
+    link: watch::Receiver<State>,
     stop: Stop,
 }
 
 impl Dispatcher {
     async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
         loop {
-            if self.over.is_none() {
+            if self.over.is_none() && self.linked() {
                 self.fill_lines();
             }
             self.publish(progress);
@@ -242,9 +243,25 @@ impl Dispatcher {
                 }
             }
             () = until(timer), if dialing => {}
-            why = self.resources.client.closed(), if dialing => self.over = Some(Over::SessionLost(why)),
+            changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
             () = self.stop.drain.cancelled(), if dialing => self.over = Some(Over::Drained),
         }
+    }
+
+    fn link_changed(&mut self, kept: bool) {
+        let lost = match &*self.link.borrow_and_update() {
+            State::Lost(why) => Some(Arc::clone(why)),
+            _ if !kept => Some("the connection to Asterisk is no longer kept".into()),
+            _ => None,
+        };
+        if let Some(why) = lost {
+            self.over = Some(Over::PbxLost(why));
+        }
+    }
+
+    /// Whether calls can be placed now.
+    fn linked(&self) -> bool {
+        matches!(&*self.link.borrow(), State::Up(_))
     }
 
     fn joined(&mut self, joined: Result<(Id, Settled), JoinError>) {
@@ -275,6 +292,7 @@ impl Dispatcher {
             Settled::Skipped(disposition) => self.tally.finished(disposition),
             Settled::NotDialed(ready) => {
                 self.tally.dispatched -= 1;
+                self.pace.log().not_written();
                 self.queue.put_back(ready);
             }
             Settled::Unwritten(error, row) => {
@@ -291,6 +309,7 @@ impl Dispatcher {
     fn publish(&mut self, progress: &watch::Sender<Tally>) {
         self.tally.in_flight = self.lines.len();
         self.tally.retrying = self.queue.waiting();
+        self.tally.stopping = self.over.is_some();
         self.tally.at = Some(Instant::now());
         progress.send_replace(self.tally.clone());
     }

@@ -25,6 +25,8 @@ pub struct Tally {
     pub retrying: usize,
     /// Lines in all.
     pub ports: usize,
+    /// No new call is begun any more.
+    pub stopping: bool,
     /// When this was counted; in a rehearsal that is not the time of the wall.
     pub at: Option<Instant>,
     attempts: [u64; Disposition::ALL.len()],

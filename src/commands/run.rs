@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
 use super::Failure;
-use crate::ami::client::Client;
-use crate::ami::connect;
-use crate::ami::connection;
 use crate::ami::login::Login;
-use crate::call::correlator::{Correlator, Note};
+use crate::ami::transport::Transport;
+use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
@@ -24,6 +23,7 @@ use crate::config::{self, Campaign, Results};
 use crate::contacts::List;
 use crate::results::row;
 use crate::results::writer::{self, Sink, Writer};
+use crate::sim::{Simulator, SimulatorConfig};
 use crate::summary::Summary;
 use crate::terminal::Screen;
 use crate::{exit, signals};
@@ -32,6 +32,8 @@ use crate::{exit, signals};
 const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
 /// How long Asterisk may take to say goodbye; nothing depends on it.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+/// Bytes that the pipe to the simulated Asterisk holds in each direction.
+const PIPE: usize = 1 << 16;
 /// What stands in the `note` of every row of a rehearsal.
 const SIMULATED: &str = "simulated";
 
@@ -44,8 +46,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let secret = std::env::var(SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign).map_err(usage)?;
-    let clock = Clock::system();
-    let target = Target::choose(&campaign, args, &clock)?;
+    let target = Target::choose(&campaign, args, &Clock::system())?;
     if args.json && matches!(target, Target::Stdout) {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
@@ -53,11 +54,22 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         ));
     }
     target.refuse_existing()?;
+    // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
+    // timer when there is not.
+    let virtual_time = args.simulate && !args.real_time;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .start_paused(virtual_time)
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(dial(campaign, list, target, clock, args, screen))
+    runtime.block_on(async {
+        let clock = if virtual_time {
+            Clock::following_tokio()
+        } else {
+            Clock::system()
+        };
+        dial(campaign, list, target, clock, args, screen).await
+    })
 }
 
 fn usage(faults: impl std::fmt::Display) -> Failure {
@@ -67,7 +79,6 @@ fn usage(faults: impl std::fmt::Display) -> Failure {
 /// Says plainly what is not there yet, rather than ignoring it.
 fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
     let asked = [
-        ("--simulate", args.simulate),
         ("--shard", args.shard.is_some()),
         ("--redial", !args.redial.is_empty()),
         ("--fresh", args.fresh),
@@ -87,8 +98,12 @@ async fn dial(
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let client = connect(&campaign).await?;
-    probe::permissions(&client, &campaign.ami.username)
+    let link = if args.simulate {
+        simulate(&campaign).await?
+    } else {
+        connect(&campaign).await?
+    };
+    probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
     let writer = target.create()?;
@@ -108,7 +123,7 @@ async fn dial(
     let (name, wall, began) = (campaign.name.clone(), clock.clone(), Instant::now());
     let resources = Resources {
         list: Arc::new(list),
-        client: client.clone(),
+        link: link.clone(),
         remark: args.simulate.then_some(SIMULATED),
         campaign,
         writer,
@@ -136,7 +151,9 @@ async fn dial(
         code
     };
     // Everything is written: a goodbye that gets no answer changes nothing.
-    let _ = timeout(GOODBYE, client.logoff()).await;
+    if let Some(client) = link.client() {
+        let _ = timeout(GOODBYE, client.logoff()).await;
+    }
     Ok(code)
 }
 
@@ -185,7 +202,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             info!("stopped with {} contacts left", tally.pending());
             (exit::CONTACTS_LEFT, "drained")
         }
-        Over::SessionLost(why) => {
+        Over::PbxLost(why) => {
             error!(
                 "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
                 tally.pending()
@@ -211,20 +228,42 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
 }
 
 /// Connects to the campaign's Asterisk.
-async fn connect(campaign: &Campaign) -> Result<Client<Note>, Failure> {
+async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
     let ami = &campaign.ami;
-    let pbx = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
-    let stream = connect::connect_tcp(&ami.host, ami.port, ami.connect_timeout)
+    let transport = Transport::Tcp {
+        host: ami.host.clone(),
+        port: ami.port,
+        within: ami.connect_timeout,
+    };
+    let established = Link::establish(transport, login(campaign), ami.reconnect_for)
         .await
-        .map_err(|error| pbx(&error))?;
-    let session = connection::open(stream, &login(campaign), Correlator::new())
-        .await
-        .map_err(|error| pbx(&error))?;
+        .map_err(|error| Failure::Pbx(error.to_string()))?;
     info!(
         "logged in to {} at {}:{}",
-        session.banner, ami.host, ami.port
+        established.banner, ami.host, ami.port
     );
-    Ok(session.client)
+    Ok(established.link)
+}
+
+/// Starts a simulated Asterisk in this process and connects to it.
+async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
+    let simulator = Simulator::new(SimulatorConfig {
+        username: campaign.ami.username.clone(),
+        secret: campaign.ami.secret.expose().to_owned(),
+        all_events: false,
+        ..SimulatorConfig::new(campaign.simulate)
+    });
+    let transport = Transport::Made(Box::new(move || {
+        let (ours, theirs) = duplex(PIPE);
+        let simulator = simulator.clone();
+        tokio::spawn(async move { simulator.serve(theirs).await });
+        Box::new(ours)
+    }));
+    let established = Link::establish(transport, login(campaign), campaign.ami.reconnect_for)
+        .await
+        .context("the simulated Asterisk")?;
+    info!("simulated: nothing is dialed");
+    Ok(established.link)
 }
 
 fn login(campaign: &Campaign) -> Login {

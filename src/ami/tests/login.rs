@@ -4,7 +4,7 @@ use super::*;
 async fn against<T>(
     login: &Login,
     script: impl AsyncFnOnce(&mut Peer) -> T,
-) -> (Result<Session<u32>, LoginError>, T) {
+) -> (Result<Session<Recorder>, LoginError>, T) {
     let (stream, mut peer) = Peer::pair(4096);
     let played = async {
         let value = script(&mut peer).await;
@@ -12,7 +12,7 @@ async fn against<T>(
         (peer, value)
     };
     let (session, (_, value)) = tokio::join!(open(stream, login, Recorder::new().0), played);
-    (session, value)
+    (session.map_err(|unopened| unopened.error), value)
 }
 
 async fn refusal(login: &Login, script: impl AsyncFnOnce(&mut Peer)) -> LoginError {
@@ -214,7 +214,10 @@ async fn a_connection_closed_at_any_step_says_which() {
             peer.say(text).await;
         }
         peer.stream.shutdown().await.unwrap();
-        let error = open(stream, &plain(), Recorder::new().0).await.unwrap_err();
+        let error = open(stream, &plain(), Recorder::new().0)
+            .await
+            .unwrap_err()
+            .error;
         assert!(matches!(error, LoginError::Closed { .. }), "{error}");
         assert!(error.to_string().contains(waiting_for), "{error}");
     }

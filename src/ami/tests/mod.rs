@@ -86,6 +86,7 @@ enum Seen {
 }
 
 /// Tells a channel what it is told.
+#[derive(Debug)]
 struct Recorder {
     seen: mpsc::UnboundedSender<Seen>,
     start: Instant,
