@@ -89,6 +89,14 @@ enum Settled {
     Unwritten(WriteError, Vec<u8>),
 }
 
+/// The counts before anything has happened.
+pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>) -> Tally {
+    let summary = list.summary();
+    let callable = summary.contacts - summary.bad - summary.duplicates;
+    let to_call = limit.map_or(callable, |limit| callable.min(limit));
+    Tally::new(summary.contacts, to_call, campaign.trunks[0].ports)
+}
+
 /// Dials the campaign. `progress` receives the counts as they change.
 pub async fn run(
     resources: Resources,
@@ -102,10 +110,7 @@ pub async fn run(
         Err(error) => return Over::Unreadable(error),
     };
     let trunk = &resources.campaign.trunks[0];
-    let summary = resources.list.summary();
-    let callable = summary.contacts - summary.bad - summary.duplicates;
-    let to_call = limit.map_or(callable, |limit| callable.min(limit));
-    let tally = Tally::new(summary.contacts, to_call, trunk.ports);
+    let tally = beginning(&resources.campaign, &resources.list, limit);
     Dispatcher {
         pace: Pace::new(trunk.calls_per_second),
         tasks: JoinSet::new(),

@@ -110,7 +110,7 @@ async fn dial(
 
     let stop = Stop::default();
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
-    let (tally, changes) = watch::channel(Tally::default());
+    let (tally, changes) = watch::channel(campaign::beginning(&campaign, &list, args.limit));
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",

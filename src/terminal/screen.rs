@@ -247,16 +247,16 @@ impl Painter {
         let Order::Watch(progress, tally) = order else {
             return;
         };
-        let (bar, first) = match progress {
+        let (bar, next) = match progress {
             Progress::None => return,
-            Progress::Bar => (Some(bar()), DRAW),
-            Progress::Plain => (None, LINE),
+            Progress::Bar => (Some(bar()), Instant::now()),
+            Progress::Plain => (None, Instant::now() + LINE),
         };
         self.shown = Some(Shown {
             tally,
             rates: Rates::default(),
             bar,
-            next: Instant::now() + first,
+            next,
         });
     }
 
