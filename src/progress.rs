@@ -138,7 +138,7 @@ mod tests {
         let rates = rates(&mut tally);
         assert_eq!(
             bar(&tally, &rates, 200),
-            "█████████░░░░░░░░░░░░░░░░  120/300  left ~2m  answered 80  lines 10/10  failed 40  retrying 12  dialed 150  2.5/s"
+            "██████████░░░░░░░░░░░░░░░  120/300  left ~2m  answered 80  lines 10/10  failed 40  retrying 12  dialed 150  2.5/s"
         );
     }
 

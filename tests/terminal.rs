@@ -1,9 +1,15 @@
 //! What the operator sees of a run: on a terminal, in a cron mail, in a pipeline.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Child, ChildStderr, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use assert_cmd::Command;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -328,4 +334,123 @@ fn no_number_of_anybody_stands_in_the_log() {
     let stderr = said(&mut rehearse(folder.path())).stderr;
     assert!(!stderr.contains("5982900"), "{stderr}");
     assert!(!stderr.contains("59829x"), "{stderr}");
+}
+
+/// Rows of so many contacts.
+fn contacts(count: u32) -> String {
+    (0..count).fold(String::new(), |mut rows, contact| {
+        writeln!(rows, "{contact},{}", 1000 + contact).unwrap();
+        rows
+    })
+}
+
+/// A rehearsal that takes its time, and what it says while it goes on.
+fn slow(folder: &Path, talk: &str) -> (Child, BufReader<ChildStderr>) {
+    let path = folder.join("storm.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        format!("{text}\ntalk = \"{talk}\"\nring = \"10ms\"\n"),
+    )
+    .unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+        .current_dir(folder)
+        .args(["run", "storm.toml", "--simulate", "--real-time", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    (child, stderr)
+}
+
+fn wait_for(said: &mut impl BufRead, what: &str) {
+    let mut line = String::new();
+    while !line.contains(what) {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "never said: {what}");
+    }
+}
+
+fn terminate(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+}
+
+fn summary_of(child: Child, mut stderr: impl Read) -> Value {
+    stderr.read_to_string(&mut String::new()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["exit_code"], output.status.code().unwrap());
+    summary
+}
+
+#[test]
+fn the_summary_for_programs_says_that_the_run_was_stopped() {
+    let many = contacts(500);
+    let folder = campaign(&format!("id,number\nx,nobody\n{many}"));
+    let (child, mut stderr) = slow(folder.path(), "100ms");
+    wait_for(&mut stderr, "not called");
+    terminate(&child);
+    let summary = summary_of(child, stderr);
+    assert_eq!(summary["stopped"], "drained");
+    assert_eq!(summary["exit_code"], 3);
+    assert!(summary["pending"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_summary_for_programs_says_that_the_run_was_aborted() {
+    let folder = campaign(&format!("{ROWS}x,nobody\n").replace("a,100", "y,nobody\na,100"));
+    let (child, mut stderr) = slow(folder.path(), "2h");
+    wait_for(&mut stderr, "not called");
+    terminate(&child);
+    wait_for(&mut stderr, "stopping: no new calls");
+    terminate(&child);
+    let summary = summary_of(child, stderr);
+    assert_eq!(summary["stopped"], "aborted");
+    assert_eq!(summary["exit_code"], 143);
+}
+
+#[test]
+fn a_pipe_gets_a_line_of_counts_now_and_then() {
+    let folder = campaign(ROWS);
+    let (child, mut stderr) = slow(folder.path(), "2h");
+    wait_for(
+        &mut stderr,
+        "INFO 5 pending, 0 finished, 0 failed, 0 of 2 ports free, 2 dispatched",
+    );
+    terminate(&child);
+    wait_for(&mut stderr, "stopping: no new calls");
+    terminate(&child);
+    assert_eq!(summary_of(child, stderr)["stopped"], "aborted");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_call() {
+    let many = contacts(1500);
+    let folder = campaign(&format!("id,number\n{many}"));
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+        .current_dir(folder.path())
+        .args(["-vv", "run", "storm.toml", "--simulate"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let results = folder.path().join("storm.results.simulated.csv");
+    let rows = || fs::read_to_string(&results).map_or(0, |rows| rows.lines().count());
+    while rows() < 1501 {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before its time"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    // More than a pipe holds, or the test would show nothing.
+    let mut log = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    assert!(log.len() > 128 * 1024, "{}", log.len());
+    assert!(child.wait().unwrap().success());
 }

@@ -347,3 +347,34 @@ fn exists(path: &Path) -> Failure {
         path.display()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Output, ProgressKind, When};
+    use crate::terminal::{Settings, Surroundings};
+
+    #[test]
+    fn every_end_of_a_run_has_its_exit_code_and_its_word() {
+        let output = Output {
+            quiet: true,
+            verbose: 0,
+            color: When::Never,
+            log_format: LogFormat::Text,
+            progress: ProgressKind::None,
+        };
+        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
+        let ends = [
+            (Over::Finished, (0, "finished")),
+            (Over::Drained, (3, "drained")),
+            (Over::PbxLost("gone".into()), (3, "session lost")),
+            (
+                Over::Unreadable(io::Error::other("gone")),
+                (1, "list unreadable"),
+            ),
+        ];
+        for (over, expected) in ends {
+            assert_eq!(conclude(over, &Tally::new(1, 1, 1), &screen), expected);
+        }
+    }
+}

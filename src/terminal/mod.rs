@@ -11,6 +11,7 @@ pub use rates::Rates;
 pub use screen::{Log, Screen, Watching};
 
 /// What the process finds around itself.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings {
     /// Standard error is a terminal.
@@ -48,6 +49,7 @@ pub enum Progress {
 }
 
 /// The switches, with everything that is automatic decided.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Only warnings and errors.
