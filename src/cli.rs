@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// A batch dialer for Asterisk.
 #[derive(Debug, Parser)]
@@ -11,20 +11,62 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How much to say.
+    /// How it shows what it does.
     #[command(flatten)]
-    pub verbosity: Verbosity,
+    pub output: Output,
 }
 
-/// How much is logged on standard error.
+/// How much is said on standard error, and in which form.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Verbosity {
+pub struct Output {
     /// Say nothing unless something is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more; twice for every event of every call
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Colours in the log
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+    /// Form of the log: sentences, or one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Progress: a bar, a line every few seconds, or none; auto is a bar on a terminal, lines elsewhere
+    #[arg(long, global = true, value_name = "KIND", default_value = "auto")]
+    pub progress: ProgressKind,
+}
+
+/// `--color`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where they can be seen and nobody objects.
+    Auto,
+    /// Also into a file.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// `--log-format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Sentences.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `--progress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressKind {
+    /// A bar on a terminal, lines elsewhere.
+    Auto,
+    /// A bar, wherever there can be one.
+    Bar,
+    /// A line every few seconds.
+    Plain,
+    /// None.
+    None,
 }
 
 /// The commands.
@@ -68,7 +110,7 @@ pub struct RunArgs {
     /// Print the plan and dial nothing (not supported yet)
     #[arg(long)]
     pub dry_run: bool,
-    /// Print a machine-readable summary at the end (not supported yet)
+    /// Print a machine-readable summary on standard output at the end; not together with --results -
     #[arg(long)]
     pub json: bool,
 }

@@ -20,4 +20,6 @@ pub mod progress;
 pub mod results;
 pub mod signals;
 pub mod sim;
+pub mod summary;
 pub mod template;
+pub mod terminal;

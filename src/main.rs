@@ -4,18 +4,20 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use dialer::cli::{Cli, Command};
+use dialer::terminal::{Screen, Settings, Surroundings};
 use dialer::{commands, logging};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.verbosity);
+    let screen = Screen::open(Settings::resolve(&cli.output, Surroundings::look()));
+    logging::start(&screen);
     let result = match &cli.command {
-        Command::Run(args) => commands::run::run(args),
+        Command::Run(args) => commands::run::run(args, &screen),
     };
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("{failure}");
+            screen.fail(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
     }

@@ -89,6 +89,14 @@ enum Settled {
     Unwritten(WriteError, Vec<u8>),
 }
 
+/// The counts before anything has happened.
+pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>) -> Tally {
+    let summary = list.summary();
+    let callable = summary.contacts - summary.bad - summary.duplicates;
+    let to_call = limit.map_or(callable, |limit| callable.min(limit));
+    Tally::new(summary.contacts, to_call, campaign.trunks[0].ports)
+}
+
 /// Dials the campaign. `progress` receives the counts as they change.
 pub async fn run(
     resources: Resources,
@@ -102,7 +110,7 @@ pub async fn run(
         Err(error) => return Over::Unreadable(error),
     };
     let trunk = &resources.campaign.trunks[0];
-    let tally = Tally::new(resources.list.summary().contacts, trunk.ports);
+    let tally = beginning(&resources.campaign, &resources.list, limit);
     Dispatcher {
         pace: Pace::new(trunk.calls_per_second),
         tasks: JoinSet::new(),
@@ -306,6 +314,8 @@ impl Dispatcher {
     fn publish(&mut self, progress: &watch::Sender<Tally>) {
         self.tally.in_flight = self.lines.len();
         self.tally.retrying = self.queue.waiting();
+        self.tally.stopping = self.over.is_some();
+        self.tally.at = Some(Instant::now());
         progress.send_replace(self.tally.clone());
     }
 }

@@ -1,5 +1,7 @@
 //! The counts of a run: what the progress line and the summary show.
 
+use tokio::time::Instant;
+
 use crate::disposition::Disposition;
 
 /// What has happened so far.
@@ -7,6 +9,10 @@ use crate::disposition::Disposition;
 pub struct Tally {
     /// Contacts of the list, callable or not.
     pub contacts: u64,
+    /// Contacts that this run calls: those that can be called, and no more than the limit.
+    pub to_call: u64,
+    /// Those of them with their final outcome.
+    pub called: u64,
     /// Contacts with their final outcome.
     pub finished: u64,
     /// Those of them that nobody reached.
@@ -19,15 +25,20 @@ pub struct Tally {
     pub retrying: usize,
     /// Lines in all.
     pub ports: usize,
+    /// No new call is begun any more.
+    pub stopping: bool,
+    /// When this was counted; in a rehearsal that is not the time of the wall.
+    pub at: Option<Instant>,
     attempts: [u64; Disposition::ALL.len()],
     finals: [u64; Disposition::ALL.len()],
 }
 
 impl Tally {
-    /// Nothing has happened yet to so many contacts on so many lines.
-    pub fn new(contacts: u64, ports: usize) -> Self {
+    /// Nothing has happened yet to so many contacts, so many of them to be called, on so many lines.
+    pub fn new(contacts: u64, to_call: u64, ports: usize) -> Self {
         Self {
             contacts,
+            to_call,
             ports,
             ..Self::default()
         }
@@ -37,6 +48,7 @@ impl Tally {
     pub fn attempted(&mut self, disposition: Disposition, is_final: bool) {
         self.attempts[disposition as usize] += 1;
         if is_final {
+            self.called += 1;
             self.finished(disposition);
         }
     }
@@ -58,6 +70,11 @@ impl Tally {
     /// Contacts whose final outcome this is.
     pub fn finals(&self, disposition: Disposition) -> u64 {
         self.finals[disposition as usize]
+    }
+
+    /// Contacts whose call was picked up.
+    pub fn reached(&self) -> u64 {
+        self.finished - self.failed
     }
 
     /// Contacts that have no final outcome yet.

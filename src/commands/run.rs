@@ -1,13 +1,13 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::io::duplex;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
 use super::Failure;
@@ -17,14 +17,16 @@ use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
-use crate::cli::RunArgs;
+use crate::cli::{LogFormat, RunArgs};
 use crate::clock::Clock;
 use crate::config::{self, Campaign, Results};
 use crate::contacts::List;
 use crate::results::row;
 use crate::results::writer::{self, Sink, Writer};
 use crate::sim::{Simulator, SimulatorConfig};
-use crate::{exit, progress, signals};
+use crate::summary::Summary;
+use crate::terminal::Screen;
+use crate::{exit, signals};
 
 /// The environment variable that may hold the secret of the manager user.
 const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
@@ -39,12 +41,18 @@ const SIMULATED: &str = "simulated";
 ///
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
-pub fn run(args: &RunArgs) -> Result<u8, Failure> {
+pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     refuse_unsupported(args)?;
     let secret = std::env::var(SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign).map_err(usage)?;
     let target = Target::choose(&campaign, args, &Clock::system())?;
+    if args.json && matches!(target, Target::Stdout) {
+        return Err(Failure::Usage(
+            "--json and the results both want standard output: name a file with --results"
+                .to_owned(),
+        ));
+    }
     target.refuse_existing()?;
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
@@ -60,7 +68,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
         } else {
             Clock::system()
         };
-        dial(campaign, list, target, clock, args).await
+        dial(campaign, list, target, clock, args, screen).await
     })
 }
 
@@ -75,7 +83,6 @@ fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
         ("--redial", !args.redial.is_empty()),
         ("--fresh", args.fresh),
         ("--dry-run", args.dry_run),
-        ("--json", args.json),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((option, _)) => Err(Failure::Usage(format!("{option} is not supported yet"))),
@@ -89,6 +96,7 @@ async fn dial(
     target: Target,
     clock: Clock,
     args: &RunArgs,
+    screen: &Screen,
 ) -> Result<u8, Failure> {
     let link = if args.simulate {
         simulate(&campaign).await?
@@ -102,8 +110,7 @@ async fn dial(
 
     let stop = Stop::default();
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
-    let (tally, changes) = watch::channel(Tally::default());
-    let reporter = tokio::spawn(progress::report(changes));
+    let (tally, changes) = watch::channel(campaign::beginning(&campaign, &list, args.limit));
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
@@ -112,6 +119,8 @@ async fn dial(
         summary.bad + summary.duplicates,
         target.name()
     );
+    let watching = screen.watch(changes, matches!(target, Target::Stdout));
+    let (name, wall, began) = (campaign.name.clone(), clock.clone(), Instant::now());
     let resources = Resources {
         list: Arc::new(list),
         link: link.clone(),
@@ -121,42 +130,99 @@ async fn dial(
         clock,
     };
     let over = campaign::run(resources, args.limit, stop, &tally).await;
-    reporter.abort();
-    let tally = tally.borrow().clone();
-    info!("summary\n{}", progress::summary(&tally));
-    let code = conclude(over, &tally);
+    drop(watching);
+    let ended = Instant::now();
+    let summary = Summary {
+        campaign: name,
+        results: target.name(),
+        tally: tally.borrow().clone(),
+        started_at: wall.at(began),
+        ended_at: wall.at(ended),
+        took: ended - began,
+    };
+    show(&summary, screen);
+    let (code, stopped) = conclude(over, &summary.tally, screen);
+    let (code, stopped) = aborted
+        .by()
+        .map_or((code, stopped), |signal| (exit::SIGNAL + signal, "aborted"));
+    let code = if args.json {
+        print(&summary, code, stopped)
+    } else {
+        code
+    };
     // Everything is written: a goodbye that gets no answer changes nothing.
     if let Some(client) = link.client() {
         let _ = timeout(GOODBYE, client.logoff()).await;
     }
-    Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal))
+    Ok(code)
 }
 
-/// Says how the run ended, and what the exit code is for it.
-fn conclude(over: Over, tally: &Tally) -> u8 {
+/// Shows people what became of it.
+fn show(summary: &Summary, screen: &Screen) {
+    let settings = screen.settings();
+    if settings.quiet {
+        return;
+    }
+    match settings.log_format {
+        LogFormat::Text => screen.say(&format!("\n{}", summary.table())),
+        LogFormat::Json => info!(
+            campaign = summary.campaign,
+            results = summary.results,
+            contacts = summary.tally.contacts,
+            finished = summary.tally.finished,
+            reached = summary.tally.reached(),
+            dispatched = summary.tally.dispatched,
+            seconds = summary.took.as_secs_f64(),
+            "summary"
+        ),
+    }
+}
+
+/// Prints it for programs, and returns the exit code of the process.
+fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
+    let printed = summary
+        .json(code, stopped)
+        .map_err(io::Error::from)
+        .and_then(|json| writeln!(io::stdout(), "{json}"));
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            error!("the summary cannot be written to standard output: {error}");
+            code.max(exit::FAILURE)
+        }
+        // Who closed the pipe does not want it.
+        _ => code,
+    }
+}
+
+/// Says how the run ended, and answers the exit code for it and the word of the machine-readable summary.
+fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
     match over {
-        Over::Finished => exit::DONE,
+        Over::Finished => (exit::DONE, "finished"),
         Over::Drained => {
             info!("stopped with {} contacts left", tally.pending());
-            exit::CONTACTS_LEFT
+            (exit::CONTACTS_LEFT, "drained")
         }
         Over::PbxLost(why) => {
             error!(
                 "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
                 tally.pending()
             );
-            exit::CONTACTS_LEFT
+            (exit::CONTACTS_LEFT, "session lost")
         }
         Over::Unwritable(why, rows) => {
             error!("{why}: these rows are missing there and follow as CSV");
             for row in rows {
-                eprint!("{}", String::from_utf8_lossy(&row));
+                let row = String::from_utf8_lossy(&row);
+                match screen.settings().log_format {
+                    LogFormat::Text => screen.say(&row),
+                    LogFormat::Json => error!(row = row.trim_end(), "missing row"),
+                }
             }
-            exit::FAILURE
+            (exit::FAILURE, "results unwritable")
         }
         Over::Unreadable(why) => {
             error!("stopped: {why}");
-            exit::FAILURE
+            (exit::FAILURE, "list unreadable")
         }
     }
 }
@@ -280,4 +346,35 @@ fn exists(path: &Path) -> Failure {
         "{} exists: continuing earlier results is not supported yet; move it away, or name another file with --results",
         path.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Output, ProgressKind, When};
+    use crate::terminal::{Settings, Surroundings};
+
+    #[test]
+    fn every_end_of_a_run_has_its_exit_code_and_its_word() {
+        let output = Output {
+            quiet: true,
+            verbose: 0,
+            color: When::Never,
+            log_format: LogFormat::Text,
+            progress: ProgressKind::None,
+        };
+        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
+        let ends = [
+            (Over::Finished, (0, "finished")),
+            (Over::Drained, (3, "drained")),
+            (Over::PbxLost("gone".into()), (3, "session lost")),
+            (
+                Over::Unreadable(io::Error::other("gone")),
+                (1, "list unreadable"),
+            ),
+        ];
+        for (over, expected) in ends {
+            assert_eq!(conclude(over, &Tally::new(1, 1, 1), &screen), expected);
+        }
+    }
 }

@@ -1,0 +1,230 @@
+//! What became of a run: a table for people, an object for programs.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Zoned;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use crate::campaign::tally::Tally;
+use crate::clock;
+use crate::disposition::Disposition;
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Summary {
+    /// The campaign's name.
+    pub campaign: String,
+    /// Where the results are.
+    pub results: String,
+    /// What was counted.
+    pub tally: Tally,
+    /// When it began.
+    pub started_at: Zoned,
+    /// When it was over.
+    pub ended_at: Zoned,
+    /// How long that took.
+    pub took: Duration,
+}
+
+impl Summary {
+    /// The table, readable in 80 columns.
+    pub fn table(&self) -> String {
+        let tally = &self.tally;
+        let mut table = format!(
+            "{:<16}{:>10}{:>10}{:>10}\n",
+            "", "contacts", "share", "attempts"
+        );
+        for disposition in Disposition::ALL {
+            let (finals, attempts) = (tally.finals(disposition), tally.attempts(disposition));
+            if finals > 0 || attempts > 0 {
+                let share = percent(finals, tally.contacts);
+                let _ = writeln!(
+                    table,
+                    "{disposition:<16}{finals:>10}{share:>10}{attempts:>10}"
+                );
+            }
+        }
+        let pending = tally.pending();
+        if pending > 0 {
+            let share = percent(pending, tally.contacts);
+            let _ = writeln!(table, "{:<16}{pending:>10}{share:>10}", "not finished");
+        }
+        let _ = writeln!(
+            table,
+            "{:<16}{:>10}{:>10}{:>10}\n",
+            "total", tally.contacts, "", tally.dispatched
+        );
+        let _ = writeln!(
+            table,
+            "{}: {} of {} contacts reached ({}) in {}",
+            self.campaign,
+            tally.reached(),
+            tally.contacts,
+            percent(tally.reached(), tally.contacts),
+            exact(self.took),
+        );
+        let _ = writeln!(table, "results: {}", self.results);
+        table
+    }
+
+    /// The same for programs, in one line. Scripts depend on its keys: none is ever renamed, and each disposition is
+    /// always there.
+    ///
+    /// # Errors
+    /// None that the data could cause.
+    pub fn json(&self, exit_code: u8, stopped: &str) -> serde_json::Result<String> {
+        let tally = &self.tally;
+        serde_json::to_string(&Json {
+            campaign: &self.campaign,
+            results: &self.results,
+            contacts: tally.contacts,
+            finished: tally.finished,
+            pending: tally.pending(),
+            dispatched: tally.dispatched,
+            dispositions: Dispositions(tally),
+            started_at: clock::rfc3339(&self.started_at),
+            ended_at: clock::rfc3339(&self.ended_at),
+            seconds: (self.took.as_secs_f64() * 1000.0).round() / 1000.0,
+            exit_code,
+            stopped,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    campaign: &'a str,
+    results: &'a str,
+    contacts: u64,
+    finished: u64,
+    pending: u64,
+    dispatched: u64,
+    dispositions: Dispositions<'a>,
+    started_at: String,
+    ended_at: String,
+    seconds: f64,
+    exit_code: u8,
+    stopped: &'a str,
+}
+
+struct Dispositions<'a>(&'a Tally);
+
+#[derive(Serialize)]
+struct Counts {
+    contacts: u64,
+    attempts: u64,
+}
+
+impl Serialize for Dispositions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Disposition::ALL.len()))?;
+        for disposition in Disposition::ALL {
+            let counts = Counts {
+                contacts: self.0.finals(disposition),
+                attempts: self.0.attempts(disposition),
+            };
+            map.serialize_entry(disposition.as_str(), &counts)?;
+        }
+        map.end()
+    }
+}
+
+/// `55.0%`; of nothing there is no share.
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
+    let share = part as f64 * 100.0 / whole as f64;
+    format!("{share:.1}%")
+}
+
+/// `4.2s`, `4m 12s`, `1h 04m 12s`.
+fn exact(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match seconds {
+        0..60 => format!("{:.1}s", time.as_secs_f64()),
+        60..3600 => format!("{minutes}m {:02}s", seconds % 60),
+        _ => format!("{hours}h {minutes:02}m {:02}s", seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> Summary {
+        let mut tally = Tally::new(4, 3, 2);
+        tally.dispatched = 3;
+        tally.attempted(Disposition::Answered, true);
+        tally.attempted(Disposition::Busy, false);
+        tally.finished(Disposition::InvalidNumber);
+        let started_at = "2026-11-23T09:30:00[America/Montevideo]".parse::<Zoned>();
+        let started_at = started_at.unwrap();
+        let took = Duration::from_millis(252_345);
+        Summary {
+            campaign: "storm".to_owned(),
+            results: "storm.results.csv".to_owned(),
+            tally,
+            ended_at: started_at.saturating_add(took),
+            started_at,
+            took,
+        }
+    }
+
+    #[test]
+    fn the_table_says_what_was_counted_and_where_it_is() {
+        assert_eq!(
+            summary().table(),
+            "                  contacts     share  attempts\n\
+             ANSWERED                 1     25.0%         1\n\
+             BUSY                     0      0.0%         1\n\
+             INVALID NUMBER           1     25.0%         0\n\
+             not finished             2     50.0%\n\
+             total                    4                   3\n\
+             \n\
+             storm: 1 of 4 contacts reached (25.0%) in 4m 12s\n\
+             results: storm.results.csv\n"
+        );
+    }
+
+    #[test]
+    fn the_object_has_every_key_and_every_disposition() {
+        let json = summary().json(3, "drained").unwrap();
+        assert!(
+            json.starts_with(
+                r#"{"campaign":"storm","results":"storm.results.csv","contacts":4,"finished":2,"pending":2,"dispatched":3,"dispositions":{"ANSWERED":{"contacts":1,"attempts":1},"SHORT":{"contacts":0,"attempts":0},"#
+            ),
+            "{json}"
+        );
+        assert!(
+            json.ends_with(
+                r#""DUPLICATE":{"contacts":0,"attempts":0}},"started_at":"2026-11-23T09:30:00.000-03:00","ended_at":"2026-11-23T09:34:12.345-03:00","seconds":252.345,"exit_code":3,"stopped":"drained"}"#
+            ),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_has_no_share() {
+        let mut summary = summary();
+        summary.tally = Tally::new(0, 0, 2);
+        assert!(summary.table().contains("0 of 0 contacts reached (–)"));
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_80_columns() {
+        let mut summary = summary();
+        summary.tally.contacts = 10_000_000;
+        summary.tally.dispatched = 100_000_000;
+        summary.took = Duration::from_secs(360_000);
+        let table = summary.table();
+        assert!(
+            table.lines().all(|line| line.chars().count() <= 80),
+            "{table}"
+        );
+    }
+}
