@@ -347,7 +347,7 @@ fn a_missing_permission_is_found_without_placing_a_call() {
         ("Hangup", "add `call` to `write =`"),
     ] {
         let pbx = Pbx::with(50, 50, |config| {
-            config.denied_actions = vec![action.to_owned()]
+            config.denied_actions = vec![action.to_owned()];
         });
         let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
         let output = folder.run();
@@ -387,7 +387,7 @@ fn results_that_exist_are_not_dialed_over() {
 #[test]
 fn an_extension_that_does_not_exist_is_a_row_that_says_so() {
     let pbx = Pbx::with(1, 1, |config| {
-        config.extensions = Some(vec![("other".to_owned(), "s".to_owned())])
+        config.extensions = Some(vec![("other".to_owned(), "s".to_owned())]);
     });
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
     let output = folder.run();

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test target uses its part of this")]
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,32 +16,32 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// The binary under test.
-pub fn dialer() -> Command {
+pub(crate) fn dialer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dialer"));
     command.env_remove("DIALER_AMI_SECRET");
     command
 }
 
 /// What a process said on standard error.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A simulated Asterisk on a port of this machine, in real time, for as long as this lives.
-pub struct Pbx {
-    pub simulator: Simulator,
-    pub address: SocketAddr,
+pub(crate) struct Pbx {
+    pub(crate) simulator: Simulator,
+    pub(crate) address: SocketAddr,
     _runtime: Runtime,
 }
 
 impl Pbx {
     /// Everything works; fates are told by the number; ring and talk time are these milliseconds.
-    pub fn start(ring: u64, talk: u64) -> Self {
+    pub(crate) fn start(ring: u64, talk: u64) -> Self {
         Self::with(ring, talk, |_| {})
     }
 
     /// The same, changed a little.
-    pub fn with(ring: u64, talk: u64, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
+    pub(crate) fn with(ring: u64, talk: u64, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -84,13 +85,19 @@ impl Pbx {
 }
 
 /// A campaign in a folder of its own.
-pub struct Folder {
+pub(crate) struct Folder {
     folder: tempfile::TempDir,
 }
 
 impl Folder {
     /// A campaign on a PBX, with more lines for its tables and a list.
-    pub fn new(address: SocketAddr, call: &str, trunk: &str, rest: &str, list: &str) -> Self {
+    pub(crate) fn new(
+        address: SocketAddr,
+        call: &str,
+        trunk: &str,
+        rest: &str,
+        list: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "[ami]\nhost = \"{}\"\nport = {}\nusername = \"dialer\"\nsecret = \"s3cret\"\nreconnect_for = \"5s\"\n\
@@ -104,51 +111,51 @@ impl Folder {
         Self { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn results(&self) -> PathBuf {
+    pub(crate) fn results(&self) -> PathBuf {
         self.path("campaign.results.csv")
     }
 
     /// `dialer run` on the campaign.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = dialer();
         command.arg("run").arg(self.path("campaign.toml"));
         command
     }
 
-    pub fn run(&self) -> Output {
+    pub(crate) fn run(&self) -> Output {
         self.command().output().unwrap()
     }
 
-    pub fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         rows(&self.results())
     }
 }
 
 /// A list with these numbers.
-pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> String {
     let mut list = "number\n".to_owned();
     for number in numbers {
-        list.push_str(&format!("{number}\n"));
+        let _ = writeln!(list, "{number}");
     }
     list
 }
 
 /// A row of the results, by column.
-pub type Row = HashMap<String, String>;
+pub(crate) type Row = HashMap<String, String>;
 
 /// Reads results back, as a spreadsheet would.
-pub fn rows(path: &Path) -> Vec<Row> {
+pub(crate) fn rows(path: &Path) -> Vec<Row> {
     let mut reader =
         csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader.deserialize().map(Result::unwrap).collect()
 }
 
 /// The one row of a contact.
-pub fn only<'r>(rows: &'r [Row], contact: &str) -> &'r Row {
+pub(crate) fn only<'r>(rows: &'r [Row], contact: &str) -> &'r Row {
     let of_contact: Vec<&Row> = rows
         .iter()
         .filter(|row| row["contact"] == contact)
@@ -158,7 +165,7 @@ pub fn only<'r>(rows: &'r [Row], contact: &str) -> &'r Row {
 }
 
 /// Every contact has exactly one final row, and it is its last.
-pub fn assert_one_final_row_each(rows: &[Row], contacts: usize) {
+pub(crate) fn assert_one_final_row_each(rows: &[Row], contacts: usize) {
     let mut last: HashMap<&str, &Row> = HashMap::new();
     for row in rows {
         let earlier = last.insert(&row["contact"], row);

@@ -6,6 +6,7 @@ use super::*;
 use crate::ami;
 
 /// A handler that wants nothing.
+#[derive(Debug)]
 struct Deaf;
 
 impl ami::Handler for Deaf {
