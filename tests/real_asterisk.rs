@@ -3,6 +3,7 @@
 //! `tests/asterisk/up 22` starts one; then `cargo test --test real_asterisk -- --ignored --test-threads=1`.
 
 mod asterisk;
+mod outcomes;
 
 use std::collections::HashSet;
 use std::thread;
@@ -269,34 +270,57 @@ fn what_asterisk_runs_after_a_failed_originate_does_not_change_its_outcome() {
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
-fn behind_a_local_channel_the_outcome_is_that_of_the_line_it_dials() {
-    for context in ["through", "distribution"] {
-        let trunk = format!(
-            r#"
-[[trunk]]
-name = "local"
-channel = "Local/{{number}}@{context}/n"
-ports = 20
-calls_per_second = 100
-"#
-        );
-        let run = parties(
-            "context = \"brief\"\n[call.variables]\n__PARTY = \"{party}\"",
-            &trunk,
-            &["answer", "busy", "reject", "notfound", "noanswer", "leaves"],
-        )
-        .run();
+fn every_outcome_is_told_the_same_whichever_way_the_call_goes() {
+    let cases: Vec<_> = outcomes::CASES
+        .iter()
+        .chain([&outcomes::FORBIDDEN])
+        .collect();
+    let mut wrong = Vec::new();
+    for way in outcomes::Way::ALL {
+        let (rest, list) = outcomes::campaign(way, &cases);
+        let run = Campaign::new(&rest, list).run();
         run.assert_complete();
-        for contact in ["answer", "leaves"] {
-            let row = run.only(contact);
-            row.assert_disposition("ANSWERED");
-            assert!((0.1..60.0).contains(&row.seconds("talk_seconds")), "{run}");
-        }
-        assert_ended(&run, "busy", "BUSY", "17", 486);
-        assert_ended(&run, "reject", "REJECTED", "21", 603);
-        assert_ended(&run, "notfound", "INVALID NUMBER", "1", 404);
-        run.only("noanswer").assert_disposition("NO ANSWER");
+        let rows: Vec<_> = run
+            .rows
+            .into_iter()
+            .map(asterisk::Row::into_columns)
+            .collect();
+        let tells_sip_codes = Pbx::under_test().tells_sip_codes();
+        wrong.extend(outcomes::check(way, &cases, &rows, tells_sip_codes));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_trunk_that_answers_nothing_at_all_is_congestion_whichever_way_the_call_goes() {
+    const DEAD: outcomes::Case = outcomes::Case {
+        party: "dead",
+        number: "55521",
+        disposition: "CONGESTION",
+        causes: &["19", "0", "16"],
+        sip_code: "",
+    };
+    let mut wrong = Vec::new();
+    for way in outcomes::Way::ALL {
+        let (rest, list) = outcomes::campaign(way, &[&DEAD]);
+        let run = Campaign::new(&rest, list)
+            .rest("ring_timeout = \"4s\"", "ring_timeout = \"1s\"")
+            .run();
+        run.assert_complete();
+        let rows: Vec<_> = run
+            .rows
+            .into_iter()
+            .map(asterisk::Row::into_columns)
+            .collect();
+        wrong.extend(outcomes::check(
+            way,
+            &[&DEAD],
+            &rows,
+            Pbx::under_test().tells_sip_codes(),
+        ));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -221,6 +221,10 @@ impl Row {
             .unwrap_or_else(|| panic!("no column {column}"))
     }
 
+    pub(crate) fn into_columns(self) -> HashMap<String, String> {
+        self.0
+    }
+
     pub(crate) fn is_final(&self) -> bool {
         self.get("final") == "yes"
     }
