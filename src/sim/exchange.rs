@@ -103,6 +103,7 @@ impl Exchange {
         if let Some(place) = self.sessions.get_mut(session) {
             *place = None;
         }
+        self.serving = None;
         self.wake_all();
     }
 

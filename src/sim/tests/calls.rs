@@ -253,6 +253,22 @@ async fn a_coarse_grid_puts_off_what_happens_but_changes_nothing_else() {
     assert_eq!(began.elapsed(), Duration::from_millis(3500));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_a_ring_timeout_comes_before_or_after_the_hangup() {
+    let simulator = Simulator::new(by_number());
+    let mut peer = Peer::log_in(&simulator).await;
+    for channel in ["PJSIP/{}20@carrier", "Local/{}20@fpbx/n"] {
+        let mut last = BTreeSet::new();
+        for number in 0..60 {
+            let channel = channel.replace("{}", &number.to_string());
+            let told = names(&dial(&mut peer, &channel).await);
+            let of_ours = |name: &&String| *name == "OriginateResponse" || *name == "Hangup";
+            last.insert(told.into_iter().find(|name| of_ours(&name)).unwrap());
+        }
+        assert_eq!(last.len(), 2, "{channel}: {last:?}");
+    }
+}
+
 /// Where the outcome of a failed call stands among its other events.
 fn place_of_outcome(messages: &[Message]) -> &'static str {
     let names = names(messages);
