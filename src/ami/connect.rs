@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::tls::TlsError;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -38,6 +40,9 @@ pub enum ConnectError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// Connected, but not securely.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Anything else.
     #[error("cannot connect to {address}: {source}")]
     Io {

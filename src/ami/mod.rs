@@ -14,6 +14,7 @@ pub mod login;
 pub mod message;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod transport;
 mod wire;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connect::{ConnectError, connect_tcp};
+use super::tls::Tls;
 
 /// A byte stream of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -23,6 +24,17 @@ pub enum Transport {
         /// How long connecting may take.
         within: Duration,
     },
+    /// TLS over TCP to a host.
+    Tls {
+        /// A name or an address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// How long connecting may take, and the handshake after it.
+        within: Duration,
+        /// What verifies the other side.
+        tls: Tls,
+    },
     /// Whatever this makes: a simulated PBX in this process, or a test's.
     Made(Box<dyn Fn() -> Box<dyn Stream> + Send + Sync>),
 }
@@ -38,6 +50,16 @@ impl Transport {
                 let stream = connect_tcp(host, *port, *within).await?;
                 Ok(Box::new(stream))
             }
+            Self::Tls {
+                host,
+                port,
+                within,
+                tls,
+            } => {
+                let stream = connect_tcp(host, *port, *within).await?;
+                let stream = tls.handshake(stream, host, *port, *within).await?;
+                Ok(Box::new(stream))
+            }
             Self::Made(make) => Ok(make()),
         }
     }
@@ -47,6 +69,7 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port, .. } => write!(f, "tcp to {host}:{port}"),
+            Self::Tls { host, port, .. } => write!(f, "tls to {host}:{port}"),
             Self::Made(_) => f.write_str("made in this process"),
         }
     }

@@ -12,6 +12,7 @@ use tracing::{error, info};
 
 use super::Failure;
 use crate::ami::login::Login;
+use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::link::Link;
 use crate::call::probe;
@@ -230,10 +231,18 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
 /// Connects to the campaign's Asterisk.
 async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
     let ami = &campaign.ami;
-    let transport = Transport::Tcp {
-        host: ami.host.clone(),
-        port: ami.port,
-        within: ami.connect_timeout,
+    let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
+    let transport = match &ami.tls {
+        None => Transport::Tcp { host, port, within },
+        Some(options) => {
+            let tls = Tls::new(options).map_err(|error| Failure::Usage(error.to_string()))?;
+            Transport::Tls {
+                host,
+                port,
+                within,
+                tls,
+            }
+        }
     };
     let established = Link::establish(transport, login(campaign), ami.reconnect_for)
         .await

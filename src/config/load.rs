@@ -13,6 +13,7 @@ use super::{
     Target, Trunk,
 };
 use crate::ami::login::Auth;
+use crate::ami::tls::TlsOptions;
 use crate::template::Piece;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -153,13 +154,7 @@ impl Loader<'_> {
             .filter(|text| section.one_line(*text, "username"));
         let secret = self.secret(section);
         let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
-        if section.flag("tls", false)
-            && let Some(value) = section.value("tls")
-        {
-            section.not_supported(value, "tls = true");
-        }
-        section.not_yet("ca_file");
-        section.not_yet("server_name");
+        let tls = self.tls(section);
         let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10);
         let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO);
         section.finish();
@@ -167,12 +162,31 @@ impl Loader<'_> {
             host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: port
                 .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(5038),
+                .unwrap_or(if tls.is_some() { 5039 } else { 5038 }),
+            tls,
             username: username?.text.to_owned(),
             secret: secret?,
             auth: auth.unwrap_or(Auth::Md5),
             connect_timeout,
             reconnect_for,
+        })
+    }
+
+    fn tls(&self, section: &Section<'_, '_>) -> Option<TlsOptions> {
+        let tls = section.flag("tls", false);
+        let ca_file = section.text("ca_file", "ca_file = \"ca.pem\"");
+        let server_name = section.text("server_name", "server_name = \"pbx.example.org\"");
+        for (key, text) in [("ca_file", ca_file), ("server_name", server_name)] {
+            if let Some(text) = text.filter(|_| !tls) {
+                section.fault(
+                    text.at,
+                    format!("`{key}` has a meaning with `tls = true` only"),
+                );
+            }
+        }
+        tls.then(|| TlsOptions {
+            ca_file: ca_file.map(|text| self.folder.join(text.text)),
+            server_name: server_name.map(|text| text.text.to_owned()),
         })
     }
 

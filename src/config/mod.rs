@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ami::login::Auth;
+use crate::ami::tls::TlsOptions;
 use crate::template::Template;
 
 pub use fault::{Fault, Faults};
@@ -58,6 +59,8 @@ pub struct Ami {
     pub host: String,
     /// The TCP port.
     pub port: u16,
+    /// How the other side is verified; `None`: no TLS.
+    pub tls: Option<TlsOptions>,
     /// The user of manager.conf.
     pub username: String,
     /// Its secret.

@@ -1,10 +1,13 @@
 //! What a client may ask of the simulated Asterisk, and how it answers.
 
+use std::fmt::Write;
+
 use md5::{Digest, Md5};
 use tokio::time::Instant;
 
+use super::calls::Calls;
 use super::event::{header, number_header};
-use super::exchange::{Close, Exchange};
+use super::exchange::{Close, Exchange, Outbox};
 use super::originate::Originate;
 use super::{fate, status};
 use crate::ami::Message;
@@ -128,26 +131,7 @@ impl Client {
         } else if action.eq_ignore_ascii_case(b"Challenge") {
             self.send_challenge(message, action_id, session, out);
         } else if action.eq_ignore_ascii_case(b"Login") {
-            if matches!(self.login, Login::Yes) {
-                respond(out, "Success", action_id, "Already authenticated");
-            } else if self.is_right(
-                message,
-                calls.config.username.as_str(),
-                &calls.config.secret,
-            ) {
-                self.login = Login::Yes;
-                outbox.logged_in = true;
-                let events = message.get("Events").unwrap_or(b"on");
-                outbox.events = !events.eq_ignore_ascii_case(b"off");
-                respond(out, "Success", action_id, "Authentication accepted");
-                let uptime = now.saturating_duration_since(calls.started).as_secs();
-                fully_booted(out, uptime);
-            } else {
-                self.login = Login::Refused {
-                    at: now + REFUSAL,
-                    action_id: action_id.to_vec(),
-                };
-            }
+            self.log_in(calls, outbox, message, action_id, now);
         } else if action.eq_ignore_ascii_case(b"Logoff") {
             response(out, "Goodbye", action_id);
             header(out, "Message", b"Thanks for all the fish.");
@@ -155,59 +139,35 @@ impl Client {
             outbox.close = Some(Close::Flushed);
         } else if !may {
             respond(out, "Error", action_id, "Permission denied");
-        } else if action.eq_ignore_ascii_case(b"Ping") {
-            let micros = calls.wall_micros(now);
-            response(out, "Success", action_id);
-            header(out, "Ping", b"Pong");
-            let timestamp = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-            header(out, "Timestamp", timestamp.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        } else if action.eq_ignore_ascii_case(b"CoreSettings") {
-            response(out, "Success", action_id);
-            out.extend_from_slice(
-                b"AMIversion: 11.0.0\r\nAsteriskVersion: 22.10.1 (simulated)\r\nSystemName: \r\n",
-            );
-            number_header(out, "CoreMaxCalls", u64::from(calls.config.max_calls));
-            out.extend_from_slice(
-                b"CoreMaxLoadAvg: 0.000000\r\nCoreRunUser: \r\nCoreRunGroup: \r\nCoreMaxFilehandles: 0\r\nCoreRealTimeEnabled: No\r\nCoreCDRenabled: Yes\r\nCoreHTTPenabled: No\r\nSoundsSearchCustomDir: No\r\n\r\n",
-            );
-        } else if action.eq_ignore_ascii_case(b"CoreStatus") {
-            response(out, "Success", action_id);
-            out.extend_from_slice(
-                b"CoreStartupDate: 2026-01-01\r\nCoreStartupTime: 00:00:00\r\nCoreReloadDate: 2026-01-01\r\nCoreReloadTime: 00:00:00\r\n",
-            );
-            number_header(out, "CoreCurrentCalls", calls.live() as u64);
-            number_header(out, "CoreProcessedCalls", calls.originates());
-            out.extend_from_slice(b"\r\n");
-        } else if action.eq_ignore_ascii_case(b"CoreShowChannels") {
-            status::core_show_channels(calls, action_id, now, out);
-        } else if action.eq_ignore_ascii_case(b"Status") {
-            let variables = message.get("Variables").unwrap_or(b"");
-            let name = message.get("Channel").unwrap_or(b"");
-            if name.is_empty() {
-                status::status(calls, None, variables, action_id, now, out);
-            } else if let Some(call) = calls.find(name).and_then(|place| calls.get(place)) {
-                status::status(calls, Some((call, name)), variables, action_id, now, out);
-            } else {
-                respond(out, "Error", action_id, "No such channel");
-            }
-        } else if action.eq_ignore_ascii_case(b"Events") {
-            let mask = message.get("EventMask").unwrap_or(b"on");
-            outbox.events = !mask.eq_ignore_ascii_case(b"off");
-            response(out, "Success", action_id);
-            let set: &[u8] = if outbox.events { b"On" } else { b"Off" };
-            header(out, "Events", set);
-            out.extend_from_slice(b"\r\n");
-        } else if action.eq_ignore_ascii_case(b"ListCommands") {
-            response(out, "Success", action_id);
-            out.extend_from_slice(COMMANDS);
-            out.extend_from_slice(b"\r\n");
         } else {
-            let action = String::from_utf8_lossy(action);
-            let text = format!(
-                "Invalid/unknown command: {action}. Use Action: ListCommands to show available commands."
-            );
-            respond(out, "Error", action_id, &text);
+            answer(calls, outbox, action, message, action_id, now);
+        }
+    }
+
+    fn log_in(
+        &mut self,
+        calls: &Calls,
+        outbox: &mut Outbox,
+        message: &Message,
+        action_id: &[u8],
+        now: Instant,
+    ) {
+        let out = &mut outbox.bytes;
+        if matches!(self.login, Login::Yes) {
+            respond(out, "Success", action_id, "Already authenticated");
+        } else if self.is_right(message, &calls.config.username, &calls.config.secret) {
+            self.login = Login::Yes;
+            outbox.logged_in = true;
+            let events = message.get("Events").unwrap_or(b"on");
+            outbox.events = !events.eq_ignore_ascii_case(b"off");
+            respond(out, "Success", action_id, "Authentication accepted");
+            let uptime = now.saturating_duration_since(calls.started).as_secs();
+            fully_booted(out, uptime);
+        } else {
+            self.login = Login::Refused {
+                at: now + REFUSAL,
+                action_id: action_id.to_vec(),
+            };
         }
     }
 
@@ -258,7 +218,8 @@ impl Client {
         digest.update(secret);
         let mut key = String::with_capacity(32);
         for byte in digest.finalize() {
-            key.push_str(&format!("{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(key, "{byte:02x}");
         }
         message.get("Key") == Some(key.as_bytes())
     }
@@ -293,6 +254,83 @@ impl Client {
             }
         }
     }
+}
+
+/// Answers a question of a client that may ask it.
+fn answer(
+    calls: &Calls,
+    outbox: &mut Outbox,
+    action: &[u8],
+    message: &Message,
+    action_id: &[u8],
+    now: Instant,
+) {
+    let out = &mut outbox.bytes;
+    match action.to_ascii_lowercase().as_slice() {
+        b"ping" => {
+            let micros = calls.wall_micros(now);
+            response(out, "Success", action_id);
+            header(out, "Ping", b"Pong");
+            let timestamp = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+            header(out, "Timestamp", timestamp.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        b"coresettings" => core_settings(calls, action_id, out),
+        b"corestatus" => core_status(calls, action_id, out),
+        b"coreshowchannels" => status::core_show_channels(calls, action_id, now, out),
+        b"status" => {
+            let variables = message.get("Variables").unwrap_or(b"");
+            let name = message.get("Channel").unwrap_or(b"");
+            if name.is_empty() {
+                status::status(calls, None, variables, action_id, now, out);
+            } else if let Some(call) = calls.find(name).and_then(|place| calls.get(place)) {
+                status::status(calls, Some((call, name)), variables, action_id, now, out);
+            } else {
+                respond(out, "Error", action_id, "No such channel");
+            }
+        }
+        b"events" => {
+            let mask = message.get("EventMask").unwrap_or(b"on");
+            outbox.events = !mask.eq_ignore_ascii_case(b"off");
+            response(out, "Success", action_id);
+            let set: &[u8] = if outbox.events { b"On" } else { b"Off" };
+            header(out, "Events", set);
+            out.extend_from_slice(b"\r\n");
+        }
+        b"listcommands" => {
+            response(out, "Success", action_id);
+            out.extend_from_slice(COMMANDS);
+            out.extend_from_slice(b"\r\n");
+        }
+        _ => {
+            let action = String::from_utf8_lossy(action);
+            let text = format!(
+                "Invalid/unknown command: {action}. Use Action: ListCommands to show available commands."
+            );
+            respond(out, "Error", action_id, &text);
+        }
+    }
+}
+
+fn core_settings(calls: &Calls, action_id: &[u8], out: &mut Vec<u8>) {
+    response(out, "Success", action_id);
+    out.extend_from_slice(
+        b"AMIversion: 11.0.0\r\nAsteriskVersion: 22.10.1 (simulated)\r\nSystemName: \r\n",
+    );
+    number_header(out, "CoreMaxCalls", u64::from(calls.config.max_calls));
+    out.extend_from_slice(
+        b"CoreMaxLoadAvg: 0.000000\r\nCoreRunUser: \r\nCoreRunGroup: \r\nCoreMaxFilehandles: 0\r\nCoreRealTimeEnabled: No\r\nCoreCDRenabled: Yes\r\nCoreHTTPenabled: No\r\nSoundsSearchCustomDir: No\r\n\r\n",
+    );
+}
+
+fn core_status(calls: &Calls, action_id: &[u8], out: &mut Vec<u8>) {
+    response(out, "Success", action_id);
+    out.extend_from_slice(
+        b"CoreStartupDate: 2026-01-01\r\nCoreStartupTime: 00:00:00\r\nCoreReloadDate: 2026-01-01\r\nCoreReloadTime: 00:00:00\r\n",
+    );
+    number_header(out, "CoreCurrentCalls", calls.live() as u64);
+    number_header(out, "CoreProcessedCalls", calls.originates());
+    out.extend_from_slice(b"\r\n");
 }
 
 fn hang_up(exchange: &mut Exchange, session: usize, message: &Message, action_id: &[u8]) {

@@ -68,7 +68,7 @@ pub(super) fn sign(call: &mut Call, events: &mut Events<'_>) {
         events.dial_state(None, &call.leg(), "PROGRESS");
         return;
     }
-    let before = call.plan.order >> 11 & 3 == 0;
+    let before = (call.plan.order >> 11).is_multiple_of(4);
     if before {
         events.dial_state(None, &call.leg(), "RINGING");
     }
@@ -293,8 +293,13 @@ fn redirected_in_dialplan<'a>(call: &'a Call, one: &Leg<'a>, steps: u32) -> Leg<
 }
 
 fn redirected_ends(call: &Call, events: &mut Events<'_>, cause: u16) {
-    let (one, two) = redirect_halves(call, (State::Up, State::Up));
-    let one = redirected_in_dialplan(call, &one, 3);
+    let (half, two) = redirect_halves(call, (State::Up, State::Up));
+    let two = Leg { priority: 2, ..two };
+    events.newexten(&two, b"Wait", b"1");
+    let one = redirected_in_dialplan(call, &half, 2);
+    events.newexten(&one, b"Playback", b"silence/1");
+    events.own_varset(&one, "PLAYBACKSTATUS", b"FAILED");
+    let one = redirected_in_dialplan(call, &half, 3);
     events.newexten(&one, b"Hangup", b"");
     events.soft_hangup_request(&one, 16);
     events.hangup_request(&two, Some(Cause::plain(cause)));

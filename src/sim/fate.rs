@@ -158,7 +158,9 @@ impl Plan {
     }
 
     fn by_number(simulate: &Simulate, dialed: u64, digits: Option<u8>, nth: u32) -> Self {
-        use {End::*, EndedBy::*, Sign::*};
+        use End::{Answered, NoChannel, OperatorBusy, Redirected, Refused, Unanswered};
+        use EndedBy::{Callee, Dialplan};
+        use Sign::{Nothing, Progress, Ringing};
         let ring = millis(simulate.ring).max(SETUP);
         let refusal = REFUSAL.min(ring);
         let never = u32::MAX;

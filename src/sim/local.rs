@@ -1,6 +1,6 @@
 //! What Asterisk 22 tells of a call through a Local channel whose dialplan dials a trunk.
 //!
-//! The dialplan is the kind that FreePBX writes: `Dial`, then `Goto(s-${DIALSTATUS})`, then `Busy` or `Congestion`. The
+//! The dialplan is the kind that `FreePBX` writes: `Dial`, then `Goto(s-${DIALSTATUS})`, then `Busy` or `Congestion`. The
 //! first half is the call; why it failed stands on the leg that the second half dialed.
 
 use super::call::{Call, without_inheritance};

@@ -4,12 +4,14 @@
 //! everything as the real one does, and is measured against recordings of it. It knows tokio's clock only, and uses
 //! no task or thread of its own: whoever serves a session advances the calls of all of them.
 //!
-//! [`fate`] decides what becomes of a call, `direct` and `local` tell it, `event` words it, `exchange` keeps the calls
-//! and what is due, `session` and `action` speak to one client. Of the rest of the crate it shares the messages,
+//! `fate` decides what becomes of a call, `direct` and `local` tell it, `event` words it, `calls` keeps the calls and
+//! what is due, `exchange` passes it on to the sessions, `session` and `action` speak to one client. Of the rest of the crate it shares the messages,
 //! framing and escaping of `ami`, and `[simulate]` of the campaign file; nothing that the dialer thinks about calls.
 
 mod action;
 mod call;
+mod calls;
+mod dialed;
 mod direct;
 mod event;
 mod exchange;
@@ -23,6 +25,7 @@ mod tests;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -45,6 +48,8 @@ pub struct SimulatorConfig {
     pub secret: String,
     /// The contexts and extensions that exist; `None`: all of them.
     pub extensions: Option<Vec<(String, String)>>,
+    /// The trunks that exist, as in the dial string; `None`: all of them. Dialing another one gets no channel.
+    pub endpoints: Option<Vec<String>>,
     /// What `CoreSettings` gives as `CoreMaxCalls`; 0 is no limit. It is not enforced.
     pub max_calls: u32,
     /// Whether every event of a call is sent. Otherwise only what an event filter for a dialer lets through:
@@ -55,6 +60,9 @@ pub struct SimulatorConfig {
     pub dialplan_variables: Vec<(String, String)>,
     /// Actions that this user may not use, by name, such as `Originate`.
     pub denied_actions: Vec<String>,
+    /// Everything happens at multiples of this after the start; later than drawn, never earlier. A coarse grid makes
+    /// a rehearsal faster, since what happens at once is told at once. Below a millisecond it means a millisecond.
+    pub step: Duration,
     /// Whether every dial string is kept for [`Simulator::dialed`]. Memory grows with it.
     pub record_dialed: bool,
 }
@@ -68,10 +76,12 @@ impl SimulatorConfig {
             username: "dialer".to_owned(),
             secret: "simulated".to_owned(),
             extensions: None,
+            endpoints: None,
             max_calls: 0,
             all_events: true,
             dialplan_variables: Vec::new(),
             denied_actions: Vec::new(),
+            step: Duration::from_millis(1),
             record_dialed: false,
         }
     }
@@ -122,12 +132,12 @@ impl Simulator {
     /// The most calls that ever lived at once on a trunk: what follows `@` in the dial string, or the first part of
     /// `SIP/trunk/number`. Only the first thousand names are counted.
     pub fn most_calls_on(&self, trunk: &str) -> usize {
-        self.lock().most_calls_on(trunk.as_bytes())
+        self.lock().calls().most_calls_on(trunk.as_bytes())
     }
 
     /// Every dial string in the order of arrival, if they are recorded.
     pub fn dialed(&self) -> Vec<String> {
-        self.lock().dialed()
+        self.lock().calls().dialed().to_vec()
     }
 
     /// `core stop now`: all calls are hung up, `Shutdown` follows a second later, then every session is closed and

@@ -12,6 +12,9 @@ const MAX_CHANNEL_ID: usize = 149;
 /// How long Asterisk lets a call ring when nobody says how long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A variable's name and value.
+type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// A well-formed `Originate`.
 #[derive(Debug)]
 pub(super) struct Originate<'a> {
@@ -24,7 +27,7 @@ pub(super) struct Originate<'a> {
     pub(super) caller: Party<'a>,
     /// How long it may ring; `None`: for ever.
     pub(super) timeout: Option<Duration>,
-    pub(super) variables: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    pub(super) variables: Vec<Pair<'a>>,
     pub(super) asynchronous: bool,
 }
 
@@ -164,7 +167,7 @@ fn caller(text: &[u8]) -> Party<'_> {
 
 /// Takes a `Variable:` header apart as Asterisk does: pairs end at a comma that no quote, parenthesis, bracket or
 /// backslash protects; quotes and backslashes go away.
-fn split_variables<'a>(text: &'a [u8], into: &mut Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>) {
+fn split_variables<'a>(text: &'a [u8], into: &mut Vec<Pair<'a>>) {
     let special = |byte: &u8| b"\\\",([".contains(byte);
     if !text.iter().any(special) {
         push_pair(Cow::Borrowed(text), into);
@@ -196,7 +199,7 @@ fn split_variables<'a>(text: &'a [u8], into: &mut Vec<(Cow<'a, [u8]>, Cow<'a, [u
     }
 }
 
-fn push_pair<'a>(pair: Cow<'a, [u8]>, into: &mut Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>) {
+fn push_pair<'a>(pair: Cow<'a, [u8]>, into: &mut Vec<Pair<'a>>) {
     let Some(equals) = pair.iter().position(|&byte| byte == b'=') else {
         return;
     };

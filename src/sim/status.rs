@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::call::{Call, Kind};
+use super::calls::Calls;
 use super::event::{Leg, State, Target, channel_headers, header, number_header};
-use super::exchange::Calls;
 use super::fate::End;
 
 /// A live channel, with what it does.

@@ -1,6 +1,7 @@
 //! The simulator beside recordings of a real Asterisk 22: the same events, with the same headers in the same order.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
@@ -45,6 +46,9 @@ fn shape(message: &Message) -> String {
         let races = dialing && key.starts_with("DestChannelState");
         if SAME_VALUE.contains(&key) && !races {
             shape.push_str(": ");
+            // The number dialed is the extension of a Local channel; here it also asks for the fate.
+            let is_number = key == "Exten" && value.len() == 3 && value.starts_with(b"1");
+            let value = if is_number { b"100" } else { value };
             shape.push_str(std::str::from_utf8(value).unwrap());
         }
         shape.push('\n');
@@ -86,7 +90,7 @@ async fn tells_what_is_recorded(name: &str, channel: &str, more: &str) {
         } else {
             "only simulated"
         };
-        differences.push_str(&format!("--- {whose} ({count}):\n{shape}\n"));
+        write!(differences, "--- {whose} ({count}):\n{shape}\n").unwrap();
     }
     assert!(differences.is_empty(), "{name}:\n{differences}");
     keeps_the_order_within_a_channel(&simulated);

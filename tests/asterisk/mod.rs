@@ -1,0 +1,436 @@
+//! What the tests against a real Asterisk share: campaigns that run with the binary as a user would run it, a second
+//! manager session that sees what happens, and a `SIPp` that counts.
+//!
+//! `tests/asterisk/up 22` starts Asterisk and the parties that its endpoints are named after.
+
+use std::collections::{HashMap, HashSet};
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// No campaign here takes nearly as long; one that hangs fails its test instead of the machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The Asterisk under test: 22, unless `DIALER_TEST_ASTERISK` is the manager's address of the other.
+pub(crate) struct Pbx {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Pbx {
+    pub(crate) fn under_test() -> Self {
+        let address =
+            env::var("DIALER_TEST_ASTERISK").unwrap_or_else(|_| "127.0.0.1:15038".to_owned());
+        let (host, port) = address
+            .rsplit_once(':')
+            .expect("DIALER_TEST_ASTERISK is host:port");
+        Self {
+            host: host.to_owned(),
+            port: port.parse().expect("the port is a number"),
+        }
+    }
+
+    /// Whether a hangup carries the SIP code: Asterisk does so from 20.17, 22.7 and 23.1 on.
+    pub(crate) fn tells_sip_codes(&self) -> bool {
+        self.port != 15138
+    }
+
+    /// Where the endpoint `crowd` leads; nothing listens there but what a test starts.
+    pub(crate) fn crowd_port(&self) -> u16 {
+        self.port + 32
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect((self.host.as_str(), self.port)).unwrap_or_else(|error| {
+            panic!(
+                "no Asterisk at {}:{} ({error}); tests/asterisk/up starts one",
+                self.host, self.port
+            )
+        })
+    }
+}
+
+/// A line between the dialer and the manager that can be cut; a new connection gets through again.
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    pub(crate) fn to_pbx() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let open = Arc::new(Mutex::new(Vec::new()));
+        thread::spawn({
+            let open = Arc::clone(&open);
+            move || {
+                for dialer in listener.incoming().map_while(Result::ok) {
+                    let manager = Pbx::under_test().connect();
+                    for (from, to) in [(&dialer, &manager), (&manager, &dialer)] {
+                        let mut from = from.try_clone().expect("a second handle");
+                        let mut to = to.try_clone().expect("a second handle");
+                        thread::spawn(move || {
+                            let _ = io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(Shutdown::Both);
+                        });
+                    }
+                    open.lock()
+                        .expect("nobody panicked")
+                        .extend([dialer, manager]);
+                }
+            }
+        });
+        Self { port, open }
+    }
+
+    /// Cuts what is connected.
+    #[track_caller]
+    pub(crate) fn cut(&self) {
+        let mut open = self.open.lock().expect("nobody panicked");
+        assert!(!open.is_empty(), "the dialer is not connected");
+        for stream in open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A campaign in a folder of its own.
+pub(crate) struct Campaign {
+    folder: TempDir,
+    ami: String,
+    rest: String,
+}
+
+impl Campaign {
+    /// A campaign on the Asterisk under test: what follows `[ami]` in its file, and its list.
+    pub(crate) fn new(rest: &str, contacts: impl AsRef<[u8]>) -> Self {
+        let pbx = Pbx::under_test();
+        let folder = tempfile::tempdir().expect("a folder for the campaign");
+        fs::write(folder.path().join("contacts.csv"), contacts).expect("the list is written");
+        let ami = format!(
+            "[ami]\nhost = \"{}\"\nport = {}\nusername = \"dialer\"\nsecret = \"s3cret\"\nconnect_timeout = \"30s\"\nreconnect_for = \"60s\"\n",
+            pbx.host, pbx.port
+        );
+        Self {
+            folder,
+            ami,
+            rest: rest.to_owned(),
+        }
+    }
+
+    /// Changes what stands in `[ami]`.
+    pub(crate) fn ami(mut self, from: &str, to: &str) -> Self {
+        assert!(self.ami.contains(from), "{from} is not in\n{}", self.ami);
+        self.ami = self.ami.replace(from, to);
+        self
+    }
+
+    /// Changes what follows it.
+    pub(crate) fn rest(mut self, from: &str, to: &str) -> Self {
+        assert!(self.rest.contains(from), "{from} is not in\n{}", self.rest);
+        self.rest = self.rest.replace(from, to);
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("campaign.toml")
+    }
+
+    /// `dialer run campaign.toml`, to its end.
+    pub(crate) fn run(&self) -> Run {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .arg("run")
+            .arg(self.path())
+            .env_remove("DIALER_AMI_SECRET")
+            .timeout(PATIENCE)
+            .output()
+            .expect("the binary starts");
+        Run {
+            code: output.status.code(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            rows: read_results(&self.folder.path().join("campaign.results.csv")),
+        }
+    }
+}
+
+/// How a run ended and what it left.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stderr: String,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Run {
+    /// The run came to its end: every contact has exactly one final row, its last one.
+    #[track_caller]
+    pub(crate) fn assert_complete(&self) {
+        assert_eq!(self.code, Some(0), "{self}");
+        let mut last = HashMap::new();
+        for row in &self.rows {
+            let earlier = last.insert(row.get("contact"), row);
+            assert!(!earlier.is_some_and(Row::is_final), "{self}");
+        }
+        assert!(last.values().all(|row| row.is_final()), "{self}");
+    }
+
+    /// The rows of a contact, in the order of its attempts.
+    pub(crate) fn of(&self, contact: &str) -> Vec<&Row> {
+        self.rows
+            .iter()
+            .filter(|row| row.get("contact") == contact)
+            .collect()
+    }
+
+    /// The only row of a contact.
+    #[track_caller]
+    pub(crate) fn only(&self, contact: &str) -> &Row {
+        let rows = self.of(contact);
+        assert_eq!(rows.len(), 1, "rows of {contact}: {self}");
+        rows[0]
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "exit code {:?}\n{}", self.code, self.stderr)?;
+        for row in self.rows.iter().take(50) {
+            writeln!(f, "{:?}", row.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row of the results, by the names of its columns.
+pub(crate) struct Row(HashMap<String, String>);
+
+impl Row {
+    #[track_caller]
+    pub(crate) fn get(&self, column: &str) -> &str {
+        self.0
+            .get(column)
+            .unwrap_or_else(|| panic!("no column {column}"))
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.get("final") == "yes"
+    }
+
+    /// A column of seconds, which must not be empty.
+    #[track_caller]
+    pub(crate) fn seconds(&self, column: &str) -> f64 {
+        self.get(column)
+            .parse()
+            .unwrap_or_else(|_| panic!("{column} is no number: {:?}", self.0))
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_disposition(&self, disposition: &str) {
+        assert_eq!(self.get("disposition"), disposition, "{:?}", self.0);
+    }
+}
+
+fn read_results(path: &Path) -> Vec<Row> {
+    if !path.exists() {
+        return Vec::new();
+    }
+    csv::Reader::from_path(path)
+        .expect("the results open")
+        .deserialize()
+        .map(|row| Row(row.expect("every row is whole")))
+        .collect()
+}
+
+/// One frame of the manager interface.
+type Frame = HashMap<String, String>;
+
+fn read_frame(reader: &mut impl BufRead) -> Option<Frame> {
+    let mut frame = Frame::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).ok()? == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\r', '\n']);
+        if let Some((key, value)) = text.split_once(": ") {
+            frame.insert(key.to_owned(), value.to_owned());
+        } else if text.is_empty() && !frame.is_empty() {
+            return Some(frame);
+        }
+    }
+}
+
+/// What Asterisk's own channels did while somebody watched.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Seen {
+    /// Channels that were created, by name.
+    pub(crate) created: Vec<String>,
+    /// How many of them are gone.
+    pub(crate) gone: usize,
+    /// The most that lived at once.
+    pub(crate) peak: usize,
+}
+
+/// A second manager session that sees every channel whose name begins with a prefix.
+pub(crate) struct Watch {
+    stream: TcpStream,
+    seen: Arc<Mutex<Seen>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    pub(crate) fn channels(prefix: &'static str) -> Self {
+        let mut stream = Pbx::under_test().connect();
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        stream
+            .write_all(b"Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\n\r\n")
+            .expect("the login is sent");
+        let login = read_frame(&mut reader).expect("the manager answers");
+        assert_eq!(login["Response"], "Success", "{login:?}");
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let reading = thread::spawn({
+            let seen = Arc::clone(&seen);
+            move || {
+                while let Some(frame) = read_frame(&mut reader) {
+                    let channel = frame.get("Channel").filter(|name| name.starts_with(prefix));
+                    let (Some(event), Some(channel)) = (frame.get("Event"), channel) else {
+                        continue;
+                    };
+                    let mut seen = seen.lock().expect("nobody panicked");
+                    match event.as_str() {
+                        "Newchannel" => {
+                            seen.created.push(channel.clone());
+                            seen.peak = seen.peak.max(seen.created.len() - seen.gone);
+                        }
+                        "Hangup" => seen.gone += 1,
+                        _ => {}
+                    }
+                }
+            }
+        });
+        Self {
+            stream,
+            seen,
+            reading: Some(reading),
+        }
+    }
+
+    /// Waits until that many channels were created.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, channels: usize) {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while self.seen.lock().expect("nobody panicked").created.len() < channels {
+            assert!(Instant::now() < give_up, "no {channels} channels");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What was seen until every channel was gone.
+    #[track_caller]
+    pub(crate) fn end(self) -> Seen {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        loop {
+            // Events are written in order, one batch after the other; a little later than the dialer's.
+            thread::sleep(Duration::from_millis(200));
+            let seen = self.seen.lock().expect("nobody panicked").clone();
+            if seen.gone == seen.created.len() {
+                return seen;
+            }
+            assert!(Instant::now() < give_up, "channels are left: {seen:?}");
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.join();
+        }
+    }
+}
+
+/// A `SIPp` that answers everybody who calls the endpoint `crowd`, and counts them.
+pub(crate) struct Crowd {
+    sipp: Child,
+    folder: TempDir,
+}
+
+impl Crowd {
+    pub(crate) fn gather() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for SIPp");
+        let port = Pbx::under_test().crowd_port();
+        let sipp = Command::new("sipp")
+            .args(["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1"])
+            .args(["-p", &port.to_string(), "-mp", &(port + 1000).to_string()])
+            .args(["-l", "20000", "-nostdin", "-trace_shortmsg"])
+            .args(["-shortmessage_file", "messages.log"])
+            .current_dir(folder.path())
+            .env("TERM", "dumb")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sipp starts");
+        let crowd = Self { sipp, folder };
+        let give_up = Instant::now() + Duration::from_secs(10);
+        // Trying to bind the port instead could take it away from SIPp.
+        let socket = format!(" 0100007F:{port:04X} ");
+        while !fs::read_to_string("/proc/net/udp").is_ok_and(|sockets| sockets.contains(&socket)) {
+            assert!(Instant::now() < give_up, "SIPp does not listen on {port}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        crowd
+    }
+
+    /// How many calls came, once the last of them is over: the different Call-IDs of the INVITEs that `SIPp` logged.
+    ///
+    /// Its statistics count a repeated BYE that comes late as one more call.
+    pub(crate) fn disperse(mut self) -> usize {
+        let asked = Command::new("kill")
+            .args(["-USR1", &self.sipp.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(asked.success());
+        self.sipp.wait().expect("SIPp ends");
+        let log = fs::read_to_string(self.folder.path().join("messages.log")).expect("SIPp's log");
+        let calls: HashSet<_> = log
+            .lines()
+            .map(|line| line.split('\t').collect::<Vec<_>>())
+            .filter_map(|fields| match fields[..] {
+                [_, _, _, "R", call_id, _, request] if request.starts_with("INVITE ") => {
+                    Some(call_id)
+                }
+                _ => None,
+            })
+            .collect();
+        calls.len()
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        let _ = self.sipp.kill();
+        let _ = self.sipp.wait();
+    }
+}
+
+/// A list of `columns` with one row a line of `rows`.
+pub(crate) fn list<'a>(columns: &str, rows: impl IntoIterator<Item = &'a str>) -> String {
+    rows.into_iter()
+        .fold(format!("{columns}\n"), |mut list, row| {
+            let _ = writeln!(list, "{row}");
+            list
+        })
+}

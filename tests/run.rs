@@ -1,0 +1,526 @@
+//! `dialer run` as a user meets it: against a simulated Asterisk behind a real port, and as a rehearsal.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
+
+#[test]
+fn every_fate_has_its_row() {
+    let pbx = Pbx::start(60, 90);
+    // The last two digits of a number tell the simulated Asterisk what becomes of its call.
+    let fates = [
+        ("601", "ANSWERED", "16", ""),
+        ("602", "ANSWERED", "0", ""),
+        ("603", "ANSWERED", "0", ""),
+        ("604", "ANSWERED", "16", ""),
+        ("605", "ANSWERED", "17", ""),
+        ("606", "UNKNOWN", "23", "302"),
+        ("610", "BUSY", "17", "486"),
+        ("611", "BUSY", "17", "486"),
+        ("612", "BUSY", "17", "486"),
+        ("620", "NO ANSWER", "19", ""),
+        ("622", "NO ANSWER", "19", "480"),
+        ("623", "NO ANSWER", "19", ""),
+        ("630", "REJECTED", "21", "603"),
+        ("631", "REJECTED", "21", "603"),
+        ("640", "INVALID NUMBER", "1", "404"),
+        ("641", "INVALID NUMBER", "22", "410"),
+        ("642", "INVALID NUMBER", "28", "484"),
+        ("650", "CONGESTION", "34", "503"),
+        ("651", "CONGESTION", "38", "500"),
+        ("652", "CONGESTION", "21", "403"),
+        ("653", "CONGESTION", "34", "503"),
+        ("660", "CONGESTION", "", ""),
+    ];
+    let folder = Folder::new(
+        pbx.address,
+        "ring_timeout = \"1s\"",
+        "ports = 30\ncalls_per_second = 100.0",
+        "[retry]\nmax_attempts = 1\ndelay = \"0s\"",
+        &list(fates.map(|(number, ..)| number)),
+    );
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    assert_one_final_row_each(&rows, fates.len());
+    for (number, disposition, cause, sip_code) in fates {
+        let of_number: Vec<_> = rows.iter().filter(|row| row["number"] == number).collect();
+        let last = of_number.last().unwrap();
+        assert_eq!(
+            (
+                last["disposition"].as_str(),
+                last["cause"].as_str(),
+                last["sip_code"].as_str()
+            ),
+            (disposition, cause, sip_code),
+            "{number}"
+        );
+        // Five congested attempts are the trunk's fault; the sixth uses up the only one that there is.
+        let attempts = if disposition == "CONGESTION" { 6 } else { 1 };
+        assert_eq!(of_number.len(), attempts, "{number}");
+        assert_eq!(last["attempt"], attempts.to_string());
+        let answered = disposition == "ANSWERED";
+        assert_eq!(!last["answered_at"].is_empty(), answered, "{number}");
+        assert_eq!(!last["talk_seconds"].is_empty(), answered, "{number}");
+        assert_eq!(!last["uniqueid"].is_empty(), number != "660", "{number}");
+        assert_eq!(last["call_id"].len(), 26);
+    }
+    let counted = |number: &str| -> Vec<String> {
+        rows.iter()
+            .filter(|row| row["number"] == number)
+            .map(|row| row["counted"].clone())
+            .collect()
+    };
+    assert_eq!(counted("650"), ["no", "no", "no", "no", "no", "yes"]);
+    // Each originate has its row: those that the PBX accepted, the probe at the start apart.
+    assert_eq!(pbx.simulator.counters().originates, rows.len() as u64 + 1);
+}
+
+#[test]
+fn a_dead_trunk_is_told_apart_from_people_who_do_not_answer() {
+    let pbx = Pbx::start(50, 50);
+    let campaign = |numbers: &[&str]| {
+        Folder::new(
+            pbx.address,
+            "ring_timeout = \"1s\"",
+            "calls_per_second = 100.0",
+            "[retry]\nmax_attempts = 1\nmax_delay = \"0s\"",
+            &list(numbers),
+        )
+    };
+    let dead = campaign(&["621"]);
+    dead.run();
+    assert_eq!(dead.rows()[0]["disposition"], "CONGESTION");
+    let alive = campaign(&["620", "621"]);
+    alive.run();
+    assert_eq!(only(&alive.rows(), "621")["disposition"], "NO ANSWER");
+}
+
+#[test]
+fn lines_are_filled_and_never_more_than_there_are() {
+    let pbx = Pbx::start(5, 20);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 7\ncalls_per_second = 1000.0",
+        "",
+        &list((0..300).map(|n| format!("{n:04}01"))),
+    );
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(pbx.simulator.counters().most_calls, 7);
+    assert_eq!(
+        pbx.simulator.dialed().len(),
+        301,
+        "every contact once, and the probe"
+    );
+    let rows = folder.rows();
+    assert_one_final_row_each(&rows, 300);
+    assert!(rows.iter().all(|row| row["disposition"] == "ANSWERED"));
+}
+
+#[test]
+fn the_busy_and_the_absent_are_called_again() {
+    let pbx = Pbx::start(20, 20);
+    let folder = Folder::new(
+        pbx.address,
+        "ring_timeout = \"1s\"",
+        "calls_per_second = 100.0",
+        "[retry]\nmax_attempts = 3\ndelay = \"100ms\"",
+        &list(["180", "181", "182", "110"]),
+    );
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    let told = |number: &str| -> Vec<(String, String)> {
+        rows.iter()
+            .filter(|row| row["number"] == number)
+            .map(|row| (row["attempt"].clone(), row["disposition"].clone()))
+            .collect()
+    };
+    let pair = |attempt: &str, disposition: &str| (attempt.to_owned(), disposition.to_owned());
+    assert_eq!(told("180"), [pair("1", "BUSY"), pair("2", "ANSWERED")]);
+    assert_eq!(
+        told("181"),
+        [
+            pair("1", "NO ANSWER"),
+            pair("2", "NO ANSWER"),
+            pair("3", "ANSWERED")
+        ]
+    );
+    assert_eq!(
+        told("182"),
+        [pair("1", "CONGESTION"), pair("2", "ANSWERED")]
+    );
+    assert_eq!(
+        told("110"),
+        [pair("1", "BUSY"), pair("2", "BUSY"), pair("3", "BUSY")]
+    );
+    for row in rows.iter().filter(|row| row["final"] == "no") {
+        let wait = time(&row["next_attempt_at"]) - time(&row["ended_at"]);
+        assert_eq!(wait, 100, "counted from the end of the attempt: {row:#?}");
+        let next = (row["attempt"].parse::<u32>().unwrap() + 1).to_string();
+        let again = rows
+            .iter()
+            .find(|later| later["number"] == row["number"] && later["attempt"] == next)
+            .unwrap();
+        assert!(time(&again["dialed_at"]) >= time(&row["next_attempt_at"]));
+    }
+}
+
+/// Milliseconds of a time in the results.
+fn time(rfc3339: &str) -> i64 {
+    rfc3339.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+#[test]
+fn a_call_that_lasts_too_long_is_hung_up_and_keeps_its_disposition() {
+    let pbx = Pbx::start(50, 600_000);
+    let folder = Folder::new(
+        pbx.address,
+        "ring_timeout = \"30s\"\ncall_timeout = \"1s\"",
+        "calls_per_second = 100.0",
+        "[retry]\nmax_attempts = 1",
+        &list(["101", "120"]),
+    );
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    for (number, disposition) in [("101", "ANSWERED"), ("120", "NO ANSWER")] {
+        let row = only(&rows, number);
+        assert_eq!(row["disposition"], disposition);
+        assert_eq!(row["note"], "cut at call_timeout");
+    }
+    assert_eq!(pbx.simulator.counters().calls, 0, "nothing is left behind");
+}
+
+#[test]
+fn a_dropped_session_costs_no_call() {
+    let pbx = Pbx::start(50, 3_000);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 10\ncalls_per_second = 1000.0",
+        "",
+        &list((0..30).map(|n| format!("{n:04}01"))),
+    );
+    let mut running = folder.command().spawn().unwrap();
+    while pbx.simulator.counters().calls < 10 {
+        std::thread::yield_now();
+    }
+    pbx.simulator.drop_sessions();
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    let rows = folder.rows();
+    assert_one_final_row_each(&rows, 30);
+    assert!(
+        rows.iter().all(|row| row["disposition"] == "ANSWERED"),
+        "{rows:#?}"
+    );
+    assert_eq!(pbx.simulator.counters().most_calls, 10);
+    assert_eq!(pbx.simulator.dialed().len(), 31, "nobody was called twice");
+}
+
+#[test]
+fn calls_that_ended_unseen_are_unknown_and_not_called_again() {
+    let pbx = Pbx::start(50, 600_000);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 4\ncalls_per_second = 1000.0",
+        "[retry]\nmax_attempts = 1",
+        // The first four ring for ever.
+        &list(["120", "220", "320", "420", "510", "610"]),
+    );
+    let mut running = folder.command().spawn().unwrap();
+    while pbx.simulator.counters().calls < 4 {
+        std::thread::yield_now();
+    }
+    pbx.simulator.crash();
+    running.wait().unwrap();
+    let rows = folder.rows();
+    for number in ["120", "220", "320", "420"] {
+        let row = only(&rows, number);
+        assert_eq!(
+            (row["disposition"].as_str(), row["final"].as_str()),
+            ("UNKNOWN", "yes")
+        );
+    }
+    assert!(
+        rows.iter()
+            .any(|row| row["number"] == "510" && row["disposition"] == "BUSY")
+    );
+}
+
+#[test]
+fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
+    let pbx = Pbx::start(50, 600_000);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 2\ncalls_per_second = 100.0",
+        "",
+        &list(["120", "220", "320"]),
+    );
+    let text = fs::read_to_string(folder.path("campaign.toml")).unwrap();
+    fs::write(
+        folder.path("campaign.toml"),
+        text.replace("reconnect_for = \"5s\"", "reconnect_for = \"0s\""),
+    )
+    .unwrap();
+    let running = folder
+        .command()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while pbx.simulator.counters().calls < 2 {
+        std::thread::yield_now();
+    }
+    pbx.simulator.stop_now();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let rows = folder.rows();
+    assert!(rows.len() >= 2, "{rows:#?}");
+    assert!(
+        stderr(&output).contains("contacts left"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
+    for (signals, code, disposition) in [(1, 3, "ANSWERED"), (2, 143, "CANCELLED")] {
+        // The first is answered after a moment, the second rings for ever.
+        let number = if signals == 1 { "101" } else { "120" };
+        let pbx = Pbx::start(50, 1_500);
+        let folder = Folder::new(pbx.address, "", "ports = 1", "", &list([number, "201"]));
+        let mut running = folder.command().spawn().unwrap();
+        while pbx.simulator.counters().calls < 1 {
+            std::thread::yield_now();
+        }
+        let term = || {
+            let pid = running.id().to_string();
+            let sent = std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap();
+            assert!(sent.success());
+        };
+        term();
+        if signals == 2 {
+            // Two signals that come together are one: the second must come when the first was taken.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            term();
+        }
+        assert_eq!(running.wait().unwrap().code(), Some(code));
+        let rows = folder.rows();
+        assert_eq!(rows.len(), 1, "no new call was begun");
+        assert_eq!(rows[0]["disposition"], disposition);
+        assert_eq!(pbx.simulator.counters().calls, 0);
+    }
+}
+
+#[test]
+fn a_login_that_is_refused_says_what_to_change_and_dials_nothing() {
+    let pbx = Pbx::with(50, 50, |config| config.secret = "another".to_owned());
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(4));
+    let said = stderr(&output);
+    assert!(
+        said.contains("refused the login of user \"dialer\"") && said.contains("manager.conf"),
+        "{said}"
+    );
+    assert!(!said.contains("s3cret"), "{said}");
+    assert!(!folder.results().exists());
+}
+
+#[test]
+fn a_missing_permission_is_found_without_placing_a_call() {
+    for (action, says) in [
+        ("Originate", "add `originate` to `write =`"),
+        ("Hangup", "add `call` to `write =`"),
+    ] {
+        let pbx = Pbx::with(50, 50, |config| {
+            config.denied_actions = vec![action.to_owned()];
+        });
+        let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+        let output = folder.run();
+        assert_eq!(output.status.code(), Some(4));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+        assert_eq!(pbx.simulator.counters().most_calls, 0);
+        assert!(!folder.results().exists());
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_named() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+    drop(pbx);
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        stderr(&output).contains("refused the connection"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn results_that_exist_are_not_dialed_over() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+    fs::write(folder.results(), "kept\n").unwrap();
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("exists"), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(folder.results()).unwrap(), "kept\n");
+    assert_eq!(pbx.simulator.counters().sessions, 0);
+}
+
+#[test]
+fn an_extension_that_does_not_exist_is_a_row_that_says_so() {
+    let pbx = Pbx::with(1, 1, |config| {
+        config.extensions = Some(vec![("other".to_owned(), "s".to_owned())]);
+    });
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    let row = only(&rows, "101");
+    assert_eq!(row["disposition"], "FAILED");
+    assert_eq!(
+        row["note"],
+        "Asterisk refused the request: Extension does not exist."
+    );
+}
+
+#[test]
+fn standard_output_carries_the_results_and_nothing_else() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "calls_per_second = 100.0",
+        "",
+        &list(["101", "ask"]),
+    );
+    let output = folder.command().args(["--results", "-"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let copy = folder.path("stdout.csv");
+    fs::write(&copy, &output.stdout).unwrap();
+    let rows = rows(&copy);
+    assert_eq!(only(&rows, "101")["disposition"], "ANSWERED");
+    assert_eq!(only(&rows, "ask")["disposition"], "INVALID NUMBER");
+    assert!(!folder.results().exists());
+}
+
+#[test]
+fn a_limit_calls_the_first_contacts_only() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "calls_per_second = 100.0",
+        "",
+        &list(["101", "201", "301"]),
+    );
+    let output = folder.command().args(["--limit", "2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let called: BTreeSet<String> = folder
+        .rows()
+        .into_iter()
+        .map(|row| row["number"].clone())
+        .collect();
+    assert_eq!(called, BTreeSet::from(["101".to_owned(), "201".to_owned()]));
+}
+
+#[test]
+fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(pbx.address, "rign_timeout = \"5s\"", "", "", &list(["101"]));
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(2));
+    let place = format!(
+        "{}:12:1: unknown key `rign_timeout` in [call]; did you mean `ring_timeout`?",
+        folder.path("campaign.toml").display()
+    );
+    assert!(stderr(&output).contains(&place), "{}", stderr(&output));
+    assert_eq!(pbx.simulator.counters().sessions, 0);
+}
+
+#[test]
+fn what_is_not_there_yet_is_said() {
+    for arguments in [
+        &["--shard", "0/2"][..],
+        &["--redial", "BUSY"],
+        &["--fresh"],
+        &["--dry-run"],
+    ] {
+        let output = dialer()
+            .args(["run", "campaign.toml"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let expected = format!("{} is not supported yet", arguments[0]);
+        assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_example_shows_every_outcome_of_a_rehearsal() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("rehearsal.csv");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/storm/campaign.toml");
+    let output = dialer()
+        .args(["run", "--simulate", "--results"])
+        .arg(&results)
+        .arg(&example)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = rows(&results);
+    assert_one_final_row_each(&rows, 300);
+    let shown: BTreeSet<&str> = rows.iter().map(|row| row["disposition"].as_str()).collect();
+    assert_eq!(
+        shown,
+        BTreeSet::from([
+            "ANSWERED",
+            "BUSY",
+            "CONGESTION",
+            "FAILED",
+            "INVALID NUMBER",
+            "NO ANSWER",
+            "REJECTED"
+        ])
+    );
+    assert!(rows.iter().all(|row| row["note"].starts_with("simulated")));
+    // The same seed gives the same fates, whatever the order.
+    let again = folder.path().join("again.csv");
+    let output = dialer()
+        .args(["run", "--simulate", "--results"])
+        .arg(&again)
+        .arg(&example)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let fates = |rows: &[common::Row]| -> BTreeSet<(String, String, String)> {
+        rows.iter()
+            .map(|row| {
+                (
+                    row["contact"].clone(),
+                    row["attempt"].clone(),
+                    row["disposition"].clone(),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(fates(&rows), fates(&common::rows(&again)));
+}
