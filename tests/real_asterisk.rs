@@ -482,6 +482,81 @@ MESSAGE = "{{message}}"
     );
 }
 
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn whatever_a_field_holds_arrives_in_the_channel_variable_as_it_is() {
+    let fields = [
+        r#"quotes " and ' and `"#.to_owned(),
+        r"commas, backslashes \ \n (brackets) [square] {curly}".to_owned(),
+        "${X} $[1+1] ${SHELL(ls)} %20 & ; | # = ~".to_owned(),
+        "ünïcödé ☎ 🌩️ emoji".to_owned(),
+        "x".repeat(900),
+    ];
+    let mut list = csv::Writer::from_writer(Vec::new());
+    list.write_record(["number", "party", "message"]).unwrap();
+    for (number, field) in (100..).zip(&fields) {
+        list.write_record([number.to_string().as_str(), "answer", field])
+            .unwrap();
+    }
+    let campaign = Campaign::new(
+        &format!(
+            r#"
+[contacts]
+file = "contacts.csv"
+
+[call]
+context = "patient"
+exten = "s"
+
+[call.variables]
+MESSAGE = "{{message}}"
+{PARTY_TRUNK}"#
+        ),
+        list.into_inner().unwrap(),
+    );
+    let watch = Watch::channels("PJSIP/");
+    let (run, mut arrived) = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(fields.len());
+        // They stay for five seconds; variables are set before a channel is dialed.
+        let mut arrived = Vec::new();
+        while arrived.len() < fields.len() && !running.is_finished() {
+            arrived = asterisk::values_of("MESSAGE");
+        }
+        (running.join().unwrap(), arrived)
+    });
+    run.assert_complete();
+    let mut expected = fields.to_vec();
+    expected.sort();
+    arrived.sort();
+    assert_eq!(arrived, expected, "{run}");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn the_manager_is_reached_over_tls_too() {
+    let ca_file = std::env::var("DIALER_TEST_ASTERISK_CA")
+        .unwrap_or_else(|_| "/var/cache/dialer-asterisk/ca.pem".to_owned());
+    let plain = Pbx::under_test().port;
+    let over_tls = |tls: &str| {
+        parties("context = \"brief\"", PARTY_TRUNK, &["answer", "busy"]).ami(
+            &format!("port = {plain}"),
+            &format!("port = {}\ntls = true\n{tls}", plain + 1),
+        )
+    };
+    let run = over_tls(&format!("ca_file = \"{ca_file}\"")).run();
+    run.assert_complete();
+    run.only("answer").assert_disposition("ANSWERED");
+    run.only("busy").assert_disposition("BUSY");
+
+    assert_refused(&over_tls(""), &["unknown authority", "ca_file"]);
+    let name = format!("ca_file = \"{ca_file}\"\nserver_name = \"pbx.example.org\"");
+    assert_refused(
+        &over_tls(&name),
+        &["is for localhost, 127.0.0.1, not for \"pbx.example.org\""],
+    );
+}
+
 /// The run ended with exit code 4, called nobody, and says something about each of these.
 #[track_caller]
 fn assert_refused(campaign: &Campaign, words: &[&str]) {

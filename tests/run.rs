@@ -4,7 +4,12 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
 
@@ -198,6 +203,112 @@ fn a_call_that_lasts_too_long_is_hung_up_and_keeps_its_disposition() {
     assert_eq!(pbx.simulator.counters().calls, 0, "nothing is left behind");
 }
 
+/// A line to the PBX that passes everything on in small pieces, and stops for 100 ms after every 4,000 bytes, mostly in
+/// the middle of an event.
+fn stuttering_line(pbx: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let far = TcpStream::connect(pbx).unwrap();
+            let (mut from_near, mut to_far) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut from_near, &mut to_far);
+                let _ = to_far.shutdown(Shutdown::Both);
+            });
+            thread::spawn(move || {
+                let (mut from, mut to) = (far, near);
+                let mut piece = [0; 97];
+                let mut passed = 0;
+                while let Ok(read @ 1..) = from.read(&mut piece) {
+                    if to.write_all(&piece[..read]).is_err() {
+                        break;
+                    }
+                    passed += read;
+                    if passed > 4_000 {
+                        passed = 0;
+                        thread::sleep(Duration::from_millis(100));
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn silence_in_the_middle_of_an_event_loses_nothing() {
+    let pbx = Pbx::start(5, 20);
+    let folder = Folder::new(
+        stuttering_line(pbx.address),
+        "",
+        "ports = 10\ncalls_per_second = 1000.0",
+        "[retry]\nmax_attempts = 1",
+        &list((0..15).flat_map(|n| [format!("{n:03}01"), format!("{n:03}10")])),
+    );
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    assert_one_final_row_each(&rows, 30);
+    for row in rows {
+        let expected = if row["number"].ends_with("01") {
+            "ANSWERED"
+        } else {
+            "BUSY"
+        };
+        assert_eq!(row["disposition"], expected);
+    }
+}
+
+#[test]
+fn a_slow_disk_holds_up_new_calls_and_loses_nothing() {
+    let pbx = Pbx::start(1, 5);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 20\ncalls_per_second = 10000.0",
+        "",
+        &list((0..2_000).map(|n| format!("{n:04}01"))),
+    );
+    // A pipe that nobody reads is the slowest disk there is: it takes 64 KiB, some hundreds of rows.
+    let mut running = folder
+        .command()
+        .args(["--results", "-", "-q"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stuck = || {
+        let before = pbx.simulator.counters();
+        thread::sleep(Duration::from_millis(500));
+        let after = pbx.simulator.counters();
+        after.originates > 1 && after.originates == before.originates && after.calls == 0
+    };
+    while !stuck() {}
+    assert!(
+        pbx.simulator.counters().originates < 2_000,
+        "no new calls while rows wait"
+    );
+    assert_eq!(
+        pbx.simulator.counters().sessions,
+        1,
+        "the session is read all the while"
+    );
+    let mut said = String::new();
+    running
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    let copy = folder.path("stdout.csv");
+    fs::write(&copy, said).unwrap();
+    let rows = rows(&copy);
+    assert_one_final_row_each(&rows, 2_000);
+    assert!(rows.iter().all(|row| row["disposition"] == "ANSWERED"));
+}
+
 #[test]
 fn a_dropped_session_costs_no_call() {
     let pbx = Pbx::start(50, 3_000);
@@ -210,7 +321,7 @@ fn a_dropped_session_costs_no_call() {
     );
     let mut running = folder.command().spawn().unwrap();
     while pbx.simulator.counters().calls < 10 {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     pbx.simulator.drop_sessions();
     assert_eq!(running.wait().unwrap().code(), Some(0));
@@ -237,7 +348,7 @@ fn calls_that_ended_unseen_are_unknown_and_not_called_again() {
     );
     let mut running = folder.command().spawn().unwrap();
     while pbx.simulator.counters().calls < 4 {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     pbx.simulator.crash();
     running.wait().unwrap();
@@ -271,13 +382,9 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
         text.replace("reconnect_for = \"5s\"", "reconnect_for = \"0s\""),
     )
     .unwrap();
-    let running = folder
-        .command()
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
     while pbx.simulator.counters().calls < 2 {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     pbx.simulator.stop_now();
     let output = running.wait_with_output().unwrap();
@@ -301,7 +408,7 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         let folder = Folder::new(pbx.address, "", "ports = 1", "", &list([number, "201"]));
         let mut running = folder.command().spawn().unwrap();
         while pbx.simulator.counters().calls < 1 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let term = || {
             let pid = running.id().to_string();
@@ -314,7 +421,7 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         term();
         if signals == 2 {
             // Two signals that come together are one: the second must come when the first was taken.
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(300));
             term();
         }
         assert_eq!(running.wait().unwrap().code(), Some(code));

@@ -59,6 +59,36 @@ impl Pbx {
     }
 }
 
+/// What a channel variable holds, on every channel that has it, as a second manager session is told. `Status` lists the
+/// channels, and cuts values at 511 bytes; `Getvar` gives them whole.
+pub(crate) fn values_of(variable: &str) -> Vec<String> {
+    let mut stream = Pbx::under_test().connect();
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let mut ask = |action: &str| stream.write_all(action.as_bytes()).expect("it is sent");
+    ask(
+        "Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\nEvents: off\r\n\r\nAction: Status\r\n\r\n",
+    );
+    let mut channels = Vec::new();
+    loop {
+        let frame = read_frame(&mut reader).expect("the manager answers");
+        match frame.get("Event").map(String::as_str) {
+            Some("Status") => channels.push(frame["Channel"].clone()),
+            Some("StatusComplete") => break,
+            _ => {}
+        }
+    }
+    channels
+        .iter()
+        .filter_map(|channel| {
+            ask(&format!(
+                "Action: Getvar\r\nChannel: {channel}\r\nVariable: {variable}\r\n\r\n"
+            ));
+            read_frame(&mut reader)?.remove("Value")
+        })
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
 /// A line between the dialer and the manager that can be cut; a new connection gets through again.
 pub(crate) struct Relay {
     pub(crate) port: u16,
