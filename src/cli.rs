@@ -1,5 +1,6 @@
 //! The command line as clap reads it. What it means is the commands'.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -74,6 +75,8 @@ pub enum ProgressKind {
 pub enum Command {
     /// Dial a campaign
     Run(RunArgs),
+    /// Serve a simulated Asterisk that any AMI client can log in to, in real time
+    Sim(SimArgs),
 }
 
 /// `dialer run`
@@ -113,4 +116,15 @@ pub struct RunArgs {
     /// Print a machine-readable summary on standard output at the end; not together with --results -
     #[arg(long)]
     pub json: bool,
+}
+
+/// `dialer sim`
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// The address to listen on, such as 127.0.0.1:5038
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Take the [simulate] table, the user and the secret of this campaign
+    #[arg(long, value_name = "CAMPAIGN.TOML")]
+    pub campaign: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
 use crate::campaign::Stop;
@@ -22,24 +22,50 @@ impl Aborted {
     }
 }
 
-/// Listens for INT, TERM and HUP and passes them on as `stop`.
+/// INT, TERM and HUP as they come.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over from the system, which would end the process.
+    ///
+    /// # Errors
+    /// The handlers cannot be installed.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => SignalKind::interrupt(),
+            Some(()) = self.terminate.recv() => SignalKind::terminate(),
+            Some(()) = self.hangup.recv() => SignalKind::hangup(),
+            // They never end as long as the runtime lives.
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// Passes the signals on as `stop`.
 ///
 /// # Errors
 /// The handlers cannot be installed.
 pub fn listen(stop: Stop) -> io::Result<Aborted> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut signals = Signals::new()?;
     let aborted = Aborted::default();
     let number = aborted.clone();
     tokio::spawn(async move {
         loop {
-            let kind = tokio::select! {
-                Some(()) = interrupt.recv() => SignalKind::interrupt(),
-                Some(()) = terminate.recv() => SignalKind::terminate(),
-                Some(()) = hangup.recv() => SignalKind::hangup(),
-                else => return,
-            };
+            let kind = signals.next().await;
             if stop.drain.is_cancelled() {
                 warn!("stopping now: running calls are hung up");
                 number.0.store(kind.as_raw_value(), Ordering::Relaxed);

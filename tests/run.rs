@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
@@ -630,4 +630,50 @@ fn the_example_shows_every_outcome_of_a_rehearsal() {
             .collect()
     };
     assert_eq!(fates(&rows), fates(&common::rows(&again)));
+}
+
+#[test]
+fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
+    let folder = Folder::new(
+        "127.0.0.1:5038".parse().unwrap(),
+        "ring_timeout = \"1s\"",
+        "calls_per_second = 100.0",
+        "[retry]\nmax_attempts = 1\n[simulate]\nanswered = 1.0\nbusy = 0\ndeclined = 0\ncongestion = 0\ninvalid = 0\ntalk = \"50ms\"\nring = \"50ms\"",
+        &list(["101", "102", "103"]),
+    );
+    let mut server = dialer()
+        .args(["sim", "--listen", "127.0.0.1:0", "--campaign"])
+        .arg(folder.path("campaign.toml"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(server.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let port = line
+        .split("127.0.0.1:")
+        .nth(1)
+        .and_then(|rest| rest.split(':').next())
+        .unwrap_or_else(|| panic!("{line}"));
+    assert!(!line.contains("s3cret"), "{line}");
+    let text = fs::read_to_string(folder.path("campaign.toml")).unwrap();
+    fs::write(
+        folder.path("campaign.toml"),
+        text.replace("port = 5038", &format!("port = {port}")),
+    )
+    .unwrap();
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        folder
+            .rows()
+            .iter()
+            .all(|row| row["disposition"] == "ANSWERED")
+    );
+    let stopped = std::process::Command::new("kill")
+        .arg(server.id().to_string())
+        .status()
+        .unwrap();
+    assert!(stopped.success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }

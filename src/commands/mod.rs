@@ -1,8 +1,12 @@
 //! One file a command: what the words on the command line do.
 
 pub mod run;
+pub mod sim;
 
 use crate::exit;
+
+/// The environment variable that may hold the secret of the manager user.
+const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
 
 /// Why a command did not do what it was asked, by what the caller of the process must know.
 #[derive(Debug, thiserror::Error)]

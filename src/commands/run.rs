@@ -29,8 +29,6 @@ use crate::summary::Summary;
 use crate::terminal::Screen;
 use crate::{exit, signals};
 
-/// The environment variable that may hold the secret of the manager user.
-const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
 /// How long Asterisk may take to say goodbye; nothing depends on it.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Bytes that the pipe to the simulated Asterisk holds in each direction.
@@ -44,7 +42,7 @@ const SIMULATED: &str = "simulated";
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     refuse_unsupported(args)?;
-    let secret = std::env::var(SECRET_VARIABLE).ok();
+    let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign).map_err(usage)?;
     let target = Target::choose(&campaign, args, &Clock::system())?;

@@ -562,16 +562,19 @@ fn simulate(section: &Section<'_, '_>) -> Simulate {
             "a share between 0 and 1",
         )
     };
+    let default = Simulate::default();
     let simulate = Simulate {
-        seed: section.integer("seed", 0..=u64::MAX).unwrap_or(1),
-        answered: share("answered", 0.55),
-        busy: share("busy", 0.10),
-        declined: share("declined", 0.02),
-        congestion: share("congestion", 0.02),
-        invalid: share("invalid", 0.03),
-        no_channel: share("no_channel", 0.0),
-        talk: section.duration("talk", 20 * SECOND, Duration::ZERO),
-        ring: section.duration("ring", 8 * SECOND, Duration::ZERO),
+        seed: section
+            .integer("seed", 0..=u64::MAX)
+            .unwrap_or(default.seed),
+        answered: share("answered", default.answered),
+        busy: share("busy", default.busy),
+        declined: share("declined", default.declined),
+        congestion: share("congestion", default.congestion),
+        invalid: share("invalid", default.invalid),
+        no_channel: share("no_channel", default.no_channel),
+        talk: section.duration("talk", default.talk, Duration::ZERO),
+        ring: section.duration("ring", default.ring, Duration::ZERO),
     };
     let sum = simulate.answered
         + simulate.busy

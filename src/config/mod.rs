@@ -229,3 +229,19 @@ pub struct Simulate {
     /// The mean of the ringing before an answer.
     pub ring: Duration,
 }
+
+impl Default for Simulate {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            answered: 0.55,
+            busy: 0.10,
+            declined: 0.02,
+            congestion: 0.02,
+            invalid: 0.03,
+            no_channel: 0.0,
+            talk: Duration::from_secs(20),
+            ring: Duration::from_secs(8),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `dialer sim`: the simulated Asterisk as a server of its own, in real time.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::Failure;
+use crate::cli::SimArgs;
+use crate::config::{self, Simulate};
+use crate::exit;
+use crate::signals::Signals;
+use crate::sim::{Simulator, SimulatorConfig};
+
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Serves any AMI client until the process is told to stop.
+///
+/// # Errors
+/// The campaign is wrong, or the address cannot be listened on.
+pub fn run(args: &SimArgs) -> Result<u8, Failure> {
+    let config = match &args.campaign {
+        None => SimulatorConfig::new(Simulate::default()),
+        Some(path) => {
+            let secret = std::env::var(super::SECRET_VARIABLE).ok();
+            let campaign = config::load(path, secret, true)
+                .map_err(|faults| Failure::Usage(faults.to_string()))?;
+            SimulatorConfig {
+                username: campaign.ami.username,
+                secret: campaign.ami.secret.expose().to_owned(),
+                ..SimulatorConfig::new(campaign.simulate)
+            }
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(serve(args.listen, config, args.campaign.is_some()))
+}
+
+async fn serve(
+    address: SocketAddr,
+    config: SimulatorConfig,
+    own_secret: bool,
+) -> Result<u8, Failure> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "somebody listens there already".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::Usage(format!("cannot listen on {address}: {why}"))
+    })?;
+    let address = listener.local_addr().context("the listening address")?;
+    let login = if own_secret {
+        format!("user {} with the campaign's secret", config.username)
+    } else {
+        format!("user {}, secret {}", config.username, config.secret)
+    };
+    info!("a simulated Asterisk listens on {address}: {login}; nothing is dialed");
+    let simulator = Simulator::new(config);
+    let mut sessions = JoinSet::new();
+    let mut stop = Signals::new().context("signals cannot be listened to")?;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let simulator = simulator.clone();
+                    sessions.spawn(async move { simulator.serve(stream).await });
+                }
+                Err(error) => {
+                    warn!("a connection was not accepted: {error}");
+                    // Out of files, mostly: it passes when another session ends.
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            },
+            Some(ended) = sessions.join_next(), if !sessions.is_empty() => {
+                if let Ok(Err(error)) = ended {
+                    info!("a session broke: {error}");
+                }
+            }
+            _ = stop.next() => break,
+        }
+    }
+    let counters = simulator.counters();
+    info!(
+        "stopped after {} originates, at most {} calls at once",
+        counters.originates, counters.most_calls
+    );
+    Ok(exit::DONE)
+}
