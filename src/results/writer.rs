@@ -18,6 +18,16 @@ pub struct WriteError {
     error: Arc<io::Error>,
 }
 
+impl WriteError {
+    /// What happened to a file.
+    pub fn new(file: &str, error: io::Error) -> Self {
+        Self {
+            file: file.to_owned(),
+            error: Arc::new(error),
+        }
+    }
+}
+
 /// Where rows go.
 #[derive(Debug)]
 pub enum Sink {
@@ -152,12 +162,20 @@ pub fn create(path: &Path, header: &[u8]) -> io::Result<File> {
     let mut file = File::options().append(true).create_new(true).open(path)?;
     file.write_all(header)?;
     file.sync_all()?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+/// Makes it durable that a file is in its folder, or is there no more.
+///
+/// # Errors
+/// Anything of the file system.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    File::open(folder)?.sync_all()?;
-    Ok(file)
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
