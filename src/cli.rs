@@ -124,7 +124,7 @@ pub struct SimArgs {
     /// The address to listen on, such as 127.0.0.1:5038
     #[arg(long, value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Take the [simulate] table, the user and the secret of this campaign
+    /// Take the fates, the user and the secret of this campaign
     #[arg(long, value_name = "CAMPAIGN.TOML")]
     pub campaign: Option<PathBuf>,
 }
