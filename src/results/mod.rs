@@ -2,5 +2,6 @@
 
 pub mod journal;
 pub mod lock;
+pub mod resume;
 pub mod row;
 pub mod writer;
