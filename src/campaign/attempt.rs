@@ -127,6 +127,7 @@ pub async fn bury(resources: &Resources, record: &Record) -> (Attempted, Row) {
 /// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
 /// is a second net.
 fn unsendable(resources: &Resources, record: &Record, why: &str) -> (Attempted, Row) {
+    record.log.not_written();
     let contact = &record.ready.contact;
     let mut history = record.ready.history;
     let decision = history.attempted(Disposition::Failed, &resources.campaign.retry);

@@ -235,9 +235,19 @@ impl Dispatcher {
     }
 
     async fn wake(&mut self) {
+        // A moment that has come, and that nothing can be made of yet, must not wake anybody: a line that comes free,
+        // what is being read, and the link each wake by themselves.
         let line_free = self.lines.len() < self.resources.campaign.trunks[0].ports;
-        let due = self.queue.next_due().filter(|_| line_free);
-        let timer = self.next_turn.into_iter().chain(due).min();
+        let due = self
+            .queue
+            .next_due()
+            .filter(|_| line_free && !self.queue.is_reading());
+        let timer = self
+            .next_turn
+            .into_iter()
+            .chain(due)
+            .min()
+            .filter(|_| self.linked());
         let dialing = self.over.is_none();
         tokio::select! {
             biased;

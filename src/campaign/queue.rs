@@ -160,6 +160,11 @@ impl Queue {
         self.waiting.len() + self.retries.len()
     }
 
+    /// Whether something is being read ahead.
+    pub fn is_reading(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     /// When the next waiting contact is due.
     pub fn next_due(&self) -> Option<Instant> {
         self.waiting.peek().map(|Reverse(waiting)| waiting.due)
