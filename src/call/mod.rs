@@ -75,8 +75,27 @@ pub async fn place(link: &Link, attempt: Attempt) -> Result<Ended, SessionClosed
     follow(link, attempt.id, ended, watchdog, &attempt.hang_up).await
 }
 
+/// A call that an earlier run placed: what resolves when it is over. Nothing is written; the link is to be
+/// [reconciled](link::reconcile) when all of them are registered.
+///
+/// # Errors
+/// There is no session.
+pub fn adopt(
+    link: &Link,
+    id: CallId,
+    begun_at: Instant,
+) -> Result<oneshot::Receiver<Signals>, SessionClosed> {
+    let (done, ended) = oneshot::channel();
+    let client = link.client().ok_or(SessionClosed)?;
+    client.submit(Some(Note::Adopt { id, done, begun_at }), None)?;
+    Ok(ended)
+}
+
 /// Follows a call that was placed to its end, and hangs it up when that is due.
-async fn follow(
+///
+/// # Errors
+/// The session ended before the call was known to it.
+pub async fn follow(
     link: &Link,
     id: CallId,
     mut ended: oneshot::Receiver<Signals>,

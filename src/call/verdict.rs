@@ -18,6 +18,8 @@ pub struct Circumstances {
     pub cut: Option<Cut>,
     /// Another call of the same trunk showed a sign of life lately, so silence is the callee's and not the trunk's.
     pub trunk_alive: bool,
+    /// The call was placed by an earlier run, which was cut off.
+    pub adopted: bool,
     /// An answered call shorter than this is `SHORT`.
     pub min_talk: Duration,
 }
@@ -84,11 +86,12 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         _ => {}
     }
     if signals.end == End::Lost {
-        return Verdict::of(
-            Disposition::Unknown,
-            signals,
-            "the connection to Asterisk was lost before the end of the call was seen",
-        );
+        let note = if circumstances.adopted {
+            "the dialer was cut off during this call, and it had ended before it was looked for"
+        } else {
+            "the connection to Asterisk was lost before the end of the call was seen"
+        };
+        return Verdict::of(Disposition::Unknown, signals, note);
     }
     not_answered(signals, circumstances)
 }

@@ -80,12 +80,12 @@ pub fn path_of(results: &Path) -> PathBuf {
     results.with_file_name(name)
 }
 
-/// What an earlier run had in flight at its end; empty where there is no journal. Slots that are torn or were never
+/// What an earlier run had in flight at its end, with its slots; empty where there is no journal. Slots that are torn or were never
 /// used are passed over.
 ///
 /// # Errors
 /// It cannot be read, or is no journal.
-pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+pub fn read(path: &Path) -> io::Result<Vec<(usize, Entry)>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes)?,
@@ -96,16 +96,24 @@ pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
     if !bytes.is_empty() && !bytes.starts_with(MAGIC) {
         return Err(io::Error::other("it is no journal of this dialer"));
     }
-    Ok(bytes.chunks(SLOT).skip(1).filter_map(decode).collect())
+    let slots = bytes.chunks(SLOT).skip(1).enumerate();
+    Ok(slots
+        .filter_map(|(slot, bytes)| Some((slot, decode(bytes)?)))
+        .collect())
 }
 
 impl Journal {
-    /// Begins a journal anew and starts the task that writes it. What was in flight before must be settled.
+    /// Opens the journal, or begins one, and starts the task that writes it. What stands in its slots stays there until
+    /// another call is noted in them.
     ///
     /// # Errors
     /// The file cannot be made durable.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let file = File::create(path)?;
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let mut first = vec![0; SLOT];
         first[..MAGIC.len()].copy_from_slice(MAGIC);
         file.write_all_at(&first, 0)?;
@@ -227,13 +235,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path_of(&folder.path().join("storm.csv"));
         assert_eq!(read(&path).unwrap(), []);
-        let journal = Journal::create(&path).unwrap();
+        let journal = Journal::open(&path).unwrap();
         let (first, second, third) = (entry("a"), entry("b\n\"ü\""), entry("c"));
         let begun = tokio::join!(journal.begin(0, &first), journal.begin(3, &second));
         assert!(begun.0.is_ok() && begun.1.is_ok());
-        assert_eq!(read(&path).unwrap(), [first, second.clone()]);
+        assert_eq!(read(&path).unwrap(), [(0, first), (3, second.clone())]);
         journal.begin(0, &third).await.unwrap();
-        assert_eq!(read(&path).unwrap(), [third, second]);
+        assert_eq!(read(&path).unwrap(), [(0, third), (3, second)]);
         journal.remove().unwrap();
         assert!(!path.exists());
     }
@@ -242,7 +250,7 @@ mod tests {
     async fn a_torn_slot_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let journal = Journal::create(&path).unwrap();
+        let journal = Journal::open(&path).unwrap();
         let whole = entry("whole");
         journal.begin(0, &whole).await.unwrap();
         journal.begin(1, &entry("torn")).await.unwrap();
@@ -255,7 +263,7 @@ mod tests {
                 .set_len(length - cut)
                 .unwrap();
             let read = read(&path).unwrap();
-            assert_eq!(read[0], whole);
+            assert_eq!(read[0], (0, whole.clone()));
             assert!(read.len() <= 2);
         }
         assert_eq!(read(&path).unwrap().len(), 1);

@@ -40,11 +40,27 @@ pub struct Progress {
     pub congested: u8,
     /// It will not be called again.
     pub is_final: bool,
+    /// How its last row ended.
+    pub last: Option<Disposition>,
+    /// An earlier run was cut off in the middle of a call to it, and that call is being settled.
+    pub in_flight: bool,
     /// When it may be called again, in milliseconds since 1970; 0: at once.
     next: i64,
 }
 
 impl Progress {
+    /// A contact whose call was settled: it is called again when it is due, and never where it is not.
+    pub fn settled(attempts: u16, counted: u16, congested: u8, due: Option<Timestamp>) -> Self {
+        Self {
+            attempts,
+            counted,
+            congested,
+            is_final: due.is_none(),
+            next: due.map_or(0, Timestamp::as_millisecond),
+            ..Self::default()
+        }
+    }
+
     /// When it may be called again at the earliest; `None`: at once.
     pub fn due(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.next)
@@ -115,6 +131,14 @@ impl Earlier {
     pub fn note(&mut self, contact: &str, progress: Progress) {
         let key = self.key(contact);
         self.contacts.insert(key, progress);
+    }
+
+    /// The outcomes of the contacts that are done.
+    pub fn finals(&self) -> impl Iterator<Item = Disposition> {
+        self.contacts
+            .values()
+            .filter(|progress| progress.is_final)
+            .filter_map(|progress| progress.last)
     }
 
     fn key(&self, contact: &str) -> u128 {
@@ -240,7 +264,7 @@ impl Earlier {
             .parse()
             .map_err(|_| format!("attempt {attempt:?}"))?;
         self.rows += 1;
-        self.simulated |= note == "simulated" || note.starts_with("simulated:");
+        self.simulated |= is_simulated(note);
         if let Some(call) =
             CallId::from_bytes(call_id.as_bytes()).filter(|call| journal.contains(call))
         {
@@ -255,6 +279,7 @@ impl Earlier {
             progress.congested = progress.congested.saturating_add(1);
         }
         progress.is_final = is_final == "yes";
+        progress.last = Some(disposition);
         progress.next = match next {
             "" => 0,
             next => next
@@ -271,6 +296,26 @@ impl Earlier {
         }
         Ok(())
     }
+}
+
+/// Whether a file holds the results of real calls, as its first row tells.
+pub fn is_of_real_calls(path: &Path) -> bool {
+    let Ok(mut reader) = csv::Reader::from_path(path) else {
+        return false;
+    };
+    let Some(note) = reader
+        .headers()
+        .ok()
+        .and_then(|header| header.iter().position(|column| column == "note"))
+    else {
+        return false;
+    };
+    let first = reader.records().next().and_then(Result::ok);
+    first.is_some_and(|row| row.get(note).is_some_and(|note| !is_simulated(note)))
+}
+
+fn is_simulated(note: &str) -> bool {
+    note == "simulated" || note.starts_with("simulated:")
 }
 
 /// How many bytes are whole rows: up to the last line end that is not within quotes.
@@ -307,7 +352,7 @@ fn set_aside(path: &Path, bytes: &[u8], whole: usize) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::row::{Row, header};
+    use crate::results::row::{Row, columns, header};
 
     fn row(
         contact: &str,
@@ -330,7 +375,7 @@ mod tests {
     fn file(rows: &[Row]) -> Vec<u8> {
         let mut bytes = header();
         for row in rows {
-            bytes.extend(row.to_csv());
+            bytes.extend(row.to_csv(&columns()));
         }
         bytes
     }

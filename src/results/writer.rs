@@ -154,16 +154,27 @@ pub fn begin_anew(path: &Path, header: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Creates the results, which must not exist yet, with their header, durable with their folder's entry.
+/// Begins results with their header, durable with their folder's entry. A file that is there must be empty.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] where there are results already; anything else of the file system.
-pub fn create(path: &Path, header: &[u8]) -> io::Result<File> {
-    let mut file = File::options().append(true).create_new(true).open(path)?;
+pub fn begin(path: &Path, header: &[u8]) -> io::Result<File> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    if file.metadata()?.len() > 0 {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     file.write_all(header)?;
     file.sync_all()?;
     sync_folder(path)?;
     Ok(file)
+}
+
+/// Opens results that are continued.
+///
+/// # Errors
+/// Anything of the file system.
+pub fn go_on(path: &Path) -> io::Result<File> {
+    File::options().append(true).open(path)
 }
 
 /// Makes it durable that a file is in its folder, or is there no more.
@@ -186,7 +197,7 @@ mod tests {
     async fn rows_stand_in_the_order_of_their_calls_and_are_there_when_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
-        let writer = Writer::start(Sink::Synced(create(&path, b"n\n").unwrap()), "results.csv");
+        let writer = Writer::start(Sink::Synced(begin(&path, b"n\n").unwrap()), "results.csv");
         let appended: Vec<_> = (0..100)
             .map(|n| writer.append(format!("{n}\n").into_bytes()))
             .collect();
@@ -222,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
         std::fs::write(&path, "kept").unwrap();
-        let error = create(&path, b"n\n").unwrap_err();
+        let error = begin(&path, b"n\n").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
     }
