@@ -319,6 +319,65 @@ fn rehearsals_and_real_results_never_mix() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
 
+#[test]
+fn a_full_disk_stops_the_dialing_and_loses_no_row() {
+    let pbx = Pbx::start(5, 40);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 4\ncalls_per_second = 1000.0",
+        "",
+        &list((0..200).map(|n| format!("{n:04}01"))),
+    );
+    // No file may grow beyond 24 KiB: some rows fit, one is torn. (In blocks of 512 bytes, as POSIX has it.)
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 48; exec {} run {} -q",
+        env!("CARGO_BIN_EXE_dialer"),
+        folder.path("campaign.toml").display()
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &limited])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("campaign.results.csv cannot be written: File too large"),
+        "{said}"
+    );
+    let written = folder.rows();
+    let dialed = pbx.simulator.dialed().len() - 1;
+    assert!(
+        written.len() < 200 && !written.is_empty(),
+        "{}",
+        written.len()
+    );
+    // Every call that was dialed has its row, in the file or on standard error.
+    let printed = said
+        .lines()
+        .filter(|line| line.starts_with("campaign,"))
+        .count();
+    assert_eq!(written.len() + printed, dialed, "{said}");
+
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    assert_one_final_row_each(&rows, 200);
+    let unknown = rows
+        .iter()
+        .filter(|row| row["disposition"] == "UNKNOWN")
+        .count();
+    assert_eq!(
+        unknown, printed,
+        "those that were printed are settled, not called again"
+    );
+    assert_eq!(
+        pbx.simulator.dialed().len(),
+        200 + 2,
+        "nobody was called twice"
+    );
+}
+
 /// Kills the run at random moments and continues it, until it has been killed so often; then lets it finish.
 fn killed_and_continued(kills: usize, mean: f64) {
     const CONTACTS: usize = 400;

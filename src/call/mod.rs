@@ -75,20 +75,22 @@ pub async fn place(link: &Link, attempt: Attempt) -> Result<Ended, SessionClosed
     follow(link, attempt.id, ended, watchdog, &attempt.hang_up).await
 }
 
-/// A call that an earlier run placed: what resolves when it is over. Nothing is written; the link is to be
-/// [reconciled](link::reconcile) when all of them are registered.
-///
-/// # Errors
-/// There is no session.
-pub fn adopt(
-    link: &Link,
-    id: CallId,
-    begun_at: Instant,
-) -> Result<oneshot::Receiver<Signals>, SessionClosed> {
-    let (done, ended) = oneshot::channel();
-    let client = link.client().ok_or(SessionClosed)?;
-    client.submit(Some(Note::Adopt { id, done, begun_at }), None)?;
-    Ok(ended)
+/// A call that an earlier run placed: what resolves when it is over, at once if there will be no session. Nothing is
+/// written; the link is to be [reconciled](link::reconcile) when all of them are registered.
+pub async fn adopt(link: &Link, id: CallId, begun_at: Instant) -> oneshot::Receiver<Signals> {
+    loop {
+        let (done, ended) = oneshot::channel();
+        let Some(client) = link.client_when_up().await else {
+            return ended;
+        };
+        let note = Note::Adopt { id, done, begun_at };
+        if client.submit(Some(note), None).is_ok() {
+            return ended;
+        }
+        // The session has just ended; the link says so in a moment.
+        client.closed().await;
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Follows a call that was placed to its end, and hangs it up when that is due.

@@ -205,7 +205,11 @@ impl Dispatcher {
             }
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
-                return self.over.unwrap_or(Over::Finished);
+                return match self.over.take() {
+                    None => Over::Finished,
+                    Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
+                    Some(over) => over,
+                };
             }
             self.wake().await;
         }
@@ -267,9 +271,6 @@ impl Dispatcher {
     /// Takes over the calls that an earlier run had in flight when it was cut off: those that Asterisk still carries are
     /// followed to their end, the others are told as UNKNOWN.
     async fn adopt(&mut self, in_flight: Vec<(usize, Entry)>) {
-        let Some(client) = self.resources.link.client() else {
-            return;
-        };
         if in_flight.is_empty() {
             return;
         }
@@ -280,9 +281,7 @@ impl Dispatcher {
         for (slot, entry) in in_flight {
             let Some(id) = entry.id() else { continue };
             let begun_at = self.resources.clock.moment(entry.begun());
-            let Ok(ended) = call::adopt(&self.resources.link, id, begun_at) else {
-                return;
-            };
+            let ended = call::adopt(&self.resources.link, id, begun_at).await;
             let trunks = &self.resources.campaign.trunks;
             let record = Arc::new(Record {
                 id,
@@ -315,7 +314,9 @@ impl Dispatcher {
             self.lines.insert(task.id(), record);
         }
         // A session that drops meanwhile is reconciled by whoever connects again.
-        if let Err(error) = link::reconcile(&client).await {
+        if let Some(client) = self.resources.link.client()
+            && let Err(error) = link::reconcile(&client).await
+        {
             warn!("the living calls could not be listed: {error}");
         }
     }
@@ -350,6 +351,17 @@ impl Dispatcher {
                 Err(error) => Settled::Unwritten(error, row),
             }
         });
+    }
+
+    /// Tries once more to write what could not be written, now that nothing else is going on.
+    async fn write_again(&self, error: WriteError, rows: Vec<Vec<u8>>) -> Over {
+        let mut left = Vec::new();
+        for row in rows {
+            if self.resources.writer.append(row.clone()).await.is_err() {
+                left.push(row);
+            }
+        }
+        Over::Unwritable(error, left)
     }
 
     async fn wake(&mut self) {

@@ -145,7 +145,7 @@ async fn dial(
     };
     show(&summary, screen);
     // What could not be written down is in flight as far as the next run knows.
-    let all_settled = !matches!(over, Over::Unwritable(..));
+    let all_settled = !matches!(&over, Over::Unwritable(_, rows) if !rows.is_empty());
     let (code, stopped) = conclude(over, &summary.tally, screen);
     if all_settled
         && let Some(journal) = opened.journal
@@ -221,7 +221,13 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             (exit::CONTACTS_LEFT, "session lost")
         }
         Over::Unwritable(why, rows) => {
-            error!("{why}: these rows are missing there and follow as CSV");
+            error!(
+                "stopped with {} contacts left: {why}; make room, then run the same command again",
+                tally.pending()
+            );
+            if !rows.is_empty() {
+                error!("these rows are not in the results and follow as CSV");
+            }
             for row in rows {
                 let row = String::from_utf8_lossy(&row);
                 match screen.settings().log_format {
