@@ -8,8 +8,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
 
@@ -430,6 +432,67 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         assert_eq!(rows[0]["disposition"], disposition);
         assert_eq!(pbx.simulator.counters().calls, 0);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_run_in_five_seconds_even_if_the_pbx_is_silent() {
+    let pbx = Pbx::start(50, 60_000);
+    let (line, silenced) = line_that_can_be_silenced(pbx.address);
+    let folder = Folder::new(line, "", "ports = 1", "", &list(["101", "201"]));
+    let mut running = folder.command().spawn().unwrap();
+    while pbx.simulator.counters().calls < 1 {
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(300));
+    silenced.store(true, Ordering::Relaxed);
+    let pid = running.id().to_string();
+    for _ in 0..2 {
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        thread::sleep(Duration::from_millis(300));
+    }
+    let began = Instant::now();
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    let rows = folder.rows();
+    assert_eq!(rows.len(), 1);
+    // It was answered, which was seen; its end was not.
+    assert_eq!(rows[0]["disposition"], "ANSWERED");
+}
+
+/// A line to the PBX that passes on what it is told, until it is to be silent.
+fn line_that_can_be_silenced(pbx: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let silenced = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&silenced);
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let far = TcpStream::connect(pbx).unwrap();
+            for (from, to) in [(&near, &far), (&far, &near)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let silent = Arc::clone(&silent);
+                thread::spawn(move || {
+                    let mut piece = [0; 4096];
+                    while let Ok(read @ 1..) = from.read(&mut piece) {
+                        if !silent.load(Ordering::Relaxed) && to.write_all(&piece[..read]).is_err()
+                        {
+                            break;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    (address, silenced)
 }
 
 #[test]

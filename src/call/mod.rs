@@ -31,6 +31,9 @@ use verdict::Cut;
 /// How long a channel that was hung up may take to be gone before it is hung up again.
 const HANGUP_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long the end of a call is waited for that was hung up because the run was stopped.
+const GIVE_UP: Duration = Duration::from_secs(3);
+
 /// One call to be placed.
 #[derive(Debug)]
 pub struct Attempt {
@@ -105,6 +108,7 @@ pub async fn follow(
     hang_up_now: &CancellationToken,
 ) -> Result<Ended, SessionClosed> {
     let mut cut = None;
+    let mut give_up = None;
     loop {
         tokio::select! {
             biased;
@@ -114,6 +118,7 @@ pub async fn follow(
             }
             () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => {
                 cut = Some(Cut::Cancelled);
+                give_up = Some(Instant::now() + GIVE_UP);
             }
             () = sleep_until(watchdog) => {
                 cut.get_or_insert(Cut::CallTimeout);
@@ -127,6 +132,7 @@ pub async fn follow(
                 return Ok(Ended { signals, cut });
             }
             result = hang_up(link, id) => result,
+            () = patience(give_up) => break,
         };
         match hangup {
             Ok(HungUp::Underway) => {}
@@ -136,6 +142,31 @@ pub async fn follow(
             }
             Err(error) => warn!(%id, "the call could not be hung up, trying again: {error}"),
         }
+        if let Some(give_up) = give_up {
+            watchdog = give_up;
+            if Instant::now() >= give_up {
+                break;
+            }
+        }
+    }
+    // The operator does not wait for a PBX that is silent, or away.
+    match link.client() {
+        Some(client) => {
+            let _ = client.submit(Some(Note::GiveUp(id)), None);
+            let signals = ended.await.map_err(|_| SessionClosed)?;
+            Ok(Ended { signals, cut })
+        }
+        None => Ok(Ended {
+            signals: Signals::new(Instant::now()),
+            cut,
+        }),
+    }
+}
+
+async fn patience(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -73,6 +73,13 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         .deciding_leg()
         .is_some_and(|leg| leg.ended_by_far_end.is_some());
     match circumstances.cut {
+        Some(Cut::Cancelled) if signals.end == End::Lost => {
+            return Verdict::of(
+                Disposition::Unknown,
+                signals,
+                "the run was stopped, and Asterisk did not confirm the hangup",
+            );
+        }
         Some(Cut::Cancelled) if !ended_by_far_end => {
             return Verdict::of(
                 Disposition::Cancelled,

@@ -389,7 +389,13 @@ impl Dispatcher {
             }
             () = until(timer), if dialing => {}
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
-            () = self.stop.drain.cancelled(), if dialing => self.over = Some(Over::Drained),
+            () = self.stop.drain.cancelled(), if dialing => {
+                warn!(
+                    "stopping: no new calls; {} are running and may finish (once more to hang them up)",
+                    self.lines.len()
+                );
+                self.over = Some(Over::Drained);
+            }
         }
     }
 
