@@ -89,6 +89,18 @@ pub(crate) fn values_of(variable: &str) -> Vec<String> {
         .collect()
 }
 
+/// Stops the Asterisk under test and starts it again.
+pub(crate) fn restart() {
+    let version = if Pbx::under_test().port == 15138 {
+        "16"
+    } else {
+        "22"
+    };
+    let up = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/asterisk/up");
+    let restarted = Command::new(up).arg(version).status().expect("it runs");
+    assert!(restarted.success());
+}
+
 /// A line between the dialer and the manager that can be cut; a new connection gets through again.
 pub(crate) struct Relay {
     pub(crate) port: u16,
@@ -173,6 +185,21 @@ impl Campaign {
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("campaign.toml")
+    }
+
+    /// `dialer run campaign.toml`, killed after a while.
+    pub(crate) fn run_and_kill(&self, after: Duration) {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        let mut running = Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .arg("run")
+            .arg(self.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        thread::sleep(after);
+        running.kill().expect("it can be killed");
+        running.wait().expect("it ends");
     }
 
     /// `dialer run campaign.toml`, to its end.
