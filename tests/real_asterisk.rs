@@ -492,6 +492,40 @@ fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn thirty_cuts_of_the_session_lose_nobody_and_call_nobody_twice() {
+    let relay = Relay::to_pbx();
+    let campaign = many(500)
+        .rest("context = \"brief\"", "context = \"notify\"")
+        .ami(
+            &format!("port = {}", Pbx::under_test().port),
+            &format!("port = {}", relay.port),
+        );
+    let watch = Watch::channels("PJSIP/");
+    let (run, cuts) = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(20);
+        let mut cuts = 0;
+        let mut pause = 0;
+        while cuts < 30 && !running.is_finished() {
+            pause = (pause + 977) % 1_900;
+            thread::sleep(Duration::from_millis(100 + pause));
+            cuts += u32::from(relay.cut_if_connected());
+        }
+        (running.join().unwrap(), cuts)
+    });
+    assert_eq!(cuts, 30, "the campaign was over before: {run}");
+    assert_nobody_lost(&run, 500, &watch.end());
+    // A call that was alive when the session came back is told as it was.
+    let answered = run
+        .rows
+        .iter()
+        .filter(|row| row.get("disposition") == "ANSWERED")
+        .count();
+    assert!(answered > 100, "{answered} answered: {run}");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn an_asterisk_that_is_restarted_in_the_middle_costs_the_calls_in_flight_at_most() {
     let campaign = many(300);
     let watch = Watch::channels("PJSIP/");

@@ -137,11 +137,17 @@ impl Relay {
     /// Cuts what is connected.
     #[track_caller]
     pub(crate) fn cut(&self) {
+        assert!(self.cut_if_connected(), "the dialer is not connected");
+    }
+
+    /// Cuts what is connected, if anything is.
+    pub(crate) fn cut_if_connected(&self) -> bool {
         let mut open = self.open.lock().expect("nobody panicked");
-        assert!(!open.is_empty(), "the dialer is not connected");
+        let connected = !open.is_empty();
         for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        connected
     }
 }
 
