@@ -9,6 +9,8 @@ pub mod attempt;
 pub mod queue;
 pub mod retry;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;
@@ -138,43 +140,14 @@ pub async fn run(
     stop: Stop,
     progress: &watch::Sender<Tally>,
 ) -> Over {
-    let resources = Arc::new(resources);
-    let Left {
-        mut earlier,
-        in_flight,
-    } = left;
-    let tally = beginning(&resources.campaign, &resources.list, limit, &earlier);
-    for (_, entry) in &in_flight {
-        let mut progress = earlier
-            .progress(&entry.contact)
-            .copied()
-            .unwrap_or_default();
-        progress.in_flight = true;
-        earlier.note(&entry.contact, progress);
+    let Left { earlier, in_flight } = left;
+    match Dispatcher::new(resources, earlier, &in_flight, limit, stop) {
+        Ok(mut dispatcher) => {
+            dispatcher.adopt(in_flight).await;
+            dispatcher.run(progress).await
+        }
+        Err(error) => Over::Unreadable(error),
     }
-    let list = Arc::clone(&resources.list);
-    let queue = match Queue::new(list, limit, earlier, resources.clock.clone()) {
-        Ok(queue) => queue,
-        Err(error) => return Over::Unreadable(error),
-    };
-    let trunk = &resources.campaign.trunks[0];
-    let taken = |slot: &usize| in_flight.iter().any(|(taken, _)| taken == slot);
-    let mut dispatcher = Dispatcher {
-        slots: (0..trunk.ports).rev().filter(|slot| !taken(slot)).collect(),
-        pace: Pace::new(trunk.calls_per_second),
-        tasks: JoinSet::new(),
-        lines: HashMap::new(),
-        skipped: 0,
-        next_turn: None,
-        over: None,
-        queue,
-        tally,
-        link: resources.link.watch(),
-        stop,
-        resources,
-    };
-    dispatcher.adopt(in_flight).await;
-    dispatcher.run(progress).await
 }
 
 struct Dispatcher {
@@ -198,6 +171,42 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
+    fn new(
+        resources: Resources,
+        mut earlier: Earlier,
+        in_flight: &[(usize, Entry)],
+        limit: Option<u64>,
+        stop: Stop,
+    ) -> io::Result<Self> {
+        let resources = Arc::new(resources);
+        let tally = beginning(&resources.campaign, &resources.list, limit, &earlier);
+        for (_, entry) in in_flight {
+            let mut progress = earlier
+                .progress(&entry.contact)
+                .copied()
+                .unwrap_or_default();
+            progress.in_flight = true;
+            earlier.note(&entry.contact, progress);
+        }
+        let list = Arc::clone(&resources.list);
+        let trunk = &resources.campaign.trunks[0];
+        let taken = |slot: &usize| in_flight.iter().any(|(taken, _)| taken == slot);
+        Ok(Self {
+            queue: Queue::new(list, limit, earlier, resources.clock.clone())?,
+            slots: (0..trunk.ports).rev().filter(|slot| !taken(slot)).collect(),
+            pace: Pace::new(trunk.calls_per_second),
+            tasks: JoinSet::new(),
+            lines: HashMap::new(),
+            skipped: 0,
+            next_turn: None,
+            over: None,
+            tally,
+            link: resources.link.watch(),
+            stop,
+            resources,
+        })
+    }
+
     async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
         loop {
             if self.over.is_none() && self.linked() {
