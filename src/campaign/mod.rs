@@ -221,9 +221,14 @@ impl Dispatcher {
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
                 return match self.over.take() {
-                    None => Over::Finished,
                     Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
-                    Some(over) => over,
+                    // Nobody is left: what would have stopped the run has stopped nothing.
+                    Some(Over::Drained | Over::PbxLost(_))
+                        if self.queue.is_exhausted() && self.tally.called == self.tally.to_call =>
+                    {
+                        Over::Finished
+                    }
+                    over => over.unwrap_or(Over::Finished),
                 };
             }
             self.wake().await;
