@@ -508,3 +508,39 @@ fn surprise_21_a_call_is_gone_only_when_two_lists_do_not_have_it() {
     tell(&mut gone, 1_500, Pass::Second, vec![]);
     assert_eq!(gone.verdict().disposition, Disposition::Unknown);
 }
+
+#[test]
+fn a_watchdog_that_fired_while_there_was_no_session_decides_nothing() {
+    let mut lab = Lab::new();
+    lab.accepted();
+    lab.newchannel(2, "PJSIP/x-1", "ID");
+    lab.newstate(3, "ID", "Ringing");
+    let (lost, given_up) = (lab.at(1_000), lab.at(300_000));
+    lab.correlator
+        .closed(&dialer::ami::client::SessionError::Closed, lost);
+    lab.correlator.give_up(given_up);
+    let signals = lab.over().expect("given up");
+    let cut = Circumstances {
+        cut: Some(Cut::CallTimeout),
+        ..Circumstances::default()
+    };
+    assert_eq!(
+        verdict::decide(&signals, &cut).disposition,
+        Disposition::Unknown
+    );
+}
+
+#[test]
+fn talk_ends_where_the_session_was_lost() {
+    let mut lab = Lab::new();
+    lab.accepted();
+    lab.newchannel(2, "PJSIP/x-1", "ID");
+    lab.newstate(1_000, "ID", "Up");
+    let (lost, given_up) = (lab.at(6_000), lab.at(606_000));
+    lab.correlator
+        .closed(&dialer::ami::client::SessionError::Closed, lost);
+    lab.correlator.give_up(given_up);
+    let signals = lab.over().expect("given up");
+    assert_eq!(signals.answered_at, Some(lab.at(1_000)));
+    assert_eq!(signals.ended_at, lost);
+}
