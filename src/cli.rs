@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// A batch dialer for Asterisk.
@@ -104,11 +105,11 @@ pub struct RunArgs {
     /// The I-th of N parts of the list (not supported yet)
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
-    /// Make contacts with this final disposition callable again (not supported yet)
+    /// Make contacts whose final row has this disposition callable again
     #[arg(long, value_name = "DISPOSITION", value_delimiter = ',')]
-    pub redial: Vec<String>,
-    /// Set the old results aside and start over (not supported yet)
-    #[arg(long)]
+    pub redial: Vec<Disposition>,
+    /// Set the old results aside, kept under a dated name, and start over
+    #[arg(long, conflicts_with = "redial")]
     pub fresh: bool,
     /// Print the plan and dial nothing (not supported yet)
     #[arg(long)]

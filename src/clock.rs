@@ -41,6 +41,16 @@ impl Clock {
         self.at(Instant::now())
     }
 
+    /// The moment that a time of day is, as far as the clock is not set meanwhile.
+    pub fn moment(&self, time: Timestamp) -> Instant {
+        let now = Instant::now();
+        let ahead = time.duration_since(self.at(now).timestamp());
+        match Duration::try_from(ahead) {
+            Ok(ahead) => now + ahead,
+            Err(_) => now.checked_sub(ahead.unsigned_abs()).unwrap_or(now),
+        }
+    }
+
     /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now.
     ///
     /// # Errors

@@ -10,5 +10,7 @@ pub const USAGE: u8 = 2;
 pub const CONTACTS_LEFT: u8 = 3;
 /// The PBX could not be reached, or refused the login or a permission; nothing was dialed.
 pub const NO_PBX: u8 = 4;
+/// Another run holds these results or this campaign file (`EX_TEMPFAIL` of sysexits.h).
+pub const HELD: u8 = 75;
 /// What is added to the number of the signal that aborted a run.
 pub const SIGNAL: u8 = 128;

@@ -71,9 +71,6 @@ pub fn listen(stop: Stop) -> io::Result<Aborted> {
                 number.0.store(kind.as_raw_value(), Ordering::Relaxed);
                 stop.hang_up.cancel();
             } else {
-                warn!(
-                    "stopping: no new calls; the running ones finish (once more to hang them up)"
-                );
                 stop.drain.cancel();
             }
         }

@@ -7,6 +7,7 @@ mod outcomes;
 
 use std::collections::HashSet;
 use std::thread;
+use std::time::Duration;
 
 use asterisk::{Campaign, Crowd, Pbx, Relay, Run, Seen, Watch, list};
 
@@ -431,6 +432,116 @@ fn a_session_that_is_cut_loses_no_call_and_nobody_is_called_twice() {
     for row in &run.rows {
         row.assert_disposition("ANSWERED");
     }
+}
+
+/// A campaign of many short calls.
+fn many(contacts: usize) -> Campaign {
+    let rows: Vec<_> = (0..contacts)
+        .map(|n| {
+            let party = ["answer", "busy", "reject", "instant"][n % 4];
+            format!("{},{party}", 10_000 + n)
+        })
+        .collect();
+    Campaign::new(
+        &format!(
+            r#"
+[contacts]
+file = "contacts.csv"
+
+[call]
+context = "brief"
+exten = "s"
+ring_timeout = "10s"
+{PARTY_TRUNK}
+[retry]
+max_attempts = 2
+delay = "1s"
+"#
+        ),
+        list("number,party", rows.iter().map(String::as_str)),
+    )
+}
+
+/// Every contact has its end, every channel its row, and nobody was called again after an end.
+#[track_caller]
+fn assert_nobody_lost(run: &Run, contacts: usize, seen: &Seen) {
+    run.assert_complete();
+    let called: HashSet<_> = run.rows.iter().map(|row| row.get("contact")).collect();
+    assert_eq!(called.len(), contacts);
+    let ids: HashSet<_> = run.rows.iter().map(|row| row.get("call_id")).collect();
+    assert_eq!(ids.len(), run.rows.len(), "no row is doubled");
+    assert!(
+        seen.created.len() <= run.rows.len(),
+        "{} channels and {} rows",
+        seen.created.len(),
+        run.rows.len()
+    );
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
+    let campaign = many(400);
+    let watch = Watch::channels("PJSIP/");
+    for kill in 0..20_u64 {
+        campaign.run_and_kill(Duration::from_millis(150 + kill * 977 % 2_700));
+    }
+    let run = campaign.run();
+    assert_nobody_lost(&run, 400, &watch.end());
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn thirty_cuts_of_the_session_lose_nobody_and_call_nobody_twice() {
+    let relay = Relay::to_pbx();
+    let campaign = many(500)
+        .rest("context = \"brief\"", "context = \"notify\"")
+        .ami(
+            &format!("port = {}", Pbx::under_test().port),
+            &format!("port = {}", relay.port),
+        );
+    let watch = Watch::channels("PJSIP/");
+    let (run, cuts) = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(20);
+        let mut cuts = 0;
+        let mut pause = 0;
+        while cuts < 30 && !running.is_finished() {
+            pause = (pause + 977) % 1_900;
+            thread::sleep(Duration::from_millis(100 + pause));
+            cuts += u32::from(relay.cut_if_connected());
+        }
+        (running.join().unwrap(), cuts)
+    });
+    assert_eq!(cuts, 30, "the campaign was over before: {run}");
+    assert_nobody_lost(&run, 500, &watch.end());
+    // A call that was alive when the session came back is told as it was.
+    let answered = run
+        .rows
+        .iter()
+        .filter(|row| row.get("disposition") == "ANSWERED")
+        .count();
+    assert!(answered > 100, "{answered} answered: {run}");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn an_asterisk_that_is_restarted_in_the_middle_costs_the_calls_in_flight_at_most() {
+    let campaign = many(300);
+    let watch = Watch::channels("PJSIP/");
+    let run = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(60);
+        asterisk::restart();
+        running.join().unwrap()
+    });
+    run.assert_complete();
+    let unknown = run
+        .rows
+        .iter()
+        .filter(|row| row.get("disposition") == "UNKNOWN")
+        .count();
+    assert!(unknown <= 20, "{unknown} of 20 lines are UNKNOWN: {run}");
 }
 
 #[test]

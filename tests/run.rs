@@ -8,8 +8,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
 
@@ -432,6 +434,67 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_run_in_five_seconds_even_if_the_pbx_is_silent() {
+    let pbx = Pbx::start(50, 60_000);
+    let (line, silenced) = line_that_can_be_silenced(pbx.address);
+    let folder = Folder::new(line, "", "ports = 1", "", &list(["101", "201"]));
+    let mut running = folder.command().spawn().unwrap();
+    while pbx.simulator.counters().calls < 1 {
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(300));
+    silenced.store(true, Ordering::Relaxed);
+    let pid = running.id().to_string();
+    for _ in 0..2 {
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        thread::sleep(Duration::from_millis(300));
+    }
+    let began = Instant::now();
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    let rows = folder.rows();
+    assert_eq!(rows.len(), 1);
+    // It was answered, which was seen; its end was not.
+    assert_eq!(rows[0]["disposition"], "ANSWERED");
+}
+
+/// A line to the PBX that passes on what it is told, until it is to be silent.
+fn line_that_can_be_silenced(pbx: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let silenced = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&silenced);
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let far = TcpStream::connect(pbx).unwrap();
+            for (from, to) in [(&near, &far), (&far, &near)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let silent = Arc::clone(&silent);
+                thread::spawn(move || {
+                    let mut piece = [0; 4096];
+                    while let Ok(read @ 1..) = from.read(&mut piece) {
+                        if !silent.load(Ordering::Relaxed) && to.write_all(&piece[..read]).is_err()
+                        {
+                            break;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    (address, silenced)
+}
+
 #[test]
 fn a_login_that_is_refused_says_what_to_change_and_dials_nothing() {
     let pbx = Pbx::with(50, 50, |config| config.secret = "another".to_owned());
@@ -480,13 +543,17 @@ fn a_host_that_cannot_be_reached_is_named() {
 }
 
 #[test]
-fn results_that_exist_are_not_dialed_over() {
+fn results_that_are_none_are_not_dialed_over() {
     let pbx = Pbx::start(1, 1);
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
     fs::write(folder.results(), "kept\n").unwrap();
     let output = folder.run();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("exists"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("it has no column contact"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(fs::read_to_string(folder.results()).unwrap(), "kept\n");
     assert_eq!(pbx.simulator.counters().sessions, 0);
 }
@@ -564,12 +631,7 @@ fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
 
 #[test]
 fn what_is_not_there_yet_is_said() {
-    for arguments in [
-        &["--shard", "0/2"][..],
-        &["--redial", "BUSY"],
-        &["--fresh"],
-        &["--dry-run"],
-    ] {
+    for arguments in [&["--shard", "0/2"][..], &["--dry-run"]] {
         let output = dialer()
             .args(["run", "campaign.toml"])
             .args(arguments)

@@ -67,6 +67,8 @@ pub enum Note {
         /// The channels.
         listed: Vec<Listed>,
     },
+    /// Nobody waits for the end of this call any longer: it is resolved with what was seen of it.
+    GiveUp(CallId),
     /// Asterisk does not know the call's channel: if its end does not come soon, it was missed.
     Abandon(CallId),
 }
@@ -569,6 +571,12 @@ impl Handler for Correlator {
             }
             Note::Listed { pass, listed } => self.listed(pass, &listed, now),
             Note::Probe { id, done } => self.probe = Some((id, done)),
+            Note::GiveUp(id) => {
+                if let Some(entry) = self.calls.get_mut(&id) {
+                    entry.signals.ended_at = now;
+                    self.resolve(id, End::Lost);
+                }
+            }
             Note::Abandon(id) => {
                 if let Some(entry) = self.calls.get_mut(&id) {
                     entry.abandoned = true;

@@ -31,6 +31,9 @@ use verdict::Cut;
 /// How long a channel that was hung up may take to be gone before it is hung up again.
 const HANGUP_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long the end of a call is waited for that was hung up because the run was stopped.
+const GIVE_UP: Duration = Duration::from_secs(3);
+
 /// One call to be placed.
 #[derive(Debug)]
 pub struct Attempt {
@@ -75,8 +78,29 @@ pub async fn place(link: &Link, attempt: Attempt) -> Result<Ended, SessionClosed
     follow(link, attempt.id, ended, watchdog, &attempt.hang_up).await
 }
 
+/// A call that an earlier run placed: what resolves when it is over, at once if there will be no session. Nothing is
+/// written; the link is to be [reconciled](link::reconcile) when all of them are registered.
+pub async fn adopt(link: &Link, id: CallId, begun_at: Instant) -> oneshot::Receiver<Signals> {
+    loop {
+        let (done, ended) = oneshot::channel();
+        let Some(client) = link.client_when_up().await else {
+            return ended;
+        };
+        let note = Note::Adopt { id, done, begun_at };
+        if client.submit(Some(note), None).is_ok() {
+            return ended;
+        }
+        // The session has just ended; the link says so in a moment.
+        client.closed().await;
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Follows a call that was placed to its end, and hangs it up when that is due.
-async fn follow(
+///
+/// # Errors
+/// The session ended before the call was known to it.
+pub async fn follow(
     link: &Link,
     id: CallId,
     mut ended: oneshot::Receiver<Signals>,
@@ -84,6 +108,7 @@ async fn follow(
     hang_up_now: &CancellationToken,
 ) -> Result<Ended, SessionClosed> {
     let mut cut = None;
+    let mut give_up = None;
     loop {
         tokio::select! {
             biased;
@@ -93,6 +118,7 @@ async fn follow(
             }
             () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => {
                 cut = Some(Cut::Cancelled);
+                give_up = Some(Instant::now() + GIVE_UP);
             }
             () = sleep_until(watchdog) => {
                 cut.get_or_insert(Cut::CallTimeout);
@@ -106,6 +132,7 @@ async fn follow(
                 return Ok(Ended { signals, cut });
             }
             result = hang_up(link, id) => result,
+            () = patience(give_up) => break,
         };
         match hangup {
             Ok(HungUp::Underway) => {}
@@ -115,6 +142,31 @@ async fn follow(
             }
             Err(error) => warn!(%id, "the call could not be hung up, trying again: {error}"),
         }
+        if let Some(give_up) = give_up {
+            watchdog = give_up;
+            if Instant::now() >= give_up {
+                break;
+            }
+        }
+    }
+    // The operator does not wait for a PBX that is silent, or away.
+    match link.client() {
+        Some(client) => {
+            let _ = client.submit(Some(Note::GiveUp(id)), None);
+            let signals = ended.await.map_err(|_| SessionClosed)?;
+            Ok(Ended { signals, cut })
+        }
+        None => Ok(Ended {
+            signals: Signals::new(Instant::now()),
+            cut,
+        }),
+    }
+}
+
+async fn patience(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

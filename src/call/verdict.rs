@@ -18,6 +18,8 @@ pub struct Circumstances {
     pub cut: Option<Cut>,
     /// Another call of the same trunk showed a sign of life lately, so silence is the callee's and not the trunk's.
     pub trunk_alive: bool,
+    /// The call was placed by an earlier run, which was cut off.
+    pub adopted: bool,
     /// An answered call shorter than this is `SHORT`.
     pub min_talk: Duration,
 }
@@ -71,6 +73,13 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         .deciding_leg()
         .is_some_and(|leg| leg.ended_by_far_end.is_some());
     match circumstances.cut {
+        Some(Cut::Cancelled) if signals.end == End::Lost => {
+            return Verdict::of(
+                Disposition::Unknown,
+                signals,
+                "the run was stopped, and Asterisk did not confirm the hangup",
+            );
+        }
         Some(Cut::Cancelled) if !ended_by_far_end => {
             return Verdict::of(
                 Disposition::Cancelled,
@@ -84,11 +93,12 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         _ => {}
     }
     if signals.end == End::Lost {
-        return Verdict::of(
-            Disposition::Unknown,
-            signals,
-            "the connection to Asterisk was lost before the end of the call was seen",
-        );
+        let note = if circumstances.adopted {
+            "the dialer was cut off during this call, and it had ended before it was looked for"
+        } else {
+            "the connection to Asterisk was lost before the end of the call was seen"
+        };
+        return Verdict::of(Disposition::Unknown, signals, note);
     }
     not_answered(signals, circumstances)
 }

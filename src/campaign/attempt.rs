@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::Resources;
-use super::queue::Ready;
 use super::retry::{Decision, History};
+use super::{Resources, Stop};
 use crate::ami::action::{Action, ActionError};
+use crate::ami::client::SessionClosed;
 use crate::call::id::CallId;
 use crate::call::pace::TrunkLog;
+use crate::call::signals::Signals;
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, Ended};
 use crate::config::{Call, Target};
-use crate::contacts::{Position, Rendered};
+use crate::contacts::{Contact, Position, Rendered};
 use crate::disposition::Disposition;
+use crate::results::journal::Entry;
 use crate::results::row::Row;
+use crate::results::writer::WriteError;
 
 /// How long before its Originate a sign of life on the trunk still speaks for it.
 const LATELY: Duration = Duration::from_secs(60);
@@ -32,15 +35,52 @@ pub struct Record {
     pub log: TrunkLog,
     /// When the line was taken.
     pub begun_at: Instant,
+    /// Its slot of the journal.
+    pub slot: usize,
     /// Who is called.
-    pub ready: Ready,
+    pub who: Who,
+    /// What happened to the contact before.
+    pub history: History,
+}
+
+/// Who is called.
+#[derive(Debug)]
+pub enum Who {
+    /// A contact of the list.
+    Contact(Contact),
+    /// Somebody whom an earlier run called; the list has changed since, perhaps.
+    Adopted(Entry),
+}
+
+impl Record {
+    /// The contact's id.
+    pub fn contact(&self) -> &str {
+        match &self.who {
+            Who::Contact(contact) => &contact.id,
+            Who::Adopted(entry) => &entry.contact,
+        }
+    }
+
+    fn number(&self) -> &str {
+        match &self.who {
+            Who::Contact(contact) => &contact.number,
+            Who::Adopted(entry) => &entry.number,
+        }
+    }
+
+    fn at(&self) -> Option<Position> {
+        match &self.who {
+            Who::Contact(contact) => Some(contact.at),
+            Who::Adopted(_) => None,
+        }
+    }
 }
 
 /// What the dispatcher needs to know of an attempt that is over.
 #[derive(Debug)]
 pub struct Attempted {
-    /// The contact's place in the list.
-    pub at: Position,
+    /// The contact's place in the list; `None` for a call of an earlier run.
+    pub at: Option<Position>,
     /// What has happened to it, this attempt included.
     pub history: History,
     /// How it ended.
@@ -51,60 +91,128 @@ pub struct Attempted {
     pub due: Option<Instant>,
 }
 
-/// Calls the contact and tells how that ended; `None` if the session was over before anything was dialed.
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is over, and this is its row.
+    Over(Attempted, Box<Row>),
+    /// There was no session, or no new call is wanted any more: nothing was dialed.
+    NotDialed,
+    /// It could not be noted in the journal: nothing was dialed.
+    NotNoted(WriteError),
+}
+
+/// Calls the contact and tells how that ended.
 pub async fn run(
     resources: &Resources,
     record: &Record,
-    hang_up: CancellationToken,
-) -> Option<(Attempted, Row)> {
+    contact: &Contact,
+    stop: &Stop,
+) -> Outcome {
     let campaign = &resources.campaign;
-    let rendered = match resources.list.render(&record.ready.contact, record.trunk) {
+    let rendered = match resources.list.render(contact, record.trunk) {
         Ok(rendered) => rendered,
-        Err(why) => return Some(unsendable(resources, record, &why.to_string())),
+        Err(why) => return unsendable(resources, record, &why.to_string()),
     };
     let originate = match originate(&campaign.call, record.id, &rendered) {
         Ok(originate) => originate,
-        Err(why) => return Some(unsendable(resources, record, &why.to_string())),
+        Err(why) => return unsendable(resources, record, &why.to_string()),
     };
+    let caller_id = rendered
+        .caller_id
+        .as_deref()
+        .map(|caller_id| String::from_utf8_lossy(caller_id).into_owned())
+        .unwrap_or_default();
+    if let Some(journal) = &resources.journal {
+        let entry = Entry {
+            call_id: record.id.to_string(),
+            contact: contact.id.clone(),
+            number: contact.number.to_string(),
+            trunk: campaign.trunks[record.trunk].name.clone(),
+            caller_id: caller_id.clone(),
+            attempts: record.history.attempts,
+            counted: record.history.counted,
+            congested: record.history.congested,
+            begun_at: resources.clock.now().timestamp().as_millisecond(),
+        };
+        if let Err(error) = journal.begin(record.slot, &entry).await {
+            return Outcome::NotNoted(error);
+        }
+        if stop.drain.is_cancelled() {
+            return Outcome::NotDialed;
+        }
+    }
     let attempt = Attempt {
         id: record.id,
         originate,
         call_timeout: campaign.call.call_timeout,
         trunk: record.log.clone(),
-        hang_up,
+        hang_up: stop.hang_up.clone(),
     };
-    let Ended { signals, cut } = call::place(&resources.link, attempt).await.ok()?;
+    match call::place(&resources.link, attempt).await {
+        Ok(ended) => over(resources, record, caller_id, &ended, false),
+        Err(SessionClosed) => Outcome::NotDialed,
+    }
+}
+
+/// Follows a call of an earlier run to its end.
+pub async fn adopted(
+    resources: &Resources,
+    record: &Record,
+    entry: &Entry,
+    ended: oneshot::Receiver<Signals>,
+    stop: &Stop,
+) -> Outcome {
+    let watchdog = record.begun_at + resources.campaign.call.call_timeout;
+    let followed = call::follow(&resources.link, record.id, ended, watchdog, &stop.hang_up).await;
+    let ended = followed.unwrap_or_else(|SessionClosed| {
+        let mut signals = Signals::new(record.begun_at);
+        signals.ended_at = Instant::now();
+        Ended { signals, cut: None }
+    });
+    over(resources, record, entry.caller_id.clone(), &ended, true)
+}
+
+fn over(
+    resources: &Resources,
+    record: &Record,
+    caller_id: String,
+    ended: &Ended,
+    adopted: bool,
+) -> Outcome {
+    let signals = &ended.signals;
     let lately = signals.written_at.checked_sub(LATELY);
     let circumstances = Circumstances {
-        cut,
+        cut: ended.cut,
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
+        adopted,
         min_talk: Duration::ZERO,
     };
-    let verdict = verdict::decide(&signals, &circumstances);
+    let verdict = verdict::decide(signals, &circumstances);
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
     let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
     let row = Row {
-        caller_id: rendered.caller_id.as_deref().map(text).unwrap_or_default(),
+        caller_id,
         ring: channel.map(|_| connected_at - signals.written_at),
         talk: verdict.answered_at.map(|at| signals.ended_at - at),
         uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
         linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
         ..Row::default()
     };
-    Some(conclude(
+    conclude(
         resources,
         record,
         row,
         verdict,
         signals.written_at,
         signals.ended_at,
-    ))
+    )
 }
 
 /// The end of a call whose task died: hangs its channel up, and tells that nobody knows how it ended.
-pub async fn bury(resources: &Resources, record: &Record) -> (Attempted, Row) {
+pub async fn bury(resources: &Resources, record: &Record) -> Outcome {
     call::hang_up_for_good(&resources.link, record.id).await;
     let verdict = Verdict {
         disposition: Disposition::Unknown,
@@ -126,28 +234,27 @@ pub async fn bury(resources: &Resources, record: &Record) -> (Attempted, Row) {
 
 /// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
 /// is a second net.
-fn unsendable(resources: &Resources, record: &Record, why: &str) -> (Attempted, Row) {
+fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
     record.log.not_written();
-    let contact = &record.ready.contact;
-    let mut history = record.ready.history;
+    let mut history = record.history;
     let decision = history.attempted(Disposition::Failed, &resources.campaign.retry);
     let row = Row {
         campaign: resources.campaign.name.clone(),
-        contact: contact.id.clone(),
-        number: contact.number.to_string(),
+        contact: record.contact().to_owned(),
+        number: record.number().to_owned(),
         is_final: true,
         disposition: Some(Disposition::Failed),
         note: note(resources, why),
         ..Row::default()
     };
     let attempted = Attempted {
-        at: contact.at,
+        at: record.at(),
         history,
         disposition: Disposition::Failed,
         decision,
         due: None,
     };
-    (attempted, row)
+    Outcome::Over(attempted, Box::new(row))
 }
 
 fn conclude(
@@ -157,23 +264,25 @@ fn conclude(
     verdict: Verdict,
     dialed_at: Instant,
     ended_at: Instant,
-) -> (Attempted, Row) {
-    let contact = &record.ready.contact;
-    let mut history = record.ready.history;
+) -> Outcome {
+    let mut history = record.history;
     let decision = history.attempted(verdict.disposition, &resources.campaign.retry);
     let due = decision.again_after.map(|delay| ended_at + delay);
     let time = |at: Instant| resources.clock.at(at);
     let row = Row {
         campaign: resources.campaign.name.clone(),
-        contact: contact.id.clone(),
-        number: contact.number.to_string(),
+        contact: record.contact().to_owned(),
+        number: record.number().to_owned(),
         attempt: history.attempts,
         counted: decision.counted,
         is_final: decision.is_final,
         disposition: Some(verdict.disposition),
         cause: verdict.cause,
         sip_code: verdict.sip_code,
-        trunk: resources.campaign.trunks[record.trunk].name.clone(),
+        trunk: match &record.who {
+            Who::Contact(_) => resources.campaign.trunks[record.trunk].name.clone(),
+            Who::Adopted(entry) => entry.trunk.clone(),
+        },
         dialed_at: Some(time(dialed_at)),
         answered_at: verdict.answered_at.map(time),
         ended_at: Some(time(ended_at)),
@@ -183,13 +292,13 @@ fn conclude(
         ..row
     };
     let attempted = Attempted {
-        at: contact.at,
+        at: record.at(),
         history,
         disposition: verdict.disposition,
         decision,
         due,
     };
-    (attempted, row)
+    Outcome::Over(attempted, Box::new(row))
 }
 
 /// The note of a row, with what is remarked on every row of this run.

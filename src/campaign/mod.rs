@@ -9,6 +9,8 @@ pub mod attempt;
 pub mod queue;
 pub mod retry;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;
@@ -18,19 +20,23 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+use crate::call;
 use crate::call::id::CallId;
-use crate::call::link::{Link, State};
-use crate::call::pace::Pace;
+use crate::call::link::{self, Link, State};
+use crate::call::pace::{Pace, TrunkLog};
 use crate::clock::Clock;
 use crate::config::Campaign;
 use crate::contacts::{List, Skipped};
 use crate::disposition::Disposition;
+use crate::results::journal::{Entry, Journal};
+use crate::results::resume::Earlier;
 use crate::results::row::Row;
 use crate::results::writer::{WriteError, Writer};
-use attempt::{Attempted, Record};
+use attempt::{Attempted, Outcome, Record, Who};
 use queue::{Kind, Next, Queue, Ready};
+use retry::History;
 use tally::Tally;
 
 /// Rows of contacts that are not called which may wait for their write at once.
@@ -47,10 +53,23 @@ pub struct Resources {
     pub link: Link,
     /// The results.
     pub writer: Writer,
+    /// Their columns.
+    pub columns: Vec<String>,
+    /// What is in flight, on disk; `None` where nothing is to be continued.
+    pub journal: Option<Journal>,
     /// The time of day.
     pub clock: Clock,
     /// Said in the `note` of every row, such as `simulated`.
     pub remark: Option<&'static str>,
+}
+
+/// What earlier runs left.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// How far they came with each contact.
+    pub earlier: Earlier,
+    /// Calls that they had in flight, with their slots of the journal, and no row yet.
+    pub in_flight: Vec<(usize, Entry)>,
 }
 
 /// How the operator stops a run.
@@ -84,48 +103,51 @@ enum Settled {
     /// The row of a contact that is not called, written.
     Skipped(Disposition),
     /// The session was over before the contact was dialed.
-    NotDialed(Ready),
+    NotDialed(Arc<Record>),
+    /// The call could not be noted in the journal.
+    NotNoted(WriteError, Arc<Record>),
     /// A row that could not be written.
     Unwritten(WriteError, Vec<u8>),
 }
 
 /// The counts before anything has happened.
-pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>) -> Tally {
+pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>, earlier: &Earlier) -> Tally {
     let summary = list.summary();
-    let callable = summary.contacts - summary.bad - summary.duplicates;
+    let never_called = |disposition: &Disposition| {
+        matches!(
+            disposition,
+            Disposition::Duplicate | Disposition::InvalidNumber | Disposition::Failed
+        )
+    };
+    let done = earlier
+        .finals()
+        .filter(|disposition| !never_called(disposition))
+        .count() as u64;
+    let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(done);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
-    Tally::new(summary.contacts, to_call, campaign.trunks[0].ports)
+    let mut tally = Tally::new(summary.contacts, to_call, campaign.trunks[0].ports);
+    for disposition in earlier.finals() {
+        tally.finished(disposition);
+    }
+    tally
 }
 
 /// Dials the campaign. `progress` receives the counts as they change.
 pub async fn run(
     resources: Resources,
+    left: Left,
     limit: Option<u64>,
     stop: Stop,
     progress: &watch::Sender<Tally>,
 ) -> Over {
-    let resources = Arc::new(resources);
-    let queue = match Queue::new(Arc::clone(&resources.list), limit) {
-        Ok(queue) => queue,
-        Err(error) => return Over::Unreadable(error),
-    };
-    let trunk = &resources.campaign.trunks[0];
-    let tally = beginning(&resources.campaign, &resources.list, limit);
-    Dispatcher {
-        pace: Pace::new(trunk.calls_per_second),
-        tasks: JoinSet::new(),
-        lines: HashMap::new(),
-        skipped: 0,
-        next_turn: None,
-        over: None,
-        queue,
-        tally,
-        link: resources.link.watch(),
-        stop,
-        resources,
+    let Left { earlier, in_flight } = left;
+    match Dispatcher::new(resources, earlier, &in_flight, limit, stop) {
+        Ok(mut dispatcher) => {
+            dispatcher.adopt(in_flight).await;
+            dispatcher.run(progress).await
+        }
+        Err(error) => Over::Unreadable(error),
     }
-    .run(progress)
-    .await
 }
 
 struct Dispatcher {
@@ -135,6 +157,8 @@ struct Dispatcher {
     tasks: JoinSet<Settled>,
     /// The lines in use, by the task that borrows each. The record outlives a task that dies.
     lines: HashMap<Id, Arc<Record>>,
+    /// Slots of the journal that no line uses.
+    slots: Vec<usize>,
     /// Rows of contacts that are not called, waiting for their write.
     skipped: usize,
     /// When the pace allows the next call, where it is what holds the next call up.
@@ -147,6 +171,42 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
+    fn new(
+        resources: Resources,
+        mut earlier: Earlier,
+        in_flight: &[(usize, Entry)],
+        limit: Option<u64>,
+        stop: Stop,
+    ) -> io::Result<Self> {
+        let resources = Arc::new(resources);
+        let tally = beginning(&resources.campaign, &resources.list, limit, &earlier);
+        for (_, entry) in in_flight {
+            let mut progress = earlier
+                .progress(&entry.contact)
+                .copied()
+                .unwrap_or_default();
+            progress.in_flight = true;
+            earlier.note(&entry.contact, progress);
+        }
+        let list = Arc::clone(&resources.list);
+        let trunk = &resources.campaign.trunks[0];
+        let taken = |slot: &usize| in_flight.iter().any(|(taken, _)| taken == slot);
+        Ok(Self {
+            queue: Queue::new(list, limit, earlier, resources.clock.clone())?,
+            slots: (0..trunk.ports).rev().filter(|slot| !taken(slot)).collect(),
+            pace: Pace::new(trunk.calls_per_second),
+            tasks: JoinSet::new(),
+            lines: HashMap::new(),
+            skipped: 0,
+            next_turn: None,
+            over: None,
+            tally,
+            link: resources.link.watch(),
+            stop,
+            resources,
+        })
+    }
+
     async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
         loop {
             if self.over.is_none() && self.linked() {
@@ -154,7 +214,11 @@ impl Dispatcher {
             }
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
-                return self.over.unwrap_or(Over::Finished);
+                return match self.over.take() {
+                    None => Over::Finished,
+                    Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
+                    Some(over) => over,
+                };
             }
             self.wake().await;
         }
@@ -165,6 +229,9 @@ impl Dispatcher {
         self.next_turn = None;
         let ports = self.resources.campaign.trunks[0].ports;
         while self.lines.len() < ports && self.skipped < SKIPPED_AT_ONCE {
+            let Some(&slot) = self.slots.last() else {
+                return;
+            };
             let now = Instant::now();
             let Some(kind) = self.queue.peek(now) else {
                 return;
@@ -176,30 +243,91 @@ impl Dispatcher {
                 return;
             }
             match self.queue.take() {
-                Some(Next::Call(ready)) => self.begin_call(*ready),
+                Some(Next::Call(ready)) => {
+                    self.slots.pop();
+                    self.begin_call(*ready, slot);
+                }
                 Some(Next::Skip(row)) => self.skip(row),
                 None => return,
             }
         }
     }
 
-    fn begin_call(&mut self, ready: Ready) {
+    fn begin_call(&mut self, ready: Ready, slot: usize) {
         let record = Arc::new(Record {
             id: CallId::new(),
             trunk: 0,
             log: self.pace.log(),
             begun_at: Instant::now(),
-            ready,
+            slot,
+            who: Who::Contact(ready.contact),
+            history: ready.history,
         });
         self.tally.dispatched += 1;
         let resources = Arc::clone(&self.resources);
-        let hang_up = self.stop.hang_up.clone();
+        let stop = self.stop.clone();
         let borrowed = Arc::clone(&record);
         let task = self.tasks.spawn(async move {
-            let outcome = attempt::run(&resources, &borrowed, hang_up).await;
+            let outcome = match &borrowed.who {
+                Who::Contact(contact) => attempt::run(&resources, &borrowed, contact, &stop).await,
+                Who::Adopted(_) => Outcome::NotDialed,
+            };
             settle(&resources, borrowed, outcome).await
         });
         self.lines.insert(task.id(), record);
+    }
+
+    /// Takes over the calls that an earlier run had in flight when it was cut off: those that Asterisk still carries are
+    /// followed to their end, the others are told as UNKNOWN.
+    async fn adopt(&mut self, in_flight: Vec<(usize, Entry)>) {
+        if in_flight.is_empty() {
+            return;
+        }
+        info!(
+            "an earlier run was cut off with {} calls running: looking for them",
+            in_flight.len()
+        );
+        for (slot, entry) in in_flight {
+            let Some(id) = entry.id() else { continue };
+            let begun_at = self.resources.clock.moment(entry.begun());
+            let ended = call::adopt(&self.resources.link, id, begun_at).await;
+            let trunks = &self.resources.campaign.trunks;
+            let record = Arc::new(Record {
+                id,
+                trunk: trunks
+                    .iter()
+                    .position(|trunk| trunk.name == entry.trunk)
+                    .unwrap_or(0),
+                log: TrunkLog::default(),
+                begun_at,
+                slot,
+                history: History {
+                    attempts: entry.attempts,
+                    counted: entry.counted,
+                    congested: entry.congested,
+                },
+                who: Who::Adopted(entry),
+            });
+            let resources = Arc::clone(&self.resources);
+            let stop = self.stop.clone();
+            let borrowed = Arc::clone(&record);
+            let task = self.tasks.spawn(async move {
+                let outcome = match &borrowed.who {
+                    Who::Adopted(entry) => {
+                        attempt::adopted(&resources, &borrowed, entry, ended, &stop).await
+                    }
+                    Who::Contact(_) => Outcome::NotDialed,
+                };
+                settle(&resources, borrowed, outcome).await
+            });
+            self.lines.insert(task.id(), record);
+        }
+        // A session that drops meanwhile is reconciled by whoever connects again.
+        if let Some(client) = self.resources.link.client()
+            && let Err(error) = link::reconcile(&client).await
+        {
+            warn!("the living calls could not be listed: {error}");
+        }
     }
 
     /// A call's task died. Its line is kept until its channel is hung up and its row is written.
@@ -212,7 +340,7 @@ impl Dispatcher {
         let borrowed = Arc::clone(&record);
         let task = self.tasks.spawn(async move {
             let outcome = attempt::bury(&resources, &borrowed).await;
-            settle(&resources, borrowed, Some(outcome)).await
+            settle(&resources, borrowed, outcome).await
         });
         self.lines.insert(task.id(), record);
     }
@@ -226,12 +354,23 @@ impl Dispatcher {
         self.skipped += 1;
         let resources = Arc::clone(&self.resources);
         self.tasks.spawn(async move {
-            let row = skipped_row(&resources, &skipped).to_csv();
+            let row = skipped_row(&resources, &skipped).to_csv(&resources.columns);
             match resources.writer.append(row.clone()).await {
                 Ok(()) => Settled::Skipped(skipped.disposition),
                 Err(error) => Settled::Unwritten(error, row),
             }
         });
+    }
+
+    /// Tries once more to write what could not be written, now that nothing else is going on.
+    async fn write_again(&self, error: WriteError, rows: Vec<Vec<u8>>) -> Over {
+        let mut left = Vec::new();
+        for row in rows {
+            if self.resources.writer.append(row.clone()).await.is_err() {
+                left.push(row);
+            }
+        }
+        Over::Unwritable(error, left)
     }
 
     async fn wake(&mut self) {
@@ -241,7 +380,7 @@ impl Dispatcher {
         let due = self
             .queue
             .next_due()
-            .filter(|_| line_free && !self.queue.is_reading());
+            .filter(|_| line_free && !self.queue.is_reading() && self.skipped < SKIPPED_AT_ONCE);
         let timer = self
             .next_turn
             .into_iter()
@@ -259,7 +398,13 @@ impl Dispatcher {
             }
             () = until(timer), if dialing => {}
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
-            () = self.stop.drain.cancelled(), if dialing => self.over = Some(Over::Drained),
+            () = self.stop.drain.cancelled(), if dialing => {
+                warn!(
+                    "stopping: no new calls; {} are running and may finish (once more to hang them up)",
+                    self.lines.len()
+                );
+                self.over = Some(Over::Drained);
+            }
         }
     }
 
@@ -282,8 +427,14 @@ impl Dispatcher {
     fn joined(&mut self, joined: Result<(Id, Settled), JoinError>) {
         match joined {
             Ok((id, settled)) => {
-                let was_call = self.lines.remove(&id).is_some();
-                self.settled(settled, was_call);
+                let record = self.lines.remove(&id);
+                // A call that could not be written down is still the journal's.
+                if let Some(record) = &record
+                    && !matches!(settled, Settled::Unwritten(..))
+                {
+                    self.slots.push(record.slot);
+                }
+                self.settled(settled, record.as_deref());
             }
             Err(error) => match self.lines.remove(&error.id()) {
                 Some(record) => self.bury(record, &error),
@@ -292,32 +443,51 @@ impl Dispatcher {
         }
     }
 
-    fn settled(&mut self, settled: Settled, was_call: bool) {
-        if !was_call {
+    fn settled(&mut self, settled: Settled, record: Option<&Record>) {
+        if record.is_none() {
             self.skipped = self.skipped.saturating_sub(1);
         }
         match settled {
             Settled::Call(attempted) => {
                 self.tally
                     .attempted(attempted.disposition, attempted.decision.is_final);
-                if let Some(due) = attempted.due {
-                    self.queue.wait(attempted.at, attempted.history, due);
+                match (attempted.at, attempted.due, record) {
+                    (Some(at), Some(due), _) => self.queue.wait(at, attempted.history, due),
+                    (None, due, Some(record)) => {
+                        self.queue.settled(record.contact(), attempted.history, due);
+                    }
+                    _ => {}
                 }
             }
             Settled::Skipped(disposition) => self.tally.finished(disposition),
-            Settled::NotDialed(ready) => {
-                self.tally.dispatched -= 1;
-                self.pace.log().not_written();
-                self.queue.put_back(ready);
+            Settled::NotDialed(record) => self.not_dialed(&record),
+            Settled::NotNoted(error, record) => {
+                self.not_dialed(&record);
+                self.unwritable(error, None);
             }
-            Settled::Unwritten(error, row) => {
-                if let Some(Over::Unwritable(_, rows)) = &mut self.over {
-                    rows.push(row);
-                } else {
-                    error!("no new calls are begun, the running ones are waited for: {error}");
-                    self.over = Some(Over::Unwritable(error, vec![row]));
-                }
-            }
+            Settled::Unwritten(error, row) => self.unwritable(error, Some(row)),
+        }
+    }
+
+    /// A contact that had its turn and was not dialed after all.
+    fn not_dialed(&mut self, record: &Record) {
+        self.tally.dispatched -= 1;
+        self.pace.log().not_written();
+        let history = record.history;
+        let contact = match &record.who {
+            Who::Contact(contact) => contact.clone(),
+            Who::Adopted(_) => return,
+        };
+        self.queue.put_back(Ready { contact, history });
+    }
+
+    /// Nothing more is begun; what could not be written is kept to be shown.
+    fn unwritable(&mut self, error: WriteError, row: Option<Vec<u8>>) {
+        if let Some(Over::Unwritable(_, rows)) = &mut self.over {
+            rows.extend(row);
+        } else {
+            error!("no new calls are begun, the running ones are waited for: {error}");
+            self.over = Some(Over::Unwritable(error, row.into_iter().collect()));
         }
     }
 
@@ -331,16 +501,12 @@ impl Dispatcher {
 }
 
 /// Writes the row of a call that is over.
-async fn settle(
-    resources: &Resources,
-    record: Arc<Record>,
-    outcome: Option<(Attempted, Row)>,
-) -> Settled {
-    let Some((attempted, row)) = outcome else {
-        let (contact, history) = (record.ready.contact.clone(), record.ready.history);
-        return Settled::NotDialed(Ready { contact, history });
+async fn settle(resources: &Resources, record: Arc<Record>, outcome: Outcome) -> Settled {
+    let (attempted, row) = match outcome {
+        Outcome::Over(attempted, row) => (attempted, row.to_csv(&resources.columns)),
+        Outcome::NotDialed => return Settled::NotDialed(record),
+        Outcome::NotNoted(error) => return Settled::NotNoted(error, record),
     };
-    let row = row.to_csv();
     match resources.writer.append(row.clone()).await {
         Ok(()) => Settled::Call(attempted),
         Err(error) => Settled::Unwritten(error, row),

@@ -5,7 +5,7 @@
 //! list and what has happened so far; its row is read again when its time has come.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::retry::History;
+use crate::clock::Clock;
 use crate::contacts::{Contact, Entry, List, Position, Rows, Skipped};
+use crate::results::resume::{Earlier, Progress};
 
 /// How many rows are read at once.
 const CHUNK: usize = 64;
@@ -56,6 +58,11 @@ pub struct Queue {
     fetching: Option<JoinHandle<io::Result<Fetched>>>,
     /// Fresh contacts that may still be handed out.
     limit: u64,
+    /// How far earlier runs came.
+    earlier: Earlier,
+    /// Contacts whose call of an earlier run is still being settled, by id.
+    held: HashMap<String, Contact>,
+    clock: Clock,
 }
 
 /// A contact that waits for its retry. Ordered by when it is due, then by its place in the list.
@@ -91,11 +98,16 @@ struct Fetched {
 }
 
 impl Queue {
-    /// The whole list, or the first `limit` contacts of it that can be called.
+    /// What earlier runs left of the list, or the first `limit` contacts of that.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
-    pub fn new(list: Arc<List>, limit: Option<u64>) -> io::Result<Self> {
+    pub fn new(
+        list: Arc<List>,
+        limit: Option<u64>,
+        earlier: Earlier,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let rows = list.rows()?;
         Ok(Self {
             list,
@@ -105,6 +117,9 @@ impl Queue {
             rows: Some(rows),
             fetching: None,
             limit: limit.unwrap_or(u64::MAX),
+            earlier,
+            held: HashMap::new(),
+            clock,
         })
     }
 
@@ -152,7 +167,11 @@ impl Queue {
     /// Whether nobody is left: none ready, none waiting, the list at its end.
     pub fn is_exhausted(&self) -> bool {
         let fresh_left = self.limit > 0 && (self.rows.is_some() || !self.fresh.is_empty());
-        self.fetching.is_none() && self.retries.is_empty() && self.waiting.is_empty() && !fresh_left
+        self.fetching.is_none()
+            && self.retries.is_empty()
+            && self.waiting.is_empty()
+            && self.held.is_empty()
+            && !fresh_left
     }
 
     /// How many contacts wait for a retry.
@@ -227,9 +246,66 @@ impl Queue {
         self.fetching = None;
         let fetched = fetched.map_err(|error| panicked(&error))??;
         self.retries.extend(fetched.retries);
-        self.fresh.extend(fetched.fresh);
         self.rows = fetched.rows;
+        for entry in fetched.fresh {
+            self.meet(entry);
+        }
         Ok(())
+    }
+
+    /// Sorts a row of the list by how far earlier runs came with its contact.
+    fn meet(&mut self, entry: Entry) {
+        let contact = match entry {
+            Entry::Contact(contact) => contact,
+            Entry::Skipped(skipped) => {
+                if !self.is_done(&skipped.id) {
+                    self.fresh.push_back(Entry::Skipped(skipped));
+                }
+                return;
+            }
+        };
+        match self.earlier.progress(&contact.id).copied() {
+            None => self.fresh.push_back(Entry::Contact(contact)),
+            Some(progress) if progress.is_final => {}
+            Some(progress) if progress.in_flight => {
+                self.held.insert(contact.id.clone(), contact);
+            }
+            Some(progress) => {
+                if self.limit > 0 {
+                    self.limit -= 1;
+                    let history = history_of(&progress);
+                    let due = progress.due().map(|due| self.clock.moment(due));
+                    match due.filter(|&due| due > Instant::now()) {
+                        Some(due) => self.wait(contact.at, history, due),
+                        None => self.retries.push_back(Ready { contact, history }),
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_done(&self, contact: &str) -> bool {
+        self.earlier
+            .progress(contact)
+            .is_some_and(|progress| progress.is_final)
+    }
+
+    /// A call of an earlier run is settled: its contact is free for what follows, now or when the list comes to it.
+    pub fn settled(&mut self, contact: &str, history: History, due: Option<Instant>) {
+        let due = due.map(|due| self.clock.at(due).timestamp());
+        let progress = Progress::settled(history.attempts, history.counted, history.congested, due);
+        self.earlier.note(contact, progress);
+        if let Some(contact) = self.held.remove(contact) {
+            self.meet(Entry::Contact(contact));
+        }
+    }
+}
+
+fn history_of(progress: &Progress) -> History {
+    History {
+        attempts: progress.attempts,
+        counted: progress.counted,
+        congested: progress.congested,
     }
 }
 

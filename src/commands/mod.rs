@@ -2,6 +2,7 @@
 
 pub mod run;
 pub mod sim;
+mod target;
 
 use crate::exit;
 
@@ -17,6 +18,9 @@ pub enum Failure {
     /// The PBX could not be reached, or refused the login or a permission.
     #[error("{0}")]
     Pbx(String),
+    /// Another run holds the results or the campaign.
+    #[error("{0}")]
+    Held(String),
     /// Anything else.
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
@@ -28,6 +32,7 @@ impl Failure {
         match self {
             Self::Usage(_) => exit::USAGE,
             Self::Pbx(_) => exit::NO_PBX,
+            Self::Held(_) => exit::HELD,
             Self::Unexpected(_) => exit::FAILURE,
         }
     }

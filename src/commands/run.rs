@@ -1,16 +1,16 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Failure;
+use super::target::{Claimed, Target};
 use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
@@ -20,10 +20,8 @@ use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::Clock;
-use crate::config::{self, Campaign, Results};
+use crate::config::{self, Campaign};
 use crate::contacts::List;
-use crate::results::row;
-use crate::results::writer::{self, Sink, Writer};
 use crate::sim::{Simulator, SimulatorConfig};
 use crate::summary::Summary;
 use crate::terminal::Screen;
@@ -52,7 +50,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
                 .to_owned(),
         ));
     }
-    target.refuse_existing()?;
+    let claimed = target.claim(&campaign, args)?;
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
     let virtual_time = args.simulate && !args.real_time;
@@ -67,7 +65,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         } else {
             Clock::system()
         };
-        dial(campaign, list, target, clock, args, screen).await
+        dial(campaign, list, claimed, clock, args, screen).await
     })
 }
 
@@ -79,8 +77,6 @@ fn usage(faults: impl std::fmt::Display) -> Failure {
 fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
     let asked = [
         ("--shard", args.shard.is_some()),
-        ("--redial", !args.redial.is_empty()),
-        ("--fresh", args.fresh),
         ("--dry-run", args.dry_run),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
@@ -92,7 +88,7 @@ fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
 async fn dial(
     campaign: Campaign,
     list: List,
-    target: Target,
+    mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
     screen: &Screen,
@@ -105,42 +101,58 @@ async fn dial(
     probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
-    let writer = target.create()?;
+    let opened = claimed.open()?;
+    let left = std::mem::take(&mut claimed.left);
 
     let stop = Stop::default();
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
-    let (tally, changes) = watch::channel(campaign::beginning(&campaign, &list, args.limit));
+    let (tally, changes) = watch::channel(campaign::beginning(
+        &campaign,
+        &list,
+        args.limit,
+        &left.earlier,
+    ));
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
         campaign.name,
         summary.contacts,
         summary.bad + summary.duplicates,
-        target.name()
+        claimed.name()
     );
-    let watching = screen.watch(changes, matches!(target, Target::Stdout));
+    let watching = screen.watch(changes, claimed.is_stdout());
     let (name, wall, began) = (campaign.name.clone(), clock.clone(), Instant::now());
     let resources = Resources {
         list: Arc::new(list),
         link: link.clone(),
         remark: args.simulate.then_some(SIMULATED),
         campaign,
-        writer,
+        writer: opened.writer,
+        columns: opened.columns,
+        journal: opened.journal.clone(),
         clock,
     };
-    let over = campaign::run(resources, args.limit, stop, &tally).await;
+    let over = campaign::run(resources, left, args.limit, stop, &tally).await;
     drop(watching);
     let ended = Instant::now();
     let summary = Summary {
         campaign: name,
-        results: target.name(),
+        results: claimed.name(),
         tally: tally.borrow().clone(),
         started_at: wall.at(began),
         ended_at: wall.at(ended),
         took: ended - began,
     };
     show(&summary, screen);
+    // What could not be written down is in flight as far as the next run knows.
+    let all_settled = !matches!(&over, Over::Unwritable(_, rows) if !rows.is_empty());
     let (code, stopped) = conclude(over, &summary.tally, screen);
+    if all_settled
+        && let Some(journal) = opened.journal
+        && let Err(error) = journal.remove()
+    {
+        warn!("the journal is left behind, which does no harm: {error}");
+    }
     let (code, stopped) = aborted
         .by()
         .map_or((code, stopped), |signal| (exit::SIGNAL + signal, "aborted"));
@@ -209,7 +221,13 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             (exit::CONTACTS_LEFT, "session lost")
         }
         Over::Unwritable(why, rows) => {
-            error!("{why}: these rows are missing there and follow as CSV");
+            error!(
+                "stopped with {} contacts left: {why}; make room, then run the same command again",
+                tally.pending()
+            );
+            if !rows.is_empty() {
+                error!("these rows are not in the results and follow as CSV");
+            }
             for row in rows {
                 let row = String::from_utf8_lossy(&row);
                 match screen.settings().log_format {
@@ -280,79 +298,6 @@ fn login(campaign: &Campaign) -> Login {
         campaign.ami.auth,
         campaign.ami.connect_timeout,
     )
-}
-
-/// Where the results go.
-enum Target {
-    Stdout,
-    /// Must not exist yet.
-    New(PathBuf),
-    /// A rehearsal's: begun anew each time.
-    Anew(PathBuf),
-}
-
-impl Target {
-    fn choose(campaign: &Campaign, args: &RunArgs, clock: &Clock) -> Result<Self, Failure> {
-        if let Some(path) = &args.results {
-            return Ok(if path == Path::new("-") {
-                Self::Stdout
-            } else if args.simulate {
-                Self::Anew(path.clone())
-            } else {
-                Self::New(path.clone())
-            });
-        }
-        let Results::File(pattern) = &campaign.results else {
-            return Ok(Self::Stdout);
-        };
-        let path = clock.dated(pattern).map_err(|error| {
-            Failure::Usage(format!("results = \"{}\": {error}", pattern.display()))
-        })?;
-        Ok(if args.simulate {
-            Self::Anew(path.with_extension("simulated.csv"))
-        } else {
-            Self::New(path)
-        })
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::Stdout => "standard output".to_owned(),
-            Self::New(path) | Self::Anew(path) => path.display().to_string(),
-        }
-    }
-
-    /// Continuing is not built yet, so results that exist must not be dialed over.
-    fn refuse_existing(&self) -> Result<(), Failure> {
-        match self {
-            Self::New(path) if path.exists() => Err(exists(path)),
-            _ => Ok(()),
-        }
-    }
-
-    fn create(&self) -> Result<Writer, Failure> {
-        let sink = match self {
-            Self::Stdout => Sink::stdout(&row::header()),
-            Self::New(path) => writer::create(path, &row::header()).map(Sink::Synced),
-            Self::Anew(path) => writer::begin_anew(path, &row::header()).map(Sink::Unsynced),
-        };
-        match sink {
-            Ok(sink) => Ok(Writer::start(sink, &self.name())),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(Failure::Usage(format!("{} exists", self.name())))
-            }
-            Err(error) => Err(Failure::Unexpected(
-                anyhow::Error::new(error).context(format!("{} cannot be created", self.name())),
-            )),
-        }
-    }
-}
-
-fn exists(path: &Path) -> Failure {
-    Failure::Usage(format!(
-        "{} exists: continuing earlier results is not supported yet; move it away, or name another file with --results",
-        path.display()
-    ))
 }
 
 #[cfg(test)]

@@ -82,8 +82,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`).
-    pub fn to_csv(&self) -> Vec<u8> {
+    /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`), in the columns of a file. A column that is not known
+    /// is left empty.
+    pub fn to_csv(&self, columns: &[String]) -> Vec<u8> {
+        let fields: Vec<String> = columns.iter().map(|column| self.field(column)).collect();
+        line(&fields)
+    }
+
+    fn field(&self, column: &str) -> String {
         let time = |at: &Option<Zoned>| at.as_ref().map(rfc3339).unwrap_or_default();
         let seconds = |of: Option<Duration>| {
             of.map(|of| format!("{:.3}", of.as_secs_f64()))
@@ -91,31 +97,41 @@ impl Row {
         };
         let number = |of: Option<u16>| of.map(|of| of.to_string()).unwrap_or_default();
         let yes_no = |of: bool| if of { "yes" } else { "no" }.to_owned();
-        line(&[
-            self.campaign.as_str(),
-            &self.contact,
-            &self.number,
-            &self.attempt.to_string(),
-            &yes_no(self.counted),
-            &yes_no(self.is_final),
-            self.disposition.map_or("", Disposition::as_str),
-            &number(self.cause.as_ref().map(|cause| cause.code)),
-            self.cause.as_ref().map_or("", |cause| &cause.text),
-            &number(self.sip_code),
-            &self.trunk,
-            &self.caller_id,
-            &time(&self.dialed_at),
-            &time(&self.answered_at),
-            &time(&self.ended_at),
-            &seconds(self.ring),
-            &seconds(self.talk),
-            &time(&self.next_attempt_at),
-            &self.call_id,
-            &self.uniqueid,
-            &self.linkedid,
-            &self.note,
-        ])
+        match column {
+            "campaign" => self.campaign.clone(),
+            "contact" => self.contact.clone(),
+            "number" => self.number.clone(),
+            "attempt" => self.attempt.to_string(),
+            "counted" => yes_no(self.counted),
+            "final" => yes_no(self.is_final),
+            "disposition" => self.disposition.map_or("", Disposition::as_str).to_owned(),
+            "cause" => number(self.cause.as_ref().map(|cause| cause.code)),
+            "cause_text" => self
+                .cause
+                .as_ref()
+                .map_or("", |cause| &cause.text)
+                .to_owned(),
+            "sip_code" => number(self.sip_code),
+            "trunk" => self.trunk.clone(),
+            "caller_id" => self.caller_id.clone(),
+            "dialed_at" => time(&self.dialed_at),
+            "answered_at" => time(&self.answered_at),
+            "ended_at" => time(&self.ended_at),
+            "ring_seconds" => seconds(self.ring),
+            "talk_seconds" => seconds(self.talk),
+            "next_attempt_at" => time(&self.next_attempt_at),
+            "call_id" => self.call_id.clone(),
+            "uniqueid" => self.uniqueid.clone(),
+            "linkedid" => self.linkedid.clone(),
+            "note" => self.note.clone(),
+            _ => String::new(),
+        }
     }
+}
+
+/// The columns of new results.
+pub fn columns() -> Vec<String> {
+    COLUMNS.map(str::to_owned).to_vec()
 }
 
 /// The header line.
@@ -123,13 +139,13 @@ pub fn header() -> Vec<u8> {
     line(&COLUMNS)
 }
 
-fn line(fields: &[&str]) -> Vec<u8> {
+fn line<T: AsRef<str>>(fields: &[T]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for (place, field) in fields.iter().enumerate() {
         if place > 0 {
             bytes.push(b',');
         }
-        push_field(&mut bytes, field);
+        push_field(&mut bytes, field.as_ref());
     }
     bytes.push(b'\n');
     bytes
@@ -178,7 +194,7 @@ mod tests {
             ..Row::default()
         };
         let mut bytes = header();
-        bytes.extend(row.to_csv());
+        bytes.extend(row.to_csv(&columns()));
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         assert_eq!(
             reader.headers().unwrap().iter().collect::<Vec<_>>(),

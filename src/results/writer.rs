@@ -18,15 +18,76 @@ pub struct WriteError {
     error: Arc<io::Error>,
 }
 
+impl WriteError {
+    /// What happened to a file.
+    pub fn new(file: &str, error: io::Error) -> Self {
+        Self {
+            file: file.to_owned(),
+            error: Arc::new(error),
+        }
+    }
+}
+
 /// Where rows go.
 #[derive(Debug)]
 pub enum Sink {
     /// A file that is appended to, each batch synced.
-    Synced(File),
+    Synced(Whole),
     /// A file whose rows nobody will miss after a crash: a rehearsal's.
-    Unsynced(File),
+    Unsynced(Whole),
     /// Standard output.
     Stdout,
+}
+
+/// A file that holds whole rows only: what a failed write left of one is cut off again before anything else is written.
+#[derive(Debug)]
+pub struct Whole {
+    file: File,
+    /// How long it is as far as its rows are whole.
+    length: u64,
+    /// It is longer than that.
+    torn: bool,
+}
+
+impl Whole {
+    /// A file whose rows are whole, open for appending.
+    ///
+    /// # Errors
+    /// Its length cannot be told.
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self {
+            file,
+            length,
+            torn: false,
+        })
+    }
+
+    fn append(&mut self, rows: &[u8], sync: bool) -> io::Result<()> {
+        self.mend()?;
+        // Rows whose sync failed may be lost by a crash, so they are taken back, and written once more by whoever asks.
+        self.torn = true;
+        let written = self
+            .file
+            .write_all(rows)
+            .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            // If this fails, too, it is tried again before the next write.
+            let _ = self.mend();
+            return Err(error);
+        }
+        self.length += rows.len() as u64;
+        self.torn = false;
+        Ok(())
+    }
+
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
 }
 
 impl Sink {
@@ -43,11 +104,8 @@ impl Sink {
     /// Writes whole rows and makes them durable.
     fn write(&mut self, rows: &[u8]) -> io::Result<()> {
         match self {
-            Self::Synced(file) => {
-                file.write_all(rows)?;
-                file.sync_data()
-            }
-            Self::Unsynced(file) => file.write_all(rows),
+            Self::Synced(file) => file.append(rows, true),
+            Self::Unsynced(file) => file.append(rows, false),
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
                 stdout.write_all(rows)?;
@@ -138,26 +196,46 @@ async fn append(mut sink: Sink, mut requests: mpsc::UnboundedReceiver<Request>, 
 ///
 /// # Errors
 /// Anything of the file system.
-pub fn begin_anew(path: &Path, header: &[u8]) -> io::Result<File> {
-    let mut file = File::create(path)?;
+pub fn begin_anew(path: &Path, header: &[u8]) -> io::Result<Whole> {
+    File::create(path)?;
+    let mut file = File::options().append(true).open(path)?;
     file.write_all(header)?;
-    Ok(file)
+    Whole::new(file)
 }
 
-/// Creates the results, which must not exist yet, with their header, durable with their folder's entry.
+/// Begins results with their header, durable with their folder's entry. A file that is there must be empty.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] where there are results already; anything else of the file system.
-pub fn create(path: &Path, header: &[u8]) -> io::Result<File> {
-    let mut file = File::options().append(true).create_new(true).open(path)?;
+pub fn begin(path: &Path, header: &[u8]) -> io::Result<Whole> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    if file.metadata()?.len() > 0 {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     file.write_all(header)?;
     file.sync_all()?;
+    sync_folder(path)?;
+    Whole::new(file)
+}
+
+/// Opens results that are continued.
+///
+/// # Errors
+/// Anything of the file system.
+pub fn go_on(path: &Path) -> io::Result<Whole> {
+    Whole::new(File::options().append(true).open(path)?)
+}
+
+/// Makes it durable that a file is in its folder, or is there no more.
+///
+/// # Errors
+/// Anything of the file system.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    File::open(folder)?.sync_all()?;
-    Ok(file)
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -168,7 +246,7 @@ mod tests {
     async fn rows_stand_in_the_order_of_their_calls_and_are_there_when_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
-        let writer = Writer::start(Sink::Synced(create(&path, b"n\n").unwrap()), "results.csv");
+        let writer = Writer::start(Sink::Synced(begin(&path, b"n\n").unwrap()), "results.csv");
         let appended: Vec<_> = (0..100)
             .map(|n| writer.append(format!("{n}\n").into_bytes()))
             .collect();
@@ -189,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_cannot_be_written_says_which_file() {
         let full = File::options().append(true).open("/dev/full").unwrap();
-        let writer = Writer::start(Sink::Unsynced(full), "storm.csv");
+        let writer = Writer::start(Sink::Unsynced(Whole::new(full).unwrap()), "storm.csv");
         let error = writer.append(b"row\n".to_vec()).await.unwrap_err();
         assert!(
             error
@@ -204,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
         std::fs::write(&path, "kept").unwrap();
-        let error = create(&path, b"n\n").unwrap_err();
+        let error = begin(&path, b"n\n").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
     }

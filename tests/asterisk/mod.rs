@@ -89,6 +89,18 @@ pub(crate) fn values_of(variable: &str) -> Vec<String> {
         .collect()
 }
 
+/// Stops the Asterisk under test and starts it again.
+pub(crate) fn restart() {
+    let version = if Pbx::under_test().port == 15138 {
+        "16"
+    } else {
+        "22"
+    };
+    let up = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/asterisk/up");
+    let restarted = Command::new(up).arg(version).status().expect("it runs");
+    assert!(restarted.success());
+}
+
 /// A line between the dialer and the manager that can be cut; a new connection gets through again.
 pub(crate) struct Relay {
     pub(crate) port: u16,
@@ -125,11 +137,17 @@ impl Relay {
     /// Cuts what is connected.
     #[track_caller]
     pub(crate) fn cut(&self) {
+        assert!(self.cut_if_connected(), "the dialer is not connected");
+    }
+
+    /// Cuts what is connected, if anything is.
+    pub(crate) fn cut_if_connected(&self) -> bool {
         let mut open = self.open.lock().expect("nobody panicked");
-        assert!(!open.is_empty(), "the dialer is not connected");
+        let connected = !open.is_empty();
         for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        connected
     }
 }
 
@@ -173,6 +191,21 @@ impl Campaign {
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("campaign.toml")
+    }
+
+    /// `dialer run campaign.toml`, killed after a while.
+    pub(crate) fn run_and_kill(&self, after: Duration) {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        let mut running = Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .arg("run")
+            .arg(self.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        thread::sleep(after);
+        running.kill().expect("it can be killed");
+        running.wait().expect("it ends");
     }
 
     /// `dialer run campaign.toml`, to its end.
