@@ -155,6 +155,13 @@ fn a_number_that_stands_twice_is_called_for_its_first_row() {
 }
 
 #[test]
+fn a_row_that_cannot_be_called_takes_its_number_from_nobody() {
+    let list = Setup::new().list("id,number\na,1,too many\nb,1\nc,1\n");
+    assert_eq!(called(&list), pairs(&[("b", "1")]));
+    assert_eq!(skipped(&list)[1].why, "the number stands on line 3 already");
+}
+
+#[test]
 fn bad_rows_are_told_by_line_and_the_others_are_called() {
     let setup = Setup {
         call: "[call.variables]\nMESSAGE = \"{message}\"",
