@@ -573,6 +573,13 @@ fn an_extension_that_does_not_exist_is_a_row_that_says_so() {
         row["note"],
         "Asterisk refused the request: Extension does not exist."
     );
+    let said = stderr(&output);
+    assert!(
+        said.contains(
+            "trunk carrier: FAILED: Asterisk refused the request: Extension does not exist."
+        ),
+        "{said}"
+    );
 }
 
 #[test]

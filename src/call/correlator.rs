@@ -217,9 +217,9 @@ impl Correlator {
     fn channel_appeared(&mut self, call: CallId) {
         if let Some(entry) = self.calls.get_mut(&call)
             && !entry.signals.hung_up()
-            && !entry.abandoned
         {
             entry.deadline = None;
+            entry.abandoned = false;
         }
     }
 
@@ -578,7 +578,9 @@ impl Handler for Correlator {
                 }
             }
             Note::Abandon(id) => {
-                if let Some(entry) = self.calls.get_mut(&id) {
+                if let Some(entry) = self.calls.get_mut(&id)
+                    && !entry.abandoned
+                {
                     entry.abandoned = true;
                     self.set_deadline(id, now + ABANDON_GRACE);
                 }
@@ -658,6 +660,7 @@ impl Correlator {
 
     /// There will be no further session: every call is resolved with what was seen of it.
     pub fn give_up(&mut self, now: Instant) {
+        let lost_at = self.lost_at.take().unwrap_or(now);
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
             let Some(entry) = self.calls.get_mut(&call) else {
@@ -665,7 +668,7 @@ impl Correlator {
             };
             let over = !matches!(entry.outlook(), Outlook::Open);
             if !entry.signals.hung_up() {
-                entry.signals.ended_at = now;
+                entry.signals.ended_at = lost_at.max(entry.signals.written_at);
             }
             self.resolve(call, if over { End::Complete } else { End::Lost });
         }

@@ -38,6 +38,9 @@ pub enum LinkError {
     /// There is one, and Asterisk is not ready or does not let us in.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// Asterisk does not say which channels it carries.
+    #[error("the calls in flight cannot be looked up: {0}")]
+    List(#[from] ListError),
 }
 
 /// How the link is.
@@ -177,12 +180,19 @@ impl Keeper {
                 Err(error) => error.into(),
                 Ok(stream) => match connection::open(stream, &self.login, correlator).await {
                     Ok(session) => {
-                        if reconcile(&session.client).await.is_ok() {
-                            info!("the connection to Asterisk is back: dialing on");
-                            self.publish.send_replace(State::Up(session.client.clone()));
-                        }
-                        // A session that dropped again meanwhile is noticed by whoever waits for its end.
-                        return Ok(session);
+                        let error = match reconcile(&session.client).await {
+                            Ok(()) => {
+                                info!("the connection to Asterisk is back: dialing on");
+                                self.publish.send_replace(State::Up(session.client.clone()));
+                                return Ok(session);
+                            }
+                            Err(error) => error,
+                        };
+                        // It dropped again, or does not tell what it carries (as during a graceful stop): without
+                        // that list nobody may be called, and the patience goes on to run out.
+                        session.client.logoff().await;
+                        correlator = session.handler.await.unwrap_or_default();
+                        error.into()
                     }
                     Err(unopened) => {
                         correlator = unopened.handler;

@@ -33,6 +33,8 @@ const HANGUP_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long the end of a call is waited for that was hung up because the run was stopped.
 const GIVE_UP: Duration = Duration::from_secs(3);
+/// How long a channel that Asterisk does not know may take to come into being before it is hung up again.
+const NOT_THERE_YET: Duration = Duration::from_millis(100);
 
 /// One call to be placed.
 #[derive(Debug)]
@@ -133,17 +135,21 @@ pub async fn follow(
             }
             result = hang_up(link, id) => result,
             () = patience(give_up) => break,
+            // Also while a hangup waits for a session that is away.
+            () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => continue,
         };
         match hangup {
             Ok(HungUp::Underway) => {}
-            // Either its end is on its way, or it was missed: the correlator gives it a moment and then resolves.
+            // Its end is on its way, or was missed: the correlator gives it a moment and then resolves. Or its channel
+            // is not there yet, milliseconds after the Originate.
             Ok(HungUp::NoSuchChannel(client)) => {
+                watchdog = Instant::now() + NOT_THERE_YET;
                 let _ = client.submit(Some(Note::Abandon(id)), None);
             }
             Err(error) => warn!(%id, "the call could not be hung up, trying again: {error}"),
         }
         if let Some(give_up) = give_up {
-            watchdog = give_up;
+            watchdog = watchdog.min(give_up);
             if Instant::now() >= give_up {
                 break;
             }

@@ -68,18 +68,22 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
     if signals.answered_at.is_some() {
         return picked_up(signals, circumstances);
     }
+    // Whether a hangup that was asked for took effect is not known either: somebody may have answered meanwhile.
+    if signals.end == End::Lost {
+        let note = if circumstances.adopted {
+            "the dialer was cut off during this call, and it had ended before it was looked for"
+        } else if circumstances.cut == Some(Cut::Cancelled) {
+            "the run was stopped, and Asterisk did not confirm the hangup"
+        } else {
+            "the connection to Asterisk was lost before the end of the call was seen"
+        };
+        return Verdict::of(Disposition::Unknown, signals, note);
+    }
     // A call that the far end ended before our hangup took effect ended as the far end says.
     let ended_by_far_end = signals
         .deciding_leg()
         .is_some_and(|leg| leg.ended_by_far_end.is_some());
     match circumstances.cut {
-        Some(Cut::Cancelled) if signals.end == End::Lost => {
-            return Verdict::of(
-                Disposition::Unknown,
-                signals,
-                "the run was stopped, and Asterisk did not confirm the hangup",
-            );
-        }
         Some(Cut::Cancelled) if !ended_by_far_end => {
             return Verdict::of(
                 Disposition::Cancelled,
@@ -91,14 +95,6 @@ pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
             return Verdict::of(Disposition::NoAnswer, signals, "cut at call_timeout");
         }
         _ => {}
-    }
-    if signals.end == End::Lost {
-        let note = if circumstances.adopted {
-            "the dialer was cut off during this call, and it had ended before it was looked for"
-        } else {
-            "the connection to Asterisk was lost before the end of the call was seen"
-        };
-        return Verdict::of(Disposition::Unknown, signals, note);
     }
     not_answered(signals, circumstances)
 }

@@ -89,6 +89,8 @@ pub struct Attempted {
     pub decision: Decision,
     /// When the contact is due again.
     pub due: Option<Instant>,
+    /// What an operator should know at once: why the trunk or Asterisk did not do what it was asked.
+    pub trouble: Option<String>,
 }
 
 /// What came of an attempt.
@@ -253,6 +255,7 @@ fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
         disposition: Disposition::Failed,
         decision,
         due: None,
+        trouble: Some(why.to_owned()),
     };
     Outcome::Over(attempted, Box::new(row))
 }
@@ -269,6 +272,13 @@ fn conclude(
     let decision = history.attempted(verdict.disposition, &resources.campaign.retry);
     let due = decision.again_after.map(|delay| ended_at + delay);
     let time = |at: Instant| resources.clock.at(at);
+    let is_trouble = matches!(
+        verdict.disposition,
+        Disposition::Congestion | Disposition::Failed
+    );
+    let trouble = Some(&verdict.note)
+        .filter(|note| is_trouble && !note.is_empty())
+        .cloned();
     let row = Row {
         campaign: resources.campaign.name.clone(),
         contact: record.contact().to_owned(),
@@ -297,6 +307,7 @@ fn conclude(
         disposition: verdict.disposition,
         decision,
         due,
+        trouble,
     };
     Outcome::Over(attempted, Box::new(row))
 }

@@ -12,7 +12,7 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ use tally::Tally;
 
 /// Rows of contacts that are not called which may wait for their write at once.
 const SKIPPED_AT_ONCE: usize = 256;
+
+/// How many different troubles are said before the rest is left to the rows.
+const TROUBLES_TOLD: usize = 20;
 
 /// What a run needs, shared by the dispatcher and the calls.
 #[derive(Debug)]
@@ -159,6 +162,8 @@ struct Dispatcher {
     lines: HashMap<Id, Arc<Record>>,
     /// Slots of the journal that no line uses.
     slots: Vec<usize>,
+    /// What was said already of calls that went wrong.
+    told: HashSet<String>,
     /// Rows of contacts that are not called, waiting for their write.
     skipped: usize,
     /// When the pace allows the next call, where it is what holds the next call up.
@@ -197,6 +202,7 @@ impl Dispatcher {
             pace: Pace::new(trunk.calls_per_second),
             tasks: JoinSet::new(),
             lines: HashMap::new(),
+            told: HashSet::new(),
             skipped: 0,
             next_turn: None,
             over: None,
@@ -215,9 +221,14 @@ impl Dispatcher {
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
                 return match self.over.take() {
-                    None => Over::Finished,
                     Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
-                    Some(over) => over,
+                    // Nobody is left: what would have stopped the run has stopped nothing.
+                    Some(Over::Drained | Over::PbxLost(_))
+                        if self.queue.is_exhausted() && self.tally.called == self.tally.to_call =>
+                    {
+                        Over::Finished
+                    }
+                    over => over.unwrap_or(Over::Finished),
                 };
             }
             self.wake().await;
@@ -451,6 +462,9 @@ impl Dispatcher {
             Settled::Call(attempted) => {
                 self.tally
                     .attempted(attempted.disposition, attempted.decision.is_final);
+                if let (Some(trouble), Some(record)) = (&attempted.trouble, record) {
+                    self.tell(attempted.disposition, record, trouble);
+                }
                 match (attempted.at, attempted.due, record) {
                     (Some(at), Some(due), _) => self.queue.wait(at, attempted.history, due),
                     (None, due, Some(record)) => {
@@ -466,6 +480,14 @@ impl Dispatcher {
                 self.unwritable(error, None);
             }
             Settled::Unwritten(error, row) => self.unwritable(error, Some(row)),
+        }
+    }
+
+    /// Says what went wrong on a trunk, each thing once: the rows say it of every call.
+    fn tell(&mut self, disposition: Disposition, record: &Record, trouble: &str) {
+        let trunk = &self.resources.campaign.trunks[record.trunk].name;
+        if self.told.len() < TROUBLES_TOLD && self.told.insert(trouble.to_owned()) {
+            warn!("trunk {trunk}: {disposition}: {trouble} (said once; each row has its note)");
         }
     }
 

@@ -5,9 +5,6 @@ use super::{Field, Trunk};
 use crate::ami::action::check_header;
 use crate::template::Piece;
 
-/// The slowest pace: a call in nearly three hours.
-const SLOWEST: f64 = 0.0001;
-
 pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
     const EXAMPLE: &str = "[[trunk]]";
     let Some(value) = top.value("trunk") else {
@@ -67,8 +64,8 @@ fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
     let calls_per_second = section.float(
         "calls_per_second",
         1.0,
-        |rate| rate >= SLOWEST,
-        format_args!("a number of calls greater than 0, at least {SLOWEST}"),
+        |rate| (0.001..=10_000.0).contains(&rate),
+        "a number of calls from 0.001 to 10000",
     );
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")

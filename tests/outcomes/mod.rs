@@ -52,6 +52,8 @@ pub(crate) const CASES: &[Case] = &[
     case("gone",         "55541", "INVALID NUMBER", &["22"],            "410"),
     case("broken",       "55551", "CONGESTION",     &["38"],            "500"),
     case("unavail",      "55550", "CONGESTION",     &["34"],            "503"),
+    // No such endpoint: no channel, or one that the dialplan could not get.
+    case("nonesuch",     "55560", "CONGESTION",     &["", "0", "3", "20", "34"], ""),
 ];
 
 /// Refused by the trunk. Without the SIP code nobody can tell this from a person who declines.

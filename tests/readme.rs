@@ -1,0 +1,386 @@
+//! What the README says, against what the program does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use dialer::config;
+use dialer::disposition::Disposition;
+use dialer::results::row::COLUMNS;
+
+const README: &str = include_str!("../README.md");
+
+/// Reserved for what is not there yet.
+const NOT_YET: [Disposition; 3] = [
+    Disposition::Short,
+    Disposition::Machine,
+    Disposition::Suppressed,
+];
+
+/// The cells of each row of the table whose header begins with `first`.
+fn table(first: &str) -> Vec<Vec<String>> {
+    let rows: Vec<Vec<String>> = README
+        .lines()
+        .skip_while(|line| !line.starts_with(&format!("| {first} |")))
+        .skip(2) // the header and the rule under it
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            line.replace("\\|", "\0")
+                .trim_matches('|')
+                .split('|')
+                .map(|cell| cell.trim().replace('\0', "|"))
+                .collect()
+        })
+        .collect();
+    assert!(!rows.is_empty(), "no table {first}");
+    rows
+}
+
+/// What stands between backquotes.
+fn spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let mut lines = README.lines();
+    let mut blocks = Vec::new();
+    while let Some(line) = lines.next() {
+        if let Some(found) = line.strip_prefix("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            if found == language {
+                blocks.push(block.join("\n") + "\n");
+            }
+        }
+    }
+    assert!(!blocks.is_empty(), "no block of {language}");
+    blocks
+}
+
+/// The README without its fenced blocks.
+fn prose() -> String {
+    README.split("```").step_by(2).collect()
+}
+
+/// The keys of a section of an Asterisk configuration.
+fn section(text: &str, name: &str) -> BTreeSet<(String, String)> {
+    let keys: BTreeSet<_> = text
+        .lines()
+        .skip_while(|line| *line != format!("[{name}]"))
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with(';'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    assert!(!keys.is_empty(), "no [{name}]");
+    keys
+}
+
+fn help(command: &[&str]) -> String {
+    let output = Command::cargo_bin("dialer")
+        .unwrap()
+        .args(command)
+        .arg("--help")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The options that a help text describes.
+fn options(help: &str) -> BTreeSet<&str> {
+    help.lines()
+        .filter(|line| line.trim_start().starts_with('-'))
+        .flat_map(|line| line.split([' ', ',', '.']))
+        .filter(|word| word.starts_with('-') && word.len() > 1)
+        .collect()
+}
+
+/// A command line's options; `-vv` is `-v`.
+fn options_of(command: &str) -> Vec<&str> {
+    command
+        .split_whitespace()
+        .filter(|word| word.starts_with('-') && word.len() > 1 && *word != "--")
+        .map(|word| if word == "-vv" { "-v" } else { word })
+        .collect()
+}
+
+#[test]
+fn every_exit_code_is_named() {
+    let named: BTreeSet<u8> = table("Exit code")
+        .iter()
+        .flat_map(|row| row[0].split(", "))
+        .map(|code| code.parse().unwrap())
+        .collect();
+    let mut codes = BTreeSet::new();
+    for line in include_str!("../src/exit.rs").lines() {
+        if let Some((name, value)) = line
+            .strip_prefix("pub const ")
+            .and_then(|rest| rest.split_once(": u8 = "))
+        {
+            let value: u8 = value.trim_end_matches(';').parse().unwrap();
+            if name == "SIGNAL" {
+                codes.extend([1, 2, 15].map(|signal| value + signal)); // HUP, INT, TERM
+            } else {
+                codes.insert(value);
+            }
+        }
+    }
+    assert_eq!(named, codes);
+}
+
+#[test]
+fn every_column_is_named_in_its_order() {
+    let rows = table("Column");
+    let named: Vec<&str> = rows.iter().flat_map(|row| spans(&row[0])).collect();
+    assert_eq!(named, COLUMNS);
+}
+
+#[test]
+fn every_disposition_is_named_and_is_called_again_as_it_says() {
+    let mut named = Vec::new();
+    for row in table("Disposition") {
+        let disposition: Disposition = spans(&row[0])[0].parse().unwrap();
+        assert_eq!(
+            row[2] == "yes",
+            disposition.retried_by_default(),
+            "{disposition}"
+        );
+        named.push(disposition);
+    }
+    let there: Vec<_> = Disposition::ALL
+        .into_iter()
+        .filter(|disposition| !NOT_YET.contains(disposition))
+        .collect();
+    assert_eq!(named, there);
+    let not_yet = README
+        .split_once("## Not there yet")
+        .unwrap()
+        .1
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let reserved: Vec<Disposition> = spans(not_yet)
+        .iter()
+        .filter_map(|span| span.parse().ok())
+        .collect();
+    assert_eq!(reserved, NOT_YET);
+    for row in table("What you see") {
+        let first = spans(&row[0])[0];
+        if first.chars().all(|c| c.is_ascii_uppercase()) {
+            assert!(first.parse::<Disposition>().is_ok(), "{first}");
+        }
+    }
+}
+
+#[test]
+fn every_option_is_there_and_every_option_there_is_named() {
+    let commands = [
+        ("dialer run", help(&["run"])),
+        ("dialer sim", help(&["sim"])),
+        ("dialer", help(&[])),
+    ];
+    let known: BTreeSet<&str> = commands
+        .iter()
+        .flat_map(|(_, help)| options(help))
+        .collect();
+    let text = prose();
+    let shell = blocks("sh").join("");
+    let mut named = BTreeSet::new();
+    for span in spans(&text).into_iter().chain(shell.lines()) {
+        // `cargo run -- run …` is `dialer run …`.
+        let span = span
+            .split_once(" -- ")
+            .map_or(span.to_owned(), |(_, rest)| format!("dialer {rest}"));
+        if let Some((command, help)) = commands.iter().find(|(name, _)| span.starts_with(name)) {
+            for option in options_of(&span) {
+                assert!(options(help).contains(option), "{command} has no {option}");
+                named.insert(option.to_owned());
+            }
+        } else if span.starts_with('-') {
+            for option in options_of(&span) {
+                assert!(known.contains(option), "there is no {option}");
+                named.insert(option.to_owned());
+            }
+        }
+    }
+    for (command, help) in &commands {
+        let mut lines = help.lines().peekable();
+        while let Some(line) = lines.next() {
+            let of_line = options(line);
+            let described = lines.peek().copied().unwrap_or_default();
+            if of_line.is_empty()
+                || of_line.contains("--help")
+                || line.contains("not supported yet")
+                || described.contains("not supported yet")
+                || described.contains("Possible values")
+            {
+                continue;
+            }
+            assert!(
+                of_line.iter().any(|option| named.contains(*option)),
+                "{command}: {of_line:?} is not named"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_values_of_an_option_are_those_of_the_help() {
+    let help = help(&["run"]);
+    for row in table("Option") {
+        let span = spans(&row[0])[0];
+        let Some((option, values)) = span.split_once(' ').filter(|(_, v)| v.contains('|')) else {
+            continue;
+        };
+        let described: Vec<&str> = help
+            .lines()
+            .skip_while(|line| !line.trim_start().starts_with(option))
+            .take_while(|line| !line.contains("[default"))
+            .filter_map(|line| line.trim_start().strip_prefix("- ")?.split(':').next())
+            .collect();
+        assert_eq!(values.split('|').collect::<Vec<_>>(), described, "{option}");
+    }
+}
+
+#[test]
+fn the_manager_user_may_what_the_tested_one_may() {
+    let readme = blocks("ini")
+        .into_iter()
+        .find(|block| block.contains("[dialer]"))
+        .unwrap();
+    let without_secret = |text: &str| {
+        let mut keys = section(text, "dialer");
+        keys.retain(|(key, _)| key != "secret");
+        keys
+    };
+    let permissions = without_secret(&readme);
+    assert_eq!(
+        permissions,
+        without_secret(include_str!("asterisk/etc/manager.conf"))
+    );
+    for (key, value) in &permissions {
+        if key == "read" || key == "write" {
+            let shown = format!("{key} perm: {value}");
+            assert!(spans(&prose()).contains(&shown.as_str()), "{shown}");
+        }
+    }
+}
+
+/// A block that is no whole campaign stands under the line `<!-- fragment -->` and is tried as an addition to the first.
+#[test]
+fn every_campaign_is_read() {
+    let campaigns = blocks("toml");
+    let fragments = README.matches("<!-- fragment -->\n```toml\n").count();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("campaign.toml");
+    let mut whole = 0;
+    for block in &campaigns {
+        let fragment = README.contains(&format!("<!-- fragment -->\n```toml\n{block}"));
+        let text = if fragment {
+            format!("{}\n{block}", campaigns[0])
+        } else {
+            whole += 1;
+            block.clone()
+        };
+        fs::write(&path, &text).unwrap();
+        if let Err(faults) = config::load(&path, None, true) {
+            panic!("{faults:?}\n{text}");
+        }
+    }
+    assert!(whole > 0);
+    assert_eq!(whole + fragments, campaigns.len());
+}
+
+/// Steps 5 and 6 as they stand there, and the keys that `--json` is said to print.
+#[test]
+fn the_rehearsal_shows_what_it_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("campaign.toml"), &blocks("toml")[0]).unwrap();
+    fs::write(path("contacts.csv"), &blocks("csv")[0]).unwrap();
+    let command = blocks("sh")
+        .join("")
+        .lines()
+        .find(|line| line.starts_with("dialer run") && line.contains("--simulate"))
+        .unwrap()
+        .to_owned();
+    let output = Command::cargo_bin("dialer")
+        .unwrap()
+        .args(command.split_whitespace().skip(1))
+        .arg("--json")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    for promised in [
+        "simulated: nothing is dialed",
+        "results: campaign.results.simulated.csv",
+    ] {
+        assert!(said.contains(promised), "{said}");
+        assert!(spans(&prose()).contains(&promised), "{promised}");
+    }
+    assert!(path("campaign.results.simulated.csv").exists());
+
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&blocks("json")[0]).unwrap();
+    let keys = |value: &serde_json::Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(&printed), keys(&shown));
+    for disposition in keys(&shown["dispositions"]) {
+        assert_eq!(
+            keys(&shown["dispositions"][&disposition]),
+            keys(&printed["dispositions"][&disposition])
+        );
+    }
+}
+
+/// The campaign's user, secret, context, extension and trunk are those that the steps before it set up.
+#[test]
+fn the_steps_fit_together() {
+    let campaign = &blocks("toml")[0];
+    let asterisk = blocks("ini").join("\n");
+    let value = |key: &str| {
+        campaign
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{key} = \"")))
+            .and_then(|rest| rest.split('"').next())
+            .unwrap()
+    };
+    let user = section(&asterisk, value("username"));
+    let secret = &user.iter().find(|(key, _)| key == "secret").unwrap().1;
+    let file = value("secret_file");
+    assert!(
+        blocks("sh")
+            .iter()
+            .any(|block| block.contains(&format!("echo {secret} > {file}")))
+    );
+    assert!(asterisk.contains(&format!(
+        "[{}]\nexten => {},1,",
+        value("context"),
+        value("exten")
+    )));
+    let trunk = value("channel").rsplit('@').next().unwrap();
+    assert!(asterisk.contains(&format!("[{trunk}]\ntype = endpoint\n")));
+}
+
+#[test]
+fn every_file_it_links_to_or_runs_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links = README
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| !link.contains("://"));
+    let shell = blocks("sh").join(" ");
+    let run = shell
+        .split_whitespace()
+        .filter(|word| word.starts_with("examples/"));
+    for path in links.chain(run) {
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
