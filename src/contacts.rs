@@ -7,25 +7,20 @@
 
 mod check;
 mod columns;
+mod scan;
 
-use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use csv::ByteRecord;
-
-use crate::ami::action::{ActionError, check_header, check_variable};
+use crate::ami::action::ActionError;
 use crate::config::{BadRows, Campaign, Fault, Faults};
 use crate::disposition::Disposition;
-use crate::number::Number;
-use columns::{Columns, Piece};
-
-/// The rows of bad lists that are named one by one before the rest are only counted.
-const FAULTS_SHOWN: usize = 100;
-/// What may stand in a dial string from a contact's column, besides letters and digits.
-const DIALABLE: &[u8] = b"+*#._-";
+use crate::number::{Number, NumberError};
+use columns::Columns;
+use scan::{ONE_ROW, Place, Record, STREAM, ScanError, Scanner};
 
 /// Where a row stands in the private copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +38,7 @@ pub struct Contact {
     pub number: Number,
     /// Where to read it again.
     pub at: Position,
-    record: ByteRecord,
+    record: Record,
 }
 
 /// A row that is not called, and why.
@@ -108,6 +103,44 @@ pub enum Unsendable {
     Action(#[from] ActionError),
 }
 
+/// Why a row is not called.
+#[derive(Debug)]
+enum Why {
+    Number(NumberError),
+    Row {
+        why: Unsendable,
+        /// The line on which the row ends, where that is another one.
+        goes_on_to: Option<u64>,
+    },
+}
+
+impl Why {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Number(_) => Disposition::InvalidNumber,
+            Self::Row { .. } => Disposition::Failed,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(error) => error.fmt(f),
+            Self::Row { why, goes_on_to } => {
+                why.fmt(f)?;
+                // What a forgotten quotation mark does: the rows below become part of a field.
+                goes_on_to.map_or(Ok(()), |line| {
+                    write!(
+                        f,
+                        " (the row goes on to line {line}: check its quotation marks)"
+                    )
+                })
+            }
+        }
+    }
+}
+
 /// How many rows there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -125,10 +158,10 @@ pub struct List {
     copy: File,
     columns: Columns,
     summary: Summary,
-    /// Rows whose id was there before, by their place: the number behind the `#`.
-    repeated_ids: HashMap<u64, u32>,
-    /// Rows whose number was there before, by their place: the line of the first.
-    duplicates: HashMap<u64, u64>,
+    /// Rows whose id was there before, by their offset, in order: the number behind the `#`.
+    repeated_ids: Vec<(u64, u32)>,
+    /// Rows whose number was there before, by their offset, in order: the line of the first.
+    duplicates: Vec<(u64, u64)>,
 }
 
 impl List {
@@ -139,13 +172,13 @@ impl List {
     /// `bad_rows = "stop"`, a row cannot be called.
     pub fn open(campaign: &Campaign) -> Result<Self, Faults> {
         let source = &campaign.contacts.file;
-        let copy = copy(campaign).map_err(|error| {
+        let copy = copy(source).map_err(|message| {
             let (line, column) = campaign.contacts.file_at;
             Faults(vec![Fault {
                 file: campaign.path.clone(),
                 line: Some(line),
                 column: Some(column),
-                message: format!("{} cannot be read: {error}", source.display()),
+                message,
             }])
         })?;
         let columns = Columns::bind(campaign, &copy)?;
@@ -153,15 +186,19 @@ impl List {
             copy,
             columns,
             summary: Summary::default(),
-            repeated_ids: HashMap::new(),
-            duplicates: HashMap::new(),
+            repeated_ids: Vec::new(),
+            duplicates: Vec::new(),
         };
         let bad = check::check(&mut list).map_err(|error| {
+            let line = match error {
+                ScanError::Io(_) => None,
+                ScanError::Unclosed { line } => Some(line),
+            };
             Faults(vec![Fault {
                 file: source.clone(),
-                line: None,
+                line,
                 column: None,
-                message: format!("cannot be read: {error}"),
+                message: error.to_string(),
             }])
         })?;
         if campaign.contacts.bad_rows == BadRows::Stop && !bad.is_empty() {
@@ -186,8 +223,9 @@ impl List {
     /// The copy cannot be opened a second time.
     pub fn rows(self: &Arc<Self>) -> io::Result<Rows> {
         Ok(Rows {
-            reader: self.reader(self.columns.body)?,
-            record: ByteRecord::new(),
+            scanner: self.scanner(self.columns.body, STREAM)?,
+            record: Record::default(),
+            scratch: Vec::new(),
             list: Arc::clone(self),
         })
     }
@@ -197,16 +235,16 @@ impl List {
     /// # Errors
     /// The copy cannot be read.
     pub fn reread(&self, at: Position) -> io::Result<Contact> {
-        let mut reader = self.reader(at.offset)?;
-        let mut record = ByteRecord::new();
-        reader.read_byte_record(&mut record)?;
-        match self.entry(&mut record, at) {
-            Some(Entry::Contact(contact)) => Ok(contact),
-            _ => Err(io::Error::other(format!(
-                "the private copy of {} has changed",
-                self.columns.file_name
-            ))),
+        let mut record = Record::default();
+        if let Some(place) = self.scanner(at, ONE_ROW)?.read(&mut record)?
+            && let Entry::Contact(contact) = self.entry(&record, place, &mut Vec::new())
+        {
+            return Ok(contact);
         }
+        Err(io::Error::other(format!(
+            "the private copy of {} has changed",
+            self.columns.file_name
+        )))
     }
 
     /// What the Originate of a contact says on this trunk (its place in the campaign).
@@ -214,181 +252,147 @@ impl List {
     /// # Errors
     /// Why it cannot be sent.
     pub fn render(&self, contact: &Contact, trunk: usize) -> Result<Rendered, Unsendable> {
-        self.render_record(&contact.record, &contact.number, trunk)
-    }
-
-    fn render_record(
-        &self,
-        record: &ByteRecord,
-        number: &Number,
-        trunk: usize,
-    ) -> Result<Rendered, Unsendable> {
-        let columns = &self.columns;
-        let templates = &columns.trunks[trunk];
-        let mut channel = Vec::new();
-        for piece in &templates.channel {
-            let value = columns.value(piece, record, number)?;
-            if let Piece::Column(column) = piece
-                && let Some(char) = undialable(value)
-            {
-                return Err(Unsendable::Undialable {
-                    column: columns.names[*column].clone(),
-                    char,
-                });
-            }
-            channel.extend_from_slice(value);
-        }
-        check_header("Channel", &channel)?;
-        let mut caller_id = None;
-        if let Some(pieces) = &templates.caller_id {
-            let mut text = Vec::new();
-            for piece in pieces {
-                let value = columns.value(piece, record, number)?;
-                match piece {
-                    Piece::Text(_) => text.extend_from_slice(value),
-                    _ => text.extend(value.iter().filter(|&&byte| fits_caller_id(byte))),
-                }
-            }
-            check_header("CallerID", &text)?;
-            caller_id = Some(text);
-        }
-        let mut variables = Vec::with_capacity(columns.variables.len());
-        for (name, pieces) in &columns.variables {
-            let mut text = Vec::new();
-            for piece in pieces {
-                text.extend_from_slice(columns.value(piece, record, number)?);
-            }
-            check_variable(name, &text)?;
-            variables.push((Arc::clone(name), text));
-        }
+        let (columns, row) = (&self.columns, (&contact.record, &contact.number));
+        let (mut channel, mut caller_id) = (Vec::new(), Vec::new());
+        columns.channel(row, trunk, &mut channel)?;
+        let has_caller_id = columns.caller_id(row, trunk, &mut caller_id)?;
+        let variables = columns.variables().enumerate().map(|(place, name)| {
+            let mut value = Vec::new();
+            columns.variable(row, place, &mut value)?;
+            Ok((Arc::clone(name), value))
+        });
         Ok(Rendered {
             channel,
-            caller_id,
-            variables,
+            caller_id: has_caller_id.then_some(caller_id),
+            variables: variables.collect::<Result<_, Unsendable>>()?,
         })
     }
 
-    /// What a record is; `None` for a row of nothing but empty fields, as spreadsheets leave at the end.
-    fn entry(&self, record: &mut ByteRecord, at: Position) -> Option<Entry> {
-        record.trim();
-        if record.iter().all(<[u8]>::is_empty) {
-            return None;
-        }
-        let (id, number) = (self.id(record, at), self.columns.number_field(record));
-        let skipped = |disposition, why: &dyn std::fmt::Display| {
-            Some(Entry::Skipped(Skipped {
-                id: id.clone(),
-                number: String::from_utf8_lossy(number).into_owned(),
-                disposition,
-                line: at.line,
-                why: why.to_string(),
-            }))
+    /// The number of a row that can be called on every trunk. `scratch` is only there to be used again.
+    fn judge(&self, record: &Record, place: Place, scratch: &mut Vec<u8>) -> Result<Number, Why> {
+        let of_row = |why| Why::Row {
+            why,
+            goes_on_to: Some(place.last_line).filter(|&line| line != place.at.line),
         };
         let (found, expected) = (record.len(), self.columns.names.len());
         if found != expected {
-            return skipped(Disposition::Failed, &Unsendable::Fields { found, expected });
+            return Err(of_row(Unsendable::Fields { found, expected }));
         }
-        let number = match Number::clean(&String::from_utf8_lossy(number)) {
-            Ok(number) => number,
-            Err(error) => return skipped(Disposition::InvalidNumber, &error),
+        let number = String::from_utf8_lossy(self.columns.number_field(record));
+        let number = Number::clean(&number).map_err(Why::Number)?;
+        self.check_templates((record, &number), scratch)
+            .map_err(of_row)?;
+        Ok(number)
+    }
+
+    /// Whether every template has a value that can be sent.
+    fn check_templates(
+        &self,
+        row: (&Record, &Number),
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Unsendable> {
+        for trunk in 0..self.columns.trunks() {
+            scratch.clear();
+            self.columns.channel(row, trunk, scratch)?;
+            scratch.clear();
+            self.columns.caller_id(row, trunk, scratch)?;
+        }
+        for variable in 0..self.columns.variables().len() {
+            scratch.clear();
+            self.columns.variable(row, variable, scratch)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, record: &Record, place: Place, scratch: &mut Vec<u8>) -> Entry {
+        let at = place.at;
+        let id = self.id(record, at);
+        let skipped = |id, disposition, why| {
+            let number = String::from_utf8_lossy(self.columns.number_field(record));
+            Entry::Skipped(Skipped {
+                id,
+                number: number.into_owned(),
+                disposition,
+                line: at.line,
+                why,
+            })
         };
-        for trunk in 0..self.columns.trunks.len() {
-            if let Err(error) = self.render_record(record, &number, trunk) {
-                return skipped(Disposition::Failed, &error);
-            }
-        }
-        if let Some(first) = self.duplicates.get(&at.offset) {
+        let number = match self.judge(record, place, scratch) {
+            Ok(number) => number,
+            Err(why) => return skipped(id, why.disposition(), why.to_string()),
+        };
+        if let Some(first) = noted(&self.duplicates, at) {
             let why = format!("the number stands on line {first} already");
-            return skipped(Disposition::Duplicate, &why);
+            return skipped(id, Disposition::Duplicate, why);
         }
-        Some(Entry::Contact(Contact {
+        Entry::Contact(Contact {
             record: record.clone(),
             id,
             number,
             at,
-        }))
+        })
     }
 
     /// The id of a row: the column's, or the number as given, or the line; with `#2` and so on where it repeats.
-    fn id(&self, record: &ByteRecord, at: Position) -> String {
+    fn id(&self, record: &Record, at: Position) -> String {
         let id = self.columns.own_id(record, at);
-        match self.repeated_ids.get(&at.offset) {
+        match noted(&self.repeated_ids, at) {
             Some(repetition) => format!("{id}#{repetition}"),
-            None => id,
+            None => id.into_owned(),
         }
     }
 
-    fn reader(&self, offset: u64) -> io::Result<csv::Reader<At>> {
+    fn scanner(&self, from: Position, buffer: usize) -> io::Result<Scanner> {
         let file = self.copy.try_clone()?;
-        Ok(self.columns.format().from_reader(At { file, offset }))
+        Ok(Scanner::new(file, from, self.columns.delimiter, buffer))
     }
+}
+
+/// What is noted of the row at a place.
+fn noted<T: Copy>(notes: &[(u64, T)], at: Position) -> Option<T> {
+    let place = notes.binary_search_by_key(&at.offset, |&(offset, _)| offset);
+    place.ok().map(|place| notes[place].1)
 }
 
 /// The rows of a list, in order.
 #[derive(Debug)]
 pub struct Rows {
     list: Arc<List>,
-    reader: csv::Reader<At>,
-    record: ByteRecord,
+    scanner: Scanner,
+    record: Record,
+    scratch: Vec<u8>,
 }
 
 impl Iterator for Rows {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match self.reader.read_byte_record(&mut self.record) {
-                Ok(false) => return None,
-                Err(error) => return Some(Err(error.into())),
-                Ok(true) => {}
-            }
-            let entry = self
-                .list
-                .columns
-                .position_of(&self.record)
-                .and_then(|at| self.list.entry(&mut self.record, at));
-            if let Some(entry) = entry {
-                return Some(Ok(entry));
-            }
-        }
+        let place = match self.scanner.read(&mut self.record) {
+            Ok(place) => place?,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let entry = self.list.entry(&self.record, place, &mut self.scratch);
+        Some(Ok(entry))
     }
 }
 
-/// Reads a shared file from a place of its own.
-#[derive(Debug)]
-struct At {
-    file: File,
-    offset: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
-}
-
-fn copy(campaign: &Campaign) -> io::Result<File> {
-    let mut source = File::open(&campaign.contacts.file)?;
-    let mut copy = tempfile::tempfile()?;
-    io::copy(&mut source, &mut copy)?;
-    copy.seek(SeekFrom::Start(0))?;
+/// A private copy of the list, or what went wrong.
+fn copy(list: &Path) -> Result<File, String> {
+    let unreadable = |error| format!("{} cannot be read: {error}", list.display());
+    let mut source = File::open(list).map_err(unreadable)?;
+    let folder = std::env::temp_dir();
+    let mut copy = tempfile::tempfile().map_err(|error| {
+        format!(
+            "no copy of the list can be made in {}: {error}",
+            folder.display()
+        )
+    })?;
+    io::copy(&mut source, &mut copy).map_err(|error| {
+        format!(
+            "{} cannot be copied to {}: {error}",
+            list.display(),
+            folder.display()
+        )
+    })?;
     Ok(copy)
-}
-
-/// The first character of a value that has no place in a dial string: `&` would dial a second channel, `/` and `@`
-/// another trunk, `,` and `(` would set options.
-fn undialable(value: &[u8]) -> Option<char> {
-    let bad = |char: char| {
-        !char.is_ascii_alphanumeric() && !DIALABLE.iter().any(|&byte| char == char::from(byte))
-    };
-    String::from_utf8_lossy(value)
-        .chars()
-        .find(|&char| bad(char))
-}
-
-/// Whether a byte of a contact's value may stand in a caller id, where `"` and `<` have a meaning.
-fn fits_caller_id(byte: u8) -> bool {
-    !byte.is_ascii_control() && !matches!(byte, b'"' | b'<' | b'>' | b',')
 }

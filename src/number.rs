@@ -21,6 +21,11 @@ pub enum NumberError {
         "not a number any more: a spreadsheet rounded it (format the column as text there, and export it again)"
     )]
     Rounded,
+    /// A spreadsheet or a program took the number for a quantity and gave it decimals.
+    #[error(
+        "not a number any more: it ends in decimals (format the column as text, and export it again)"
+    )]
+    Decimals,
     /// Letters, or signs that no number has.
     #[error("not a number")]
     NotANumber,
@@ -44,6 +49,9 @@ impl Number {
         if was_rounded(field) {
             return Err(NumberError::Rounded);
         }
+        if has_decimals(field) {
+            return Err(NumberError::Decimals);
+        }
         let mut cleaned = String::with_capacity(field.len());
         for char in field.chars() {
             match char {
@@ -51,6 +59,8 @@ impl Number {
                 '+' if cleaned.is_empty() => cleaned.push(char),
                 // An en dash and a non-breaking hyphen are what word processors make of a hyphen.
                 '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2013}' => {}
+                // Two lines in one field are two numbers.
+                '\r' | '\n' => return Err(NumberError::NotANumber),
                 char if char.is_whitespace() || is_invisible(char) => {}
                 _ => return Err(NumberError::NotANumber),
             }
@@ -74,6 +84,15 @@ fn was_rounded(field: &str) -> bool {
     all_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
         && mantissa.split(['.', ',']).all(all_digits)
         && mantissa.split(['.', ',']).count() <= 2
+}
+
+/// `59829000000.0`: what some programs make of 59829000000. Without the point it would be somebody else's number.
+fn has_decimals(field: &str) -> bool {
+    let Some((whole, "0" | "00")) = field.split_once(['.', ',']) else {
+        return false;
+    };
+    let whole = whole.strip_prefix('+').unwrap_or(whole);
+    whole.len() > 4 && whole.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Zero-width characters and directional marks, which come along when a number is copied from a page or a chat.
@@ -127,6 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn decimals_do_not_become_digits_of_somebody_elses_number() {
+        for field in ["59829000000.0", "+59829000000.00", "'099123456,0"] {
+            assert_eq!(Number::clean(field), Err(NumberError::Decimals), "{field}");
+        }
+        for (field, number) in [
+            ("099.123.00", "09912300"),
+            ("02.900.00.00", "029000000"),
+            ("0800.0", "08000"),
+        ] {
+            assert_eq!(Number::clean(field).as_deref(), Ok(number), "{field}");
+        }
+    }
+
+    #[test]
     fn nothing_that_could_mean_more_than_a_number_is_one() {
         for field in [
             "ask",
@@ -140,7 +173,8 @@ mod tests {
             "--",
             "E5",
             "١٢٣",
-            "100\n200x",
+            "099 123 456\n099 654 321",
+            "100\r200",
             "=1+1",
         ] {
             assert_eq!(

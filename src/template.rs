@@ -18,13 +18,31 @@ pub enum Piece {
 pub enum TemplateError {
     /// A `{` without its `}`.
     #[error("`{{` is never closed: write {{column}}, or {{{{ for a brace")]
-    Unclosed,
+    Unclosed {
+        /// Where it stands, in bytes.
+        at: usize,
+    },
     /// A `}` without its `{`.
     #[error("`}}` was never opened: write }}}} for a brace")]
-    Unopened,
+    Unopened {
+        /// Where it stands, in bytes.
+        at: usize,
+    },
     /// `{}`
     #[error("`{{}}` names no column")]
-    Nameless,
+    Nameless {
+        /// Where it stands, in bytes.
+        at: usize,
+    },
+}
+
+impl TemplateError {
+    /// Where the brace stands, in bytes from the beginning of the text.
+    pub fn at(&self) -> usize {
+        match *self {
+            Self::Unclosed { at } | Self::Unopened { at } | Self::Nameless { at } => at,
+        }
+    }
 }
 
 impl Template {
@@ -40,19 +58,22 @@ impl Template {
             literal.push_str(&rest[..place]);
             let brace = &rest[place..=place];
             let after = &rest[place + 1..];
+            let at = text.len() - rest.len() + place;
             if let Some(doubled) = after.strip_prefix(brace) {
                 literal.push_str(brace);
                 rest = doubled;
             } else if brace == "}" {
-                return Err(TemplateError::Unopened);
+                return Err(TemplateError::Unopened { at });
             } else {
-                let (name, after) = after.split_once('}').ok_or(TemplateError::Unclosed)?;
+                let (name, after) = after
+                    .split_once('}')
+                    .ok_or(TemplateError::Unclosed { at })?;
                 let name = name.trim();
                 if name.contains('{') {
-                    return Err(TemplateError::Unclosed);
+                    return Err(TemplateError::Unclosed { at });
                 }
                 if name.is_empty() {
-                    return Err(TemplateError::Nameless);
+                    return Err(TemplateError::Nameless { at });
                 }
                 if !literal.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut literal)));
@@ -71,6 +92,17 @@ impl Template {
     /// The pieces in their order.
     pub fn pieces(&self) -> &[Piece] {
         &self.0
+    }
+
+    /// What stands there whatever the list holds.
+    pub fn text(&self) -> String {
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.as_str(),
+                Piece::Column(_) => "",
+            })
+            .collect()
     }
 
     /// Whether any column is named.
@@ -110,9 +142,16 @@ mod tests {
 
     #[test]
     fn a_brace_that_is_alone_is_an_error() {
-        assert_eq!(Template::parse("a{b"), Err(TemplateError::Unclosed));
-        assert_eq!(Template::parse("a{b{c}"), Err(TemplateError::Unclosed));
-        assert_eq!(Template::parse("a}b"), Err(TemplateError::Unopened));
-        assert_eq!(Template::parse("a{ }b"), Err(TemplateError::Nameless));
+        use TemplateError::{Nameless, Unclosed, Unopened};
+        for (text, error) in [
+            ("a{b", Unclosed { at: 1 }),
+            ("a{b{c}", Unclosed { at: 1 }),
+            ("{{é{b", Unclosed { at: 4 }),
+            ("a}b", Unopened { at: 1 }),
+            ("{a}}", Unopened { at: 3 }),
+            ("a{ }b", Nameless { at: 1 }),
+        ] {
+            assert_eq!(Template::parse(text), Err(error), "{text}");
+        }
     }
 }

@@ -174,9 +174,16 @@ fn the_secret_comes_from_one_place_and_is_shown_nowhere() {
         "a rehearsal needs none"
     );
 
+    let two_lines = load_with(&without, Some("one\ntwo"), false).unwrap_err();
+    assert!(
+        two_lines.0[0]
+            .message
+            .starts_with("the secret in the environment must be one line")
+    );
+
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("campaign.toml");
-    fs::write(folder.path().join("ami.secret"), "from file\r\n").unwrap();
+    fs::write(folder.path().join("ami.secret"), "\u{feff}from file\r\n").unwrap();
     fs::write(
         &path,
         with("secret = \"word\"", "secret_file = \"ami.secret\""),
@@ -249,6 +256,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("[ami]\n", "name = 1\n[ami]\n", "1:8 `name` must be a string, such as `name = \"storm-warning\"`, not integer"),
     ("[ami]\n", "results = \"x-%!.csv\"\n[ami]\n", "1:11 `results` is no pattern for a date"),
     ("[ami]\n", "results = \"out/\"\n[ami]\n", "1:11 `results` must name a file"),
+    ("[ami]\n", "results = \"\"\n[ami]\n", "1:11 `results` must name a file"),
+    ("[ami]\n", "results = \"out/.\"\n[ami]\n", "1:11 `results` must name a file"),
+    ("[ami]\n", "results = \"..\"\n[ami]\n", "1:11 `results` must name a file"),
+    ("[ami]\n", "results = \"a\\u0000b\"\n[ami]\n", "1:11 `results` must name a file"),
+    ("[ami]\n", "results = \"contacts.csv\"\n[ami]\n", "1:11 `results` is a file that this campaign reads"),
+    ("[ami]\n", "results = \"campaign.toml\"\n[ami]\n", "1:11 `results` is a file that this campaign reads"),
+    ("[ami]\n", "\u{feff}nmae = 1\n[ami]\n", "1:1 unknown key `nmae`"),
+    ("[ami]\n", "[ami]\nusername = \"x\"\n", "3:1 `username` stands above already"),
+    ("[ami]\n", "[ami]\nhost = \"\"\n", "2:8 `host` must be a name or an address alone"),
+    ("[ami]\n", "[ami]\nhost = \"pbx:5038\"\n", "2:8 `host` must be a name or an address alone"),
+    ("[ami]\n", "[ami]\nhost = \"tcp://pbx\"\n", "2:8 `host` must be a name or an address alone"),
     ("[ami]\n", "[amii]\n[ami]\n", "1:2 unknown table [amii]; did you mean `ami`?"),
     ("[ami]\n", "[ami]\nport = 70000\n", "2:8 `port` must be a whole number from 1 to 65535"),
     ("[ami]\n", "[ami]\nport = \"5038\"\n", "2:8 `port` must be a whole number from 1 to 65535"),
@@ -273,6 +291,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("file = \"contacts.csv\"", "file = \"contacts.csv\"\nkeep = [\"name\"]", "6:8 `keep` is not supported yet"),
     ("file = \"contacts.csv\"", "file = \"contacts.csv\"\ntimezone = \"tz\"", "6:12 `timezone` is not supported yet"),
     ("file = \"contacts.csv\"", "file = \"contacts.csv\"\nregion = \"UY\"", "6:10 `region` is not supported yet"),
+    ("file = \"contacts.csv\"", "file = \"contacts.csv\"\nnumber = \"\"", "6:10 `number` names no column"),
+    ("file = \"contacts.csv\"", "file = \"contacts.csv\"\nid = \" \"", "6:6 `id` names no column"),
+    ("context = \"notify\"\nexten = \"s\"\n", "application = \"Playback\"\npriority = 2\n", "8:12 `priority` has a meaning with `exten` only"),
+    ("exten = \"s\"", "exten = \"s\"\ndata = \"storm\"", "9:8 `data` has a meaning with `application` only"),
+    ("exten = \"s\"", "exten = \"s\"\nring_timeout = \"25d\"", "9:16 `ring_timeout` must be at most 1d"),
+    ("exten = \"s\"", "exten = \"s\"\ncall_timeout = \"999999999d\"", "9:16 `call_timeout` must be at most 1d"),
     ("context = \"notify\"\nexten = \"s\"\n", "", "6:1 `context` is missing in [call]"),
     ("exten = \"s\"\n", "", "6:1 `exten` is missing in [call]"),
     ("exten = \"s\"", "exten = \"s\"\napplication = \"Playback\"", "9:15 `application` stands beside `context` or `exten`"),
@@ -281,18 +305,27 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("exten = \"s\"", "exten = \"s\"\nring_timeout = \"0s\"", "9:16 `ring_timeout` must be at least 1s"),
     ("exten = \"s\"", "exten = \"s\"\nring_timeout = \"half a minute\"", "9:16 `ring_timeout` must be a duration"),
     ("exten = \"s\"", "exten = \"s\"\nmin_talk = \"5s\"", "9:12 `min_talk` is not supported yet"),
-    ("exten = \"s\"", "exten = \"s\"\ncaller_id = \"{name\"", "9:13 `caller_id`: `{` is never closed"),
+    ("exten = \"s\"", "exten = \"s\"\ncaller_id = \"{name\"", "9:14 `caller_id`: `{` is never closed"),
     ("exten = \"s\"", "exten = \"s\"\ncaller_id = \"a\\nb\"", "9:13 `caller_id` holds a line break"),
     ("exten = \"s\"", "exten = \"s\"\n[call.variables]\nCALLID = \"1\"", "10:1 CALLID is the dialer's own variable"),
     ("exten = \"s\"", "exten = \"s\"\n[call.variables]\n\"GLOBAL(x)\" = \"1\"", "10:1 \"GLOBAL(x)\" cannot be a channel variable"),
     ("exten = \"s\"", "exten = \"s\"\n[call.variables]\nX = 1", "10:5 `X` must be a string"),
-    ("exten = \"s\"", "exten = \"s\"\n[call.variables]\nX = \"}\"", "10:5 `X`: `}` was never opened"),
+    ("exten = \"s\"", "exten = \"s\"\n[call.variables]\nX = \"}\"", "10:6 `X`: `}` was never opened"),
     ("[[trunk]]\n", "[trunk]\n", "9:1 a trunk is written as [[trunk]]"),
     ("name = \"carrier\"\n", "", "9:1 `name` is missing in [[trunk]]"),
     ("channel = \"PJSIP/{number}@carrier\"\n", "", "9:1 `channel` is missing in [[trunk]]"),
     ("PJSIP/{number}@carrier", "{number}@carrier", "11:11 `channel` must begin with a technology"),
     ("PJSIP/{number}@carrier", "PJSIP/100@carrier", "11:11 `channel` calls everyone at the same address"),
-    ("PJSIP/{number}@carrier", "Local/{number}@out", "11:11 a Local channel needs /n at its end"),
+    ("PJSIP/{number}@carrier", "Local/{number}@out", "11:11 a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `Local/{number}@out/n`"),
+    ("PJSIP/{number}@carrier", "Local/{number}@out/j", "11:11 a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `Local/{number}@out/jn`"),
+    ("PJSIP/{number}@carrier", "Local/x@out/{number}", "11:11 a Local channel needs the option n"),
+    ("PJSIP/{number}@carrier", " PJSIP/{number}", "11:11 `channel` must begin with a technology"),
+    ("PJSIP/{number}@carrier", "PJSIP/é{number@carrier", "11:19 `channel`: `{` is never closed"),
+    ("\"PJSIP/{number}@carrier\"", "\"PJSIP/\\u007Bnumber@carrier\"", "11:11 `channel`: `{` is never closed"),
+    ("name = \"carrier\"", "name = \"carrier\"\nports = \"10\"", "11:9 `ports` must be a whole number from 1 to 65535, without quotation marks"),
+    ("name = \"carrier\"", "name = \"carrier\"\ncalls_per_second = \"2\"", "11:20 `calls_per_second` must be a number of calls from 0.001 to 10000, without quotation marks"),
+    ("name = \"carrier\"", "name = \"carrier\"\ncalls_per_second = 1e-300", "11:20 `calls_per_second` must be a number of calls from 0.001 to 10000"),
+    ("name = \"carrier\"", "name = \"carrier\"\nPorts = 5", "11:1 unknown key `Ports` in [[trunk]]; did you mean `ports`?"),
     ("name = \"carrier\"", "name = \"carrier\"\nports = 0", "11:9 `ports` must be a whole number from 1 to 65535"),
     ("name = \"carrier\"", "name = \"carrier\"\ncalls_per_second = 0", "11:20 `calls_per_second` must be a number of calls from 0.001 to 10000"),
     ("name = \"carrier\"", "name = \"carrier\"\ncalls_per_second = inf", "11:20 `calls_per_second` must be a number of calls from 0.001 to 10000"),
@@ -325,12 +358,103 @@ fn each_fault_has_its_place_and_says_what_to_write() {
 }
 
 #[test]
+fn what_asterisk_would_cut_or_ignore_is_told_before_the_list_is_blamed() {
+    let told = |line: &str, by: String| faults(&with(line, &by)).join("\n");
+    let variables = |lines: String| {
+        told(
+            "exten = \"s\"",
+            format!("exten = \"s\"\n[call.variables]\n{lines}"),
+        )
+    };
+    let many = |count: usize| {
+        (0..count)
+            .map(|place| format!("X{place} = \"\"\n"))
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    assert_eq!(
+        variables(many(113)),
+        "9:1 [call.variables] holds 113 variables: Asterisk takes 112 of a call at most"
+    );
+    assert!(
+        load(&with(
+            "exten = \"s\"",
+            &format!("exten = \"s\"\n[call.variables]\n{}", many(112))
+        ))
+        .is_ok()
+    );
+    assert_eq!(
+        variables(format!("X = \"{}{{number}}\"", ",".repeat(600))),
+        "10:5 `X`: Variable X takes 1212 bytes, and Asterisk reads 1022 at most"
+    );
+    assert_eq!(
+        told(
+            "PJSIP/{number}@carrier",
+            format!("PJSIP/{{number}}@{}", "x".repeat(255))
+        ),
+        "11:11 `channel`: Channel takes 262 bytes, and Asterisk reads 255 at most"
+    );
+    assert_eq!(
+        told(
+            "exten = \"s\"",
+            format!("exten = \"s\"\ncaller_id = \"{}\"", "x".repeat(256))
+        ),
+        "9:13 `caller_id`: CallerID takes 256 bytes, and Asterisk reads 255 at most"
+    );
+    assert_eq!(
+        told("exten = \"s\"", format!("exten = \"{}\"", "1".repeat(1016))),
+        "8:9 `exten` takes 1023 bytes, and Asterisk reads 1022 at most"
+    );
+    // The names of columns are not sent.
+    let columns = format!(
+        "exten = \"s\"\n[call.variables]\nX = \"{{{}}}\"",
+        "x".repeat(2000)
+    );
+    assert!(load(&with("exten = \"s\"", &columns)).is_ok());
+}
+
+#[test]
+fn each_mistake_is_one_fault() {
+    assert_eq!(
+        faults(
+            "ami = 5\ncontacts = []\n[call]\ncontext = 1\nexten = \"s\"\n[[trunk]]\nname = \"t\"\nchannel = \"PJSIP/{number}\"\n"
+        ),
+        [
+            "1:7 `ami` must be a table (write [ami] on a line of its own), not integer",
+            "2:12 `contacts` must be a table (write [contacts] on a line of its own), not array",
+            "4:11 `context` must be a string, such as `context = \"notify\"`, not integer",
+        ]
+    );
+}
+
+#[test]
+fn a_name_with_a_percent_sign_is_no_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("100%.toml");
+    fs::write(&path, LEAST).unwrap();
+    let campaign = config::load(&path, None, false).unwrap();
+    assert_eq!(campaign.name, "100%");
+    assert_eq!(
+        campaign.results,
+        Results::File(folder.path().join("100%%.results.csv"))
+    );
+}
+
+#[test]
 fn a_second_trunk_is_not_there_yet() {
     let second = "[[trunk]]\nname = \"b\"\nchannel = \"PJSIP/{number}@b\"\n";
     let told = faults(&format!("{LEAST}{second}"));
     assert!(
         told[0].starts_with("12:1 `more than one [[trunk]]` is not supported yet"),
         "{told:?}"
+    );
+    let told = faults(&format!(
+        "{LEAST}{}",
+        second.replace("\"b\"", "\"carrier\"")
+    ));
+    assert_eq!(
+        told[1],
+        "13:8 a trunk named \"carrier\" stands above already"
     );
 }
 

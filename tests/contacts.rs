@@ -155,6 +155,13 @@ fn a_number_that_stands_twice_is_called_for_its_first_row() {
 }
 
 #[test]
+fn a_row_that_cannot_be_called_takes_its_number_from_nobody() {
+    let list = Setup::new().list("id,number\na,1,too many\nb,1\nc,1\n");
+    assert_eq!(called(&list), pairs(&[("b", "1")]));
+    assert_eq!(skipped(&list)[1].why, "the number stands on line 3 already");
+}
+
+#[test]
 fn bad_rows_are_told_by_line_and_the_others_are_called() {
     let setup = Setup {
         call: "[call.variables]\nMESSAGE = \"{message}\"",
@@ -270,7 +277,10 @@ fn no_column_can_turn_a_dial_string_into_another_one() {
 
 #[test]
 fn a_contact_can_be_read_again_by_its_place() {
-    let list = Setup::new().list("\u{feff}id,number\r\n\"a\nb\",1\r\n\r\nx,2\r\nx,3\r\n");
+    // A second byte order mark is a part of the id: nothing but the beginning of the file is special.
+    let list =
+        Setup::new().list("\u{feff}id,number\r\n\"a\nb\",1\r\n\r\nx,2\r\nx,3\r\n\u{feff}y,4\r\n");
+    assert_eq!(contacts(&list).len(), 4);
     for contact in contacts(&list) {
         let again = list.reread(contact.at).unwrap();
         assert_eq!((&again.id, &again.number), (&contact.id, &contact.number));
@@ -307,11 +317,109 @@ fn everything_that_is_wrong_with_a_header_is_told_at_once() {
         setup.faults(""),
         ["list.csv:1 is empty: its first line must name the columns"]
     );
-    let told = setup.faults("id;phone;trunk\n");
-    assert!(
-        told[0].contains("is delimiter = \";\" missing in [contacts]?"),
-        "{told:?}"
+}
+
+#[test]
+fn a_file_that_is_no_list_is_told_once_and_what_to_do() {
+    let utf16: Vec<u8> = "\u{feff}id,number\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let cases: [(&[u8], &str); 5] = [
+        (
+            b"id;number\na;1\n",
+            "list.csv:1 has one column only, `id;number`: write `delimiter = \";\"` in [contacts]",
+        ),
+        (
+            b"id\tnumber\na\t1\n",
+            "list.csv:1 has one column only, `id\tnumber`: write `delimiter = \"\\t\"` in [contacts]",
+        ),
+        (
+            b"sep=,\nid,number\n",
+            "list.csv:1 the first line, `sep=`, is for a spreadsheet alone: delete it",
+        ),
+        (&utf16, "list.csv:1 is UTF-16: save it as \"CSV UTF-8\""),
+        (
+            b"\"id,number\na,1\n",
+            "list.csv:1 a quotation mark (\") is opened in the row on line 1 and never closed",
+        ),
+    ];
+    for (list, fault) in cases {
+        assert_eq!(Setup::new().faults(list), [fault]);
+    }
+}
+
+#[test]
+fn a_row_is_named_by_the_line_that_an_editor_shows() {
+    // `ask` is on each of these lines.
+    for (list, lines) in [
+        ("number\nask\n1\nask", [2, 4]),
+        ("number\r\nask\r\n1\r\nask\r\n", [2, 4]),
+        ("number\rask\r1\rask\r", [2, 4]),
+        ("\n\nnumber\n\nask\n\n\nask\n", [5, 8]),
+        ("\r\nnumber\r\n\r\nask\r\n,\r\n\r\nask\r\n", [4, 7]),
+        (
+            "\u{feff}number,\"x\r\ny\"\r\nask,\r\n1,\"\n\r\"\r\nask,",
+            [3, 7],
+        ),
+    ] {
+        let without = Setup {
+            contacts: "",
+            ..Setup::new()
+        };
+        let skipped = skipped(&without.list(list));
+        let told: Vec<u64> = skipped
+            .iter()
+            .filter(|row| row.number == "ask")
+            .map(|row| row.line)
+            .collect();
+        assert_eq!(told, lines, "{list:?}");
+    }
+    let list = Setup::new().list("id,number\r\n,1\r\n\r\n,2\r\n");
+    assert_eq!(called(&list), pairs(&[("line 2", "1"), ("line 4", "2")]));
+}
+
+#[test]
+fn nobody_disappears_behind_an_open_quotation_mark() {
+    for list in [
+        "id,number,name\na,1,\"Ann\nb,2,Bob\nc,3,Cem\n",
+        "id,number,name\na,1,\"Ann",
+        "id,number,name\na,1,\"Ann\"\"",
+        "id,number,name\na,1,\"\n",
+    ] {
+        assert_eq!(
+            Setup::new().faults(list),
+            ["list.csv:2 a quotation mark (\") is opened in the row on line 2 and never closed"],
+            "{list:?}"
+        );
+    }
+    let closed_later = "id,number,name\na,1,\"Ann\nb,2,Bob\nc,3,\"Cem\",x\nd,4,Dan\n";
+    let list = Setup::new().list(closed_later);
+    assert_eq!(
+        skipped(&list)[0].why,
+        "4 fields, where the header has 3 (the row goes on to line 4: check its quotation marks)"
     );
+    assert_eq!(called(&list), pairs(&[("d", "4")]));
+}
+
+#[test]
+fn rows_that_repeat_both_id_and_number_are_told_apart_in_every_pass() {
+    let rows: Vec<String> = (0..400)
+        .map(|row| format!("x{},{}\n", row % 100, row % 150))
+        .collect();
+    let list = Setup::new().list(format!("id,number\n{}", rows.concat()));
+    let (contacts, skipped) = (contacts(&list), skipped(&list));
+    let ids: std::collections::HashSet<&str> = contacts
+        .iter()
+        .map(|contact| contact.id.as_str())
+        .chain(skipped.iter().map(|row| row.id.as_str()))
+        .collect();
+    assert_eq!((contacts.len(), skipped.len(), ids.len()), (150, 250, 400));
+    assert_eq!((skipped[0].id.as_str(), skipped[0].line), ("x50#2", 152));
+    assert_eq!(skipped[0].why, "the number stands on line 2 already");
+    for contact in &contacts {
+        assert_eq!(list.reread(contact.at).unwrap().id, contact.id);
+    }
 }
 
 #[test]

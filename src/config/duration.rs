@@ -33,6 +33,17 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
+/// Writes a duration as an operator would, in the largest unit that takes it whole.
+pub(super) fn show(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let (unit, factor) = UNITS
+        .into_iter()
+        .rev()
+        .find(|&(_, factor)| millis.is_multiple_of(u128::from(factor)))
+        .unwrap_or(UNITS[0]);
+    format!("{}{unit}", millis / u128::from(factor))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +71,13 @@ mod tests {
             "99999999999999999999s",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_shown_as_it_can_be_written() {
+        for text in ["100ms", "1s", "90s", "5m", "25h", "366d"] {
+            assert_eq!(show(parse(text).unwrap()), text);
         }
     }
 }

@@ -8,16 +8,23 @@ use jiff::Zoned;
 use toml::de::DeTable;
 
 use super::reader::{Reader, Section, Text};
+use super::trunk::trunks;
 use super::{
     Ami, BadRows, Call, Campaign, Contacts, Fault, Faults, Field, Results, Retry, Secret, Simulate,
-    Target, Trunk,
+    Target,
 };
+use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 use crate::ami::login::Auth;
 use crate::ami::tls::TlsOptions;
-use crate::template::Piece;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+/// The longest call: Asterisk counts its milliseconds in 32 bits, and what is over 24 days would ring for ever.
+const DAY: Duration = Duration::from_secs(86_400);
+/// The longest wait.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// Channel variables of a call. The other headers of its Originate need some room.
+const MAX_VARIABLES: usize = MAX_HEADERS - 16;
 /// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
 const SIMULATED_SECRET: &str = "simulated";
 
@@ -42,7 +49,16 @@ pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<C
     let (document, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start);
-        reader.fault(at, error.message().to_owned());
+        let message = match (
+            error.message(),
+            error.span().and_then(|span| text.get(span)),
+        ) {
+            ("duplicate key", Some(key)) => {
+                format!("`{key}` stands above already: leave one of them out")
+            }
+            (message, _) => message.to_owned(),
+        };
+        reader.fault(at, message);
     }
     let loader = Loader {
         path,
@@ -84,6 +100,15 @@ impl Loader<'_> {
         for table in ["window", "suppress", "capture"] {
             top.not_yet(table);
         }
+        if let (Some(Results::File(results)), Some(contacts)) = (&results, &contacts)
+            && let Some(value) = top.value("results")
+            && (*results == contacts.file || results == self.path)
+        {
+            top.fault(
+                value.span().start,
+                "`results` is a file that this campaign reads: name another one",
+            );
+        }
         top.finish();
         Some(Campaign {
             path: self.path.to_owned(),
@@ -105,19 +130,21 @@ impl Loader<'_> {
         };
         let name = text.text.trim();
         let fits = !name.is_empty()
+            && name.len() <= 200
             && !name.starts_with('.')
-            && !name.contains(['/', '\\', '%', '\r', '\n', '\0']);
+            && !name.contains(['/', '\\'])
+            && !name.contains(char::is_control);
         if !fits {
-            top.fault(text.at, "`name` becomes part of a file name: it must not be empty, begin with a dot or hold / \\ % or a line break");
+            top.fault(text.at, "`name` becomes part of a file name: it must not be empty, long, begin with a dot or hold / \\ or a line break");
         }
         fits.then(|| name.to_owned())
     }
 
     fn results(&self, top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
         let Some(text) = top.text("results", "results = \"storm-%Y-%m-%d.csv\"") else {
-            return Some(Results::File(
-                self.folder.join(format!("{}.results.csv", name?)),
-            ));
+            // It is a pattern, too.
+            let file = format!("{}.results.csv", name?.replace('%', "%%"));
+            return Some(Results::File(self.folder.join(file)));
         };
         if text.text == "-" {
             return Some(Results::Stdout);
@@ -126,7 +153,7 @@ impl Loader<'_> {
         let Some(file) = path
             .file_name()
             .and_then(|file| file.to_str())
-            .filter(|_| !text.text.ends_with('/'))
+            .filter(|_| names_a_file(text.text))
         else {
             top.fault(
                 text.at,
@@ -147,19 +174,25 @@ impl Loader<'_> {
     }
 
     fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
-        let host = section.line("host", "host = \"127.0.0.1\"");
+        let host = section.text("host", "host = \"127.0.0.1\"");
+        if let Some(host) = host.filter(|host| !is_host(host.text)) {
+            section.fault(
+                host.at,
+                "`host` must be a name or an address alone: write `host = \"127.0.0.1\"`, and the port as `port = 5038`",
+            );
+        }
         let port = section.integer("port", 1..=u64::from(u16::MAX));
         let username = section
             .required("username", "username = \"dialer\"")
-            .filter(|text| section.one_line(*text, "username"));
+            .filter(|text| section.fits_line(*text, "username"));
         let secret = self.secret(section);
         let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
         let tls = self.tls(section);
-        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10);
-        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO);
+        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
+        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
         section.finish();
         Some(Ami {
-            host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+            host: host.map_or("127.0.0.1", |host| host.text).to_owned(),
             port: port
                 .and_then(|port| u16::try_from(port).ok())
                 .unwrap_or(if tls.is_some() { 5039 } else { 5038 }),
@@ -203,7 +236,11 @@ impl Loader<'_> {
         let given = match (inline, file) {
             (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
             (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
-                Ok(text) => Some((text.trim_end_matches(['\r', '\n']).to_owned(), file.at)),
+                Ok(text) => {
+                    // Some editors begin a file with a byte order mark.
+                    let secret = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                    Some((secret.trim_end_matches(['\r', '\n']).to_owned(), file.at))
+                }
                 Err(_) if self.simulate => None,
                 Err(error) => {
                     section.fault(
@@ -215,19 +252,31 @@ impl Loader<'_> {
             },
             (None, None) => None,
         };
-        if let Some((secret, at)) = given {
-            if secret.is_empty() || secret.contains(['\r', '\n', '\0']) {
-                section.fault(at, "the secret must be one line that is not empty");
-                return None;
+        let of_environment = || {
+            let secret = self.env_secret.as_ref()?;
+            let secret = secret.trim_end_matches(['\r', '\n']);
+            (!secret.is_empty()).then(|| (secret.to_owned(), section.at()))
+        };
+        let Some((secret, at)) = given.or_else(of_environment) else {
+            if self.simulate {
+                return Some(Secret::new(SIMULATED_SECRET));
             }
-            return Some(Secret::new(secret));
-        }
-        let fallback = self.env_secret.clone().filter(|secret| !secret.is_empty());
-        let secret = fallback.or_else(|| self.simulate.then(|| SIMULATED_SECRET.to_owned()));
-        if secret.is_none() {
             section.missing("secret_file", "secret_file = \"ami.secret\"");
+            return None;
+        };
+        let fits = !secret.is_empty() && check_header("Secret", secret.as_bytes()).is_ok();
+        if !fits {
+            let of_environment = if inline.is_none() && file.is_none() {
+                " in the environment"
+            } else {
+                ""
+            };
+            section.fault(
+                at,
+                format!("the secret{of_environment} must be one line that is not empty"),
+            );
         }
-        secret.map(Secret::new)
+        fits.then(|| Secret::new(secret))
     }
 
     fn contacts(&self, section: &Section<'_, '_>) -> Option<Contacts> {
@@ -235,7 +284,7 @@ impl Loader<'_> {
         let number = number_column(section);
         let id = section
             .text("id", "id = \"id\"")
-            .map(|text| section.column(text));
+            .map(|text| section.column(text, "id"));
         let delimiter = delimiter(section);
         let bad_rows = section.choice(
             "bad_rows",
@@ -255,20 +304,34 @@ impl Loader<'_> {
             file_at: section.place(file.at),
             file: self.folder.join(file.text),
             number: number?,
-            id,
+            id: match id {
+                Some(id) => Some(id?),
+                None => None,
+            },
             delimiter: delimiter?,
             bad_rows: bad_rows.unwrap_or(BadRows::Skip),
         })
     }
 }
 
+/// Whether a path ends in a name, rather than in a folder.
+fn names_a_file(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    !matches!(last, "" | "." | "..") && !path.contains(char::is_control)
+}
+
+/// Whether a host is a name or an address and nothing more.
+fn is_host(host: &str) -> bool {
+    let is_ipv6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    !host.is_empty() && (is_ipv6 || !host.contains([':', '/', '[', ' ']))
+}
+
 fn number_column(section: &Section<'_, '_>) -> Option<super::Column> {
     const EXAMPLE: &str = "number = \"phone\"";
     let Some(value) = section.value("number") else {
-        return Some(section.column(Text {
-            text: "number",
-            at: 0,
-        }));
+        let text = "number";
+        let at = section.at();
+        return section.column(Text { text, at }, "number");
     };
     let one = match value.get_ref().as_array() {
         Some(columns) => match columns.iter().collect::<Vec<_>>().as_slice() {
@@ -288,7 +351,7 @@ fn number_column(section: &Section<'_, '_>) -> Option<super::Column> {
         None => value,
     };
     let text = section.text_of(one, "number", EXAMPLE)?;
-    Some(section.column(text))
+    section.column(text, "number")
 }
 
 fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
@@ -315,11 +378,11 @@ fn call(section: &Section<'_, '_>) -> Option<Call> {
     let target = target(section);
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
-        .map(|text| section.field(text, "caller_id"));
+        .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
     // 0 would ring for ever, and less than a second is over before a phone rings.
-    let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND);
-    let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND);
-    if section.duration("min_talk", Duration::ZERO, Duration::ZERO) > Duration::ZERO
+    let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND..=DAY);
+    let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND..=DAY);
+    if section.duration("min_talk", Duration::ZERO, Duration::ZERO..=DAY) > Duration::ZERO
         && let Some(value) = section.value("min_talk")
     {
         section.not_supported(value, "min_talk");
@@ -343,9 +406,19 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     let exten = section.text("exten", "exten = \"s\"");
     let priority = section.integer("priority", 1..=u64::from(u32::MAX));
     let application = section.text("application", "application = \"Playback\"");
-    let data = section.line("data", "data = \"storm-warning\"");
+    let data = section
+        .text("data", "data = \"storm-warning\"")
+        .filter(|text| section.fits_line(*text, "data"));
+    let beside = |key: &'static str, needed: &str| {
+        if let Some(value) = section.value(key) {
+            section.fault(
+                value.span().start,
+                format!("`{key}` has a meaning with `{needed}` only: leave it out"),
+            );
+        }
+    };
     let line = |text: Text<'_>, key: &str| {
-        let fits = section.one_line(text, key);
+        let fits = section.fits_line(text, key);
         if text.text.is_empty() {
             section.fault(text.at, format!("`{key}` is empty"));
         }
@@ -353,6 +426,7 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     };
     match (context, exten, application) {
         (Some(context), Some(exten), None) => {
+            beside("data", "application");
             let (context, exten) = (line(context, "context"), line(exten, "exten"));
             Some(Target::Exten {
                 context: context?,
@@ -362,10 +436,13 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
                     .unwrap_or(1),
             })
         }
-        (None, None, Some(application)) => Some(Target::Application {
-            application: line(application, "application")?,
-            data: data.unwrap_or_default(),
-        }),
+        (None, None, Some(application)) => {
+            beside("priority", "exten");
+            Some(Target::Application {
+                application: line(application, "application")?,
+                data: data.map_or("", |data| data.text).to_owned(),
+            })
+        }
         (_, _, Some(application)) => {
             section.fault(application.at, "`application` stands beside `context` or `exten`: an answered call goes to one of them, so leave the other out");
             None
@@ -404,141 +481,35 @@ fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
         }
         let field = section
             .text_of(value, name, "MESSAGE = \"{message}\"")
-            .and_then(|text| section.field(text, name));
+            .and_then(|text| {
+                // Other faults of the name are told above.
+                let name = if fits { name } else { "_" };
+                section.field(text, name, |bytes| check_variable(name, bytes))
+            });
         match field {
             Some(field) if fits && !reserved => variables.push((name.to_owned(), field)),
             _ => whole = false,
         }
     }
+    if entries.len() > MAX_VARIABLES {
+        section.fault_here(format!(
+            "[call.variables] holds {} variables: Asterisk takes {MAX_VARIABLES} of a call at most",
+            entries.len()
+        ));
+    }
     whole.then_some(variables)
-}
-
-fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
-    const EXAMPLE: &str = "[[trunk]]";
-    let Some(value) = top.value("trunk") else {
-        top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
-        return None;
-    };
-    let Some(tables) = value.get_ref().as_array() else {
-        top.fault(
-            value.span().start,
-            format!("a trunk is written as {EXAMPLE}, with two brackets"),
-        );
-        return None;
-    };
-    let mut trunks = Vec::new();
-    let mut whole = true;
-    for (place, table) in tables.iter().enumerate() {
-        let Some(keys) = table.get_ref().as_table() else {
-            top.fault(
-                table.span().start,
-                format!("a trunk is written as {EXAMPLE}, with its keys on the lines below"),
-            );
-            whole = false;
-            continue;
-        };
-        if place == 1 {
-            top.not_supported(table, "more than one [[trunk]]");
-        }
-        let section = Section::new_in(top, EXAMPLE, table.span().start, keys);
-        match trunk(&section) {
-            Some(trunk) => trunks.push(trunk),
-            None => whole = false,
-        }
-    }
-    if tables.is_empty() {
-        top.fault(value.span().start, "there must be at least one [[trunk]]");
-        whole = false;
-    }
-    whole.then_some(trunks)
-}
-
-fn trunk(section: &Section<'_, '_>) -> Option<Trunk> {
-    let name = section
-        .required("name", "name = \"carrier\"")
-        .filter(|text| section.one_line(*text, "name"));
-    let channel = section
-        .required("channel", "channel = \"PJSIP/{number}@carrier\"")
-        .and_then(|text| channel(section, text));
-    let ports = section.integer("ports", 1..=u64::from(u16::MAX));
-    let calls_per_second = section.float(
-        "calls_per_second",
-        1.0,
-        |rate| (0.001..=10_000.0).contains(&rate),
-        "a number of calls from 0.001 to 10000",
-    );
-    let caller_id = section
-        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
-        .map(|text| section.field(text, "caller_id"));
-    if let Some(value) = section.value("dial_as")
-        && value.get_ref().as_str() != Some("given")
-    {
-        section.not_supported(value, "dial_as");
-    }
-    section.finish();
-    Some(Trunk {
-        name: name?.text.to_owned(),
-        channel: channel?,
-        ports: ports
-            .and_then(|ports| usize::try_from(ports).ok())
-            .unwrap_or(10),
-        calls_per_second,
-        caller_id: match caller_id {
-            Some(field) => Some(field?),
-            None => None,
-        },
-    })
-}
-
-/// A dial string that calls each contact somewhere else, and stays in the call.
-fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
-    let field = section.field(text, "channel")?;
-    let technology = match field.template.pieces().first() {
-        Some(Piece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
-        _ => None,
-    };
-    let Some(technology) = technology.filter(|technology| !technology.is_empty()) else {
-        section.fault(
-            text.at,
-            "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
-        );
-        return None;
-    };
-    if !field.template.names_a_column() {
-        section.fault(
-            text.at,
-            "`channel` calls everyone at the same address: write {number} where the number belongs",
-        );
-        return None;
-    }
-    if technology.eq_ignore_ascii_case("Local") && !local_stays(text.text) {
-        section.fault(
-            text.at,
-            format!("a Local channel needs /n at its end, or Asterisk takes it out of the call while that goes on: write `{}/n`", text.text.trim_end_matches('/')),
-        );
-        return None;
-    }
-    Some(field)
-}
-
-/// Whether a Local channel has the option `n` (no optimisation).
-fn local_stays(channel: &str) -> bool {
-    channel
-        .splitn(3, '/')
-        .nth(2)
-        .is_some_and(|options| options.contains('n'))
 }
 
 fn retry(section: &Section<'_, '_>) -> Retry {
     let max_attempts = section.integer("max_attempts", 1..=u64::from(u16::MAX));
-    let delay = section.duration("delay", 5 * MINUTE, Duration::ZERO);
+    let delay = section.duration("delay", 5 * MINUTE, Duration::ZERO..=YEAR);
     let backoff = section.float(
         "backoff",
         1.0,
         |backoff| backoff >= 1.0,
         "a number, at least 1.0",
     );
-    let max_delay = section.duration("max_delay", 360 * MINUTE, Duration::ZERO);
+    let max_delay = section.duration("max_delay", 360 * MINUTE, Duration::ZERO..=YEAR);
     for key in ["max_per_day", "max_per_week", "next_number_delay", "rules"] {
         section.not_yet(key);
     }
@@ -573,8 +544,8 @@ fn simulate(section: &Section<'_, '_>) -> Simulate {
         congestion: share("congestion", default.congestion),
         invalid: share("invalid", default.invalid),
         no_channel: share("no_channel", default.no_channel),
-        talk: section.duration("talk", default.talk, Duration::ZERO),
-        ring: section.duration("ring", default.ring, Duration::ZERO),
+        talk: section.duration("talk", default.talk, Duration::ZERO..=DAY),
+        ring: section.duration("ring", default.ring, Duration::ZERO..=DAY),
     };
     let sum = simulate.answered
         + simulate.busy

@@ -8,6 +8,7 @@ mod duration;
 mod fault;
 mod load;
 mod reader;
+mod trunk;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::{Column, Field, duration};
+use crate::ami::action::{ActionError, MAX_LINE};
 use crate::template::Template;
 
 /// A value with its place, as the parser gives it.
@@ -48,10 +49,23 @@ impl<'t> Reader<'t> {
     /// The line and the column of a byte of the document, both from 1.
     pub(super) fn place(&self, at: usize) -> (u64, u64) {
         let before = self.text.get(..at).unwrap_or(self.text);
+        // Editors do not show a byte order mark.
+        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
         let column = before[line_start..].chars().count() + 1;
         (line as u64, column as u64)
+    }
+
+    /// Where a byte of a string stands in the document; where the string does, if it is written with escapes.
+    fn inside(&self, text: Text<'_>, offset: usize) -> usize {
+        let written = self.text.get(text.at..).unwrap_or_default();
+        let unquoted = written.strip_prefix(['"', '\'']).unwrap_or_default();
+        if unquoted.starts_with(text.text) {
+            text.at + 1 + offset
+        } else {
+            text.at
+        }
     }
 
     /// Everything that is wrong, in the order of the document.
@@ -115,6 +129,11 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.fault(at, message);
     }
 
+    /// Where the table stands.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Notes what is wrong with the table as a whole.
     pub(super) fn fault_here(&self, message: impl Into<String>) {
         self.fault(self.at, message);
@@ -122,7 +141,10 @@ impl<'r, 't> Section<'r, 't> {
 
     /// The value of a key, whatever it is.
     pub(super) fn value(&self, key: &'static str) -> Option<&'r Value<'t>> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table.and_then(|table| table.get(key))
     }
 
@@ -135,17 +157,24 @@ impl<'r, 't> Section<'r, 't> {
                 self.wrong_type(
                     value,
                     key,
-                    &format!("a table: write {name} on a line of its own"),
+                    &format!("a table (write {name} on a line of its own)"),
                 );
             }
             table
         });
         let at = value.map_or(self.at, |value| value.span().start);
-        Section::new(self.reader, name, at, table)
+        let section = Section::new(self.reader, name, at, table);
+        // Something else with this name is one fault, and what it would have to hold is no other.
+        section.missing.set(value.is_some() && table.is_none());
+        section
     }
 
     /// Says that a key must be there.
     pub(super) fn missing(&self, key: &str, example: &str) {
+        // What is there and of the wrong type is told already.
+        if self.table.is_some_and(|table| table.contains_key(key)) {
+            return;
+        }
         // One table that is not there at all is one fault, however much it would have to hold.
         if self.table.is_none() && self.missing.replace(true) {
             return;
@@ -217,12 +246,6 @@ impl<'r, 't> Section<'r, 't> {
         Some(text)
     }
 
-    /// A string that will be a line of its own on the wire.
-    pub(super) fn line(&self, key: &'static str, example: &str) -> Option<String> {
-        let text = self.text(key, example)?;
-        self.one_line(text, key).then(|| text.text.to_owned())
-    }
-
     /// Whether a string holds nothing that would end its line on the wire.
     pub(super) fn one_line(&self, text: Text<'_>, key: &str) -> bool {
         let broken = text.text.contains(['\r', '\n', '\0']);
@@ -235,33 +258,64 @@ impl<'r, 't> Section<'r, 't> {
         !broken
     }
 
-    /// A template.
-    pub(super) fn field(&self, text: Text<'_>, key: &str) -> Option<Field> {
+    /// Whether a string makes a line that Asterisk reads whole.
+    pub(super) fn fits_line(&self, text: Text<'_>, key: &str) -> bool {
+        let bytes = key.len() + ": ".len() + text.text.len();
+        if bytes > MAX_LINE {
+            self.fault(
+                text.at,
+                format!("`{key}` takes {bytes} bytes, and Asterisk reads {MAX_LINE} at most"),
+            );
+        }
+        bytes <= MAX_LINE && self.one_line(text, key)
+    }
+
+    /// A template. `check` says whether Asterisk takes what does not come from the list.
+    pub(super) fn field(
+        &self,
+        text: Text<'_>,
+        key: &str,
+        check: impl Fn(&[u8]) -> Result<(), ActionError>,
+    ) -> Option<Field> {
         if !self.one_line(text, key) {
             return None;
         }
-        let (line, column) = self.reader.place(text.at);
-        match Template::parse(text.text) {
-            Ok(template) => Some(Field {
-                template,
-                line,
-                column,
-            }),
+        let template = match Template::parse(text.text) {
+            Ok(template) => template,
             Err(error) => {
-                self.fault(text.at, format!("`{key}`: {error}"));
-                None
+                let at = self.reader.inside(text, error.at());
+                self.fault(at, format!("`{key}`: {error}"));
+                return None;
             }
+        };
+        if let Err(error) = check(template.text().as_bytes()) {
+            self.fault(text.at, format!("`{key}`: {error}"));
+            return None;
         }
+        let (line, column) = self.reader.place(text.at);
+        Some(Field {
+            template,
+            line,
+            column,
+        })
     }
 
     /// The name of a column of the list.
-    pub(super) fn column(&self, text: Text<'_>) -> Column {
+    pub(super) fn column(&self, text: Text<'_>, key: &str) -> Option<Column> {
+        let name = text.text.trim();
+        if name.is_empty() {
+            self.fault(
+                text.at,
+                format!("`{key}` names no column: write the column's name"),
+            );
+            return None;
+        }
         let (line, column) = self.reader.place(text.at);
-        Column {
-            name: text.text.trim().to_owned(),
+        Some(Column {
+            name: name.to_owned(),
             line,
             column,
-        }
+        })
     }
 
     /// The line and the column of a byte of the document, both from 1.
@@ -269,23 +323,31 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.place(at)
     }
 
-    /// A duration, at least `least`.
+    /// A duration within a range.
     pub(super) fn duration(
         &self,
         key: &'static str,
         default: Duration,
-        least: Duration,
+        range: RangeInclusive<Duration>,
     ) -> Duration {
         let Some(value) = self.value(key) else {
             return default;
         };
         let parsed = value.get_ref().as_str().and_then(duration::parse);
         match parsed {
-            Some(duration) if duration >= least => return duration,
-            Some(_) => self.fault(
-                value.span().start,
-                format!("`{key}` must be at least {least:?}"),
-            ),
+            Some(duration) if range.contains(&duration) => return duration,
+            Some(duration) => {
+                let (bound, limit) = if duration < *range.start() {
+                    ("at least", range.start())
+                } else {
+                    ("at most", range.end())
+                };
+                let limit = duration::show(*limit);
+                self.fault(
+                    value.span().start,
+                    format!("`{key}` must be {bound} {limit}"),
+                );
+            }
             None => self.fault(
                 value.span().start,
                 format!("`{key}` must be a duration, such as \"30s\", \"5m\" or \"1h30m\""),
@@ -307,9 +369,11 @@ impl<'r, 't> Section<'r, 't> {
             let message = if most == u64::MAX {
                 format!("`{key}` must be a whole number, at least {least}: write `{key} = {least}`")
             } else {
-                format!("`{key}` must be a whole number from {least} to {most}")
+                format!(
+                    "`{key}` must be a whole number from {least} to {most}, without quotation marks"
+                )
             };
-            self.fault(value.span().start, message);
+            self.fault(value.span().start, message + unquoted(value));
         }
         parsed
     }
@@ -334,7 +398,11 @@ impl<'r, 't> Section<'r, 't> {
             .and_then(|digits| digits.parse::<f64>().ok())
             .filter(|&float| float.is_finite() && fits(float));
         if parsed.is_none() {
-            self.fault(value.span().start, format!("`{key}` must be {expected}"));
+            let unquoted = unquoted(value);
+            self.fault(
+                value.span().start,
+                format!("`{key}` must be {expected}{unquoted}"),
+            );
         }
         parsed.unwrap_or(default)
     }
@@ -399,7 +467,10 @@ impl<'r, 't> Section<'r, 't> {
             };
             let nearest = known
                 .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, key), known))
+                .map(|known| {
+                    let written = key.to_lowercase();
+                    (strsim::damerau_levenshtein(known, &written), known)
+                })
                 .filter(|&(distance, known)| distance <= 2 && distance < known.len())
                 .min();
             let message = match nearest {
@@ -409,5 +480,14 @@ impl<'r, 't> Section<'r, 't> {
             };
             self.fault(at, message);
         }
+    }
+}
+
+/// What to add about a number that is written as a string.
+fn unquoted(value: &Value<'_>) -> &'static str {
+    if value.get_ref().is_str() {
+        ", without quotation marks"
+    } else {
+        ""
     }
 }

@@ -1,24 +1,33 @@
 //! The header of a list, and the campaign's templates bound to its columns.
 
+use std::borrow::Cow;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use csv::{ByteRecord, ReaderBuilder};
-
-use super::{At, Position, Unsendable};
-use crate::config::{Campaign, Fault, Faults, Field};
+use super::scan::{ONE_ROW, Record, ScanError, Scanner};
+use super::{Position, Unsendable};
+use crate::ami::action::{check_header, check_variable};
+use crate::config::{Campaign, Contacts, Fault, Faults, Field};
 use crate::number::Number;
 use crate::template;
 
 /// What UTF-8 files from some editors and spreadsheets begin with.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What files begin with that a spreadsheet calls Unicode text.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+/// What spreadsheets write between two fields.
+const DELIMITERS: [u8; 4] = *b";\t|,";
+/// What may stand in a dial string from a contact's column, besides letters and digits.
+const DIALABLE: &[u8] = b"+*#._-";
 /// What a template calls the number that is being dialed.
 const NUMBER: &str = "number";
 
 /// A piece of a template, bound to the list.
 #[derive(Debug)]
-pub(super) enum Piece {
+enum Piece {
     /// As it stands.
     Text(Vec<u8>),
     /// The number that is being dialed.
@@ -29,9 +38,9 @@ pub(super) enum Piece {
 
 /// The templates of one trunk.
 #[derive(Debug)]
-pub(super) struct Templates {
-    pub(super) channel: Vec<Piece>,
-    pub(super) caller_id: Option<Vec<Piece>>,
+struct Templates {
+    channel: Vec<Piece>,
+    caller_id: Option<Vec<Piece>>,
 }
 
 /// What is known of the list's columns.
@@ -41,15 +50,13 @@ pub(super) struct Columns {
     pub(super) file_name: String,
     /// The header.
     pub(super) names: Vec<String>,
-    pub(super) trunks: Vec<Templates>,
-    pub(super) variables: Vec<(Arc<str>, Vec<Piece>)>,
-    /// Where the rows begin in the copy, in bytes.
-    pub(super) body: u64,
-    /// The line on which they begin.
-    body_line: u64,
+    trunks: Vec<Templates>,
+    variables: Vec<(Arc<str>, Vec<Piece>)>,
+    /// Where the rows begin in the copy.
+    pub(super) body: Position,
     number: usize,
     id: Option<usize>,
-    delimiter: u8,
+    pub(super) delimiter: u8,
 }
 
 impl Columns {
@@ -62,42 +69,34 @@ impl Columns {
             column: None,
             message,
         };
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Faults(vec![of_list(format!("cannot be read: {error}"))])
-        };
-        let file = copy.try_clone().map_err(|error| unreadable(&error))?;
-        let mut start = [0; BOM.len()];
-        let offset = {
-            use std::os::unix::fs::FileExt as _;
-            let read = copy
-                .read_at(&mut start, 0)
-                .map_err(|error| unreadable(&error))?;
-            if &start[..read] == BOM {
-                BOM.len() as u64
-            } else {
-                0
-            }
-        };
-        let mut reader = format(contacts.delimiter).from_reader(At { file, offset });
-        let mut header = ByteRecord::new();
-        let found = reader
-            .read_byte_record(&mut header)
-            .map_err(|error| unreadable(&error))?;
-        if !found {
-            return Err(Faults(vec![of_list(
-                "is empty: its first line must name the columns".to_owned(),
-            )]));
+        let only = |message: &str| Faults(vec![of_list(message.to_owned())]);
+        let unreadable = |error: ScanError| only(&error.to_string());
+        let offset = beginning(copy)
+            .map_err(|error| unreadable(error.into()))?
+            .map_err(only)?;
+        let file = copy.try_clone().map_err(|error| unreadable(error.into()))?;
+        let start = Position { offset, line: 1 };
+        let mut scanner = Scanner::new(file, start, contacts.delimiter, ONE_ROW);
+        let mut header = Record::default();
+        if scanner.read(&mut header).map_err(unreadable)?.is_none() {
+            return Err(only("is empty: its first line must name the columns"));
+        }
+        let body = scanner
+            .next_line()
+            .map_err(|error| unreadable(error.into()))?;
+        if let Some(fault) = not_a_header(&header, contacts) {
+            return Err(only(&fault));
         }
         let mut faults = Vec::new();
         let mut names: Vec<String> = Vec::new();
-        for (place, name) in header.iter().enumerate() {
+        for (place, name) in header.fields().enumerate() {
             if std::str::from_utf8(name).is_err() {
                 let column = place + 1;
                 faults.push(of_list(format!(
                     "the name of column {column} is not UTF-8: save the list as UTF-8"
                 )));
             }
-            let name = String::from_utf8_lossy(name).trim().to_owned();
+            let name = String::from_utf8_lossy(name).into_owned();
             if !name.is_empty() && names.contains(&name) {
                 faults.push(of_list(format!("the header names `{name}` twice")));
             }
@@ -141,8 +140,7 @@ impl Columns {
         }
         Ok(Self {
             file_name: file_name(&contacts.file),
-            body: offset + reader.position().byte(),
-            body_line: reader.position().line(),
+            body,
             delimiter: contacts.delimiter,
             names,
             trunks,
@@ -152,41 +150,90 @@ impl Columns {
         })
     }
 
-    /// How the list is read.
-    pub(super) fn format(&self) -> ReaderBuilder {
-        format(self.delimiter)
-    }
-
-    /// Where a record stands that was read from the beginning of the rows.
-    pub(super) fn position_of(&self, record: &ByteRecord) -> Option<Position> {
-        record.position().map(|position| Position {
-            offset: self.body + position.byte(),
-            line: self.body_line + position.line() - 1,
-        })
-    }
-
     /// The number as the list gives it; empty where the row is too short to have one.
-    pub(super) fn number_field<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
+    pub(super) fn number_field<'r>(&self, record: &'r Record) -> &'r [u8] {
         record.get(self.number).unwrap_or_default()
     }
 
     /// The id as the row gives it, however often it stands in the list.
-    pub(super) fn own_id(&self, record: &ByteRecord, at: Position) -> String {
-        let field = record
-            .get(self.id.unwrap_or(self.number))
-            .unwrap_or_default();
-        if field.is_empty() {
-            format!("line {}", at.line)
-        } else {
-            String::from_utf8_lossy(field).into_owned()
+    pub(super) fn own_id<'r>(&self, record: &'r Record, at: Position) -> Cow<'r, str> {
+        let field = record.get(self.id.unwrap_or(self.number));
+        match field.unwrap_or_default() {
+            [] => format!("line {}", at.line).into(),
+            field => String::from_utf8_lossy(field),
         }
     }
 
+    /// How many trunks there are.
+    pub(super) fn trunks(&self) -> usize {
+        self.trunks.len()
+    }
+
+    /// Appends the dial string of a row.
+    pub(super) fn channel(
+        &self,
+        (record, number): (&Record, &Number),
+        trunk: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsendable> {
+        for piece in &self.trunks[trunk].channel {
+            let value = self.value(piece, record, number)?;
+            if let Piece::Column(column) = piece
+                && let Some(char) = undialable(value)
+            {
+                let column = self.names[*column].clone();
+                return Err(Unsendable::Undialable { column, char });
+            }
+            out.extend_from_slice(value);
+        }
+        Ok(check_header("Channel", out)?)
+    }
+
+    /// Appends the caller id of a row; `false` where the campaign has none.
+    pub(super) fn caller_id(
+        &self,
+        (record, number): (&Record, &Number),
+        trunk: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Unsendable> {
+        let Some(pieces) = &self.trunks[trunk].caller_id else {
+            return Ok(false);
+        };
+        for piece in pieces {
+            let value = self.value(piece, record, number)?;
+            match piece {
+                Piece::Text(_) => out.extend_from_slice(value),
+                _ => out.extend(value.iter().filter(|&&byte| fits_caller_id(byte))),
+            }
+        }
+        check_header("CallerID", out)?;
+        Ok(true)
+    }
+
+    /// The names of the channel variables, in the order of the campaign.
+    pub(super) fn variables(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.variables.iter().map(|(name, _)| name)
+    }
+
+    /// Appends the value of a channel variable (its place in [`variables`](Self::variables)), unescaped.
+    pub(super) fn variable(
+        &self,
+        (record, number): (&Record, &Number),
+        variable: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsendable> {
+        let (name, pieces) = &self.variables[variable];
+        for piece in pieces {
+            out.extend_from_slice(self.value(piece, record, number)?);
+        }
+        Ok(check_variable(name, out)?)
+    }
+
     /// What a piece stands for in a row.
-    pub(super) fn value<'v>(
+    fn value<'v>(
         &self,
         piece: &'v Piece,
-        record: &'v ByteRecord,
+        record: &'v Record,
         number: &'v Number,
     ) -> Result<&'v [u8], Unsendable> {
         Ok(match piece {
@@ -203,13 +250,51 @@ impl Columns {
     }
 }
 
-fn format(delimiter: u8) -> ReaderBuilder {
-    let mut format = ReaderBuilder::new();
-    format
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter);
-    format
+/// Where the header begins, behind a byte order mark; or what is wrong with the whole file.
+fn beginning(copy: &File) -> io::Result<Result<u64, &'static str>> {
+    let mut start = [0; UTF8_MARK.len()];
+    let read = copy.read_at(&mut start, 0)?;
+    let start = &start[..read];
+    Ok(if UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
+        Err("is UTF-16: save it as \"CSV UTF-8\"")
+    } else if start == UTF8_MARK {
+        Ok(UTF8_MARK.len() as u64)
+    } else {
+        Ok(0)
+    })
+}
+
+/// What is wrong with a header that does not name columns one by one.
+fn not_a_header(header: &Record, contacts: &Contacts) -> Option<String> {
+    let first = header.get(0).unwrap_or_default();
+    if first.len() <= b"sep=;".len() && first.starts_with(b"sep=") {
+        return Some("the first line, `sep=`, is for a spreadsheet alone: delete it".to_owned());
+    }
+    let wanted = contacts.number.name.as_bytes();
+    if header.len() > 1 || first == wanted {
+        return None;
+    }
+    let delimiter = DELIMITERS
+        .into_iter()
+        .find(|&delimiter| delimiter != contacts.delimiter && first.contains(&delimiter))?;
+    Some(format!(
+        "has one column only, `{}`: write `delimiter = {:?}` in [contacts]",
+        String::from_utf8_lossy(first),
+        char::from(delimiter).to_string()
+    ))
+}
+
+/// The first character of a value that has no place in a dial string: `&` would dial a second channel, `/` and `@`
+/// another trunk, `,` and `(` would set options.
+fn undialable(value: &[u8]) -> Option<char> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || DIALABLE.contains(&byte);
+    let place = value.iter().position(|&byte| !fits(byte))?;
+    String::from_utf8_lossy(&value[place..]).chars().next()
+}
+
+/// Whether a byte of a contact's value may stand in a caller id, where `"` and `<` have a meaning.
+fn fits_caller_id(byte: u8) -> bool {
+    !byte.is_ascii_control() && !matches!(byte, b'"' | b'<' | b'>' | b',')
 }
 
 fn file_name(path: &Path) -> String {
@@ -248,35 +333,31 @@ impl Binder<'_> {
             return place;
         }
         let list = file_name(&self.campaign.contacts.file);
-        let message = if let [only] = self.names
-            && let Some(delimiter) = [";", "\t", "|", ","]
-                .into_iter()
-                .find(|delimiter| only.contains(delimiter))
-        {
-            format!(
-                "{list} has one column only, `{only}`: is delimiter = {delimiter:?} missing in [contacts]?"
-            )
-        } else {
-            let nearest = self
-                .names
-                .iter()
-                .map(|known| {
-                    (
-                        strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()),
-                        known,
-                    )
-                })
-                .filter(|&(distance, _)| distance <= 2)
-                .min();
-            match nearest {
-                Some((_, nearest)) => {
-                    format!("{list} has no column `{name}`; did you mean `{nearest}`?")
-                }
-                None => format!(
-                    "{list} has no column `{name}`; its columns are {}",
-                    self.names.join(", ")
-                ),
+        let nearest = self
+            .names
+            .iter()
+            .map(|known| {
+                (
+                    strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()),
+                    known,
+                )
+            })
+            .filter(|&(distance, _)| distance <= 2)
+            .min();
+        let names: Vec<&str> = self
+            .names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect();
+        let message = match nearest {
+            Some((_, nearest)) => {
+                format!("{list} has no column `{name}`; did you mean `{nearest}`?")
             }
+            None => format!(
+                "{list} has no column `{name}`; its columns are {}",
+                names.join(", ")
+            ),
         };
         self.faults.push(Fault {
             file: self.campaign.path.clone(),

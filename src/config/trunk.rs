@@ -1,0 +1,143 @@
+//! `[[trunk]]`: the lines, and the dial strings of what is called on them.
+
+use super::reader::{Section, Text};
+use super::{Field, Trunk};
+use crate::ami::action::check_header;
+use crate::template::Piece;
+
+pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
+    const EXAMPLE: &str = "[[trunk]]";
+    let Some(value) = top.value("trunk") else {
+        top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
+        return None;
+    };
+    let Some(tables) = value.get_ref().as_array() else {
+        top.fault(
+            value.span().start,
+            format!("a trunk is written as {EXAMPLE}, with two brackets"),
+        );
+        return None;
+    };
+    let mut trunks = Vec::new();
+    let mut whole = true;
+    for (place, table) in tables.iter().enumerate() {
+        let Some(keys) = table.get_ref().as_table() else {
+            top.fault(
+                table.span().start,
+                format!("a trunk is written as {EXAMPLE}, with its keys on the lines below"),
+            );
+            whole = false;
+            continue;
+        };
+        if place == 1 {
+            top.not_supported(table, "more than one [[trunk]]");
+        }
+        let section = Section::new_in(top, EXAMPLE, table.span().start, keys);
+        let Some((trunk, name_at)) = trunk(&section) else {
+            whole = false;
+            continue;
+        };
+        if trunks.iter().any(|known: &Trunk| known.name == trunk.name) {
+            section.fault(
+                name_at,
+                format!("a trunk named {:?} stands above already", trunk.name),
+            );
+        }
+        trunks.push(trunk);
+    }
+    if tables.is_empty() {
+        top.fault(value.span().start, "there must be at least one [[trunk]]");
+        whole = false;
+    }
+    whole.then_some(trunks)
+}
+
+/// A trunk, and where its name stands.
+fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
+    let name = section
+        .required("name", "name = \"carrier\"")
+        .filter(|text| section.one_line(*text, "name"));
+    let channel = section
+        .required("channel", "channel = \"PJSIP/{number}@carrier\"")
+        .and_then(|text| channel(section, text));
+    let ports = section.integer("ports", 1..=u64::from(u16::MAX));
+    let calls_per_second = section.float(
+        "calls_per_second",
+        1.0,
+        |rate| (0.001..=10_000.0).contains(&rate),
+        "a number of calls from 0.001 to 10000",
+    );
+    let caller_id = section
+        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
+        .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
+    if let Some(value) = section.value("dial_as")
+        && value.get_ref().as_str() != Some("given")
+    {
+        section.not_supported(value, "dial_as");
+    }
+    section.finish();
+    let name = name?;
+    let trunk = Trunk {
+        name: name.text.trim().to_owned(),
+        channel: channel?,
+        ports: ports
+            .and_then(|ports| usize::try_from(ports).ok())
+            .unwrap_or(10),
+        calls_per_second,
+        caller_id: match caller_id {
+            Some(field) => Some(field?),
+            None => None,
+        },
+    };
+    Some((trunk, name.at))
+}
+
+/// A dial string that calls each contact somewhere else, and stays in the call.
+fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
+    let field = section.field(text, "channel", |bytes| check_header("Channel", bytes))?;
+    let technology = match field.template.pieces().first() {
+        Some(Piece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
+        _ => None,
+    };
+    let is_one = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let Some(technology) = technology.filter(|name| is_one(name)) else {
+        section.fault(
+            text.at,
+            "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
+        );
+        return None;
+    };
+    if !field.template.names_a_column() {
+        section.fault(
+            text.at,
+            "`channel` calls everyone at the same address: write {number} where the number belongs",
+        );
+        return None;
+    }
+    if technology.eq_ignore_ascii_case("Local")
+        && let Some(instead) = local_that_stays(text.text)
+    {
+        section.fault(
+            text.at,
+            format!("a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `{instead}`"),
+        );
+        return None;
+    }
+    Some(field)
+}
+
+/// What to write instead of a Local channel without the option `n` (no optimisation). The options are what follows
+/// the second slash.
+fn local_that_stays(channel: &str) -> Option<String> {
+    let Some((_, options)) = channel
+        .split_once('/')
+        .and_then(|(_, rest)| rest.split_once('/'))
+    else {
+        return Some(format!("{channel}/n"));
+    };
+    // A column's name is no option, whatever letters it has.
+    let options = options.split('{').next().unwrap_or(options);
+    (!options.contains('n')).then(|| format!("{channel}n"))
+}
