@@ -6,6 +6,9 @@ use std::ops::Deref;
 /// The most digits of a number. E.164 allows 15; what a trunk needs in front of them is within the rest.
 pub const MAX_LEN: usize = 32;
 
+/// So many digits on both sides of a slash are two numbers.
+const WHOLE: usize = 6;
+
 /// A number as it is dialed: digits, `*` and `#`, and a leading `+` if the list gives one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Number(Box<str>);
@@ -51,6 +54,11 @@ impl Number {
         }
         if has_decimals(field) {
             return Err(NumberError::Decimals);
+        }
+        // 030/123456 is one number, 099123456/099654321 are two.
+        let is_whole = |part: &str| part.bytes().filter(u8::is_ascii_digit).count() >= WHOLE;
+        if field.split('/').filter(|part| is_whole(part)).count() > 1 {
+            return Err(NumberError::NotANumber);
         }
         let mut cleaned = String::with_capacity(field.len());
         for char in field.chars() {
@@ -163,6 +171,7 @@ mod tests {
     fn nothing_that_could_mean_more_than_a_number_is_one() {
         for field in [
             "ask",
+            "099123456/099654321",
             "0800-STORM",
             "100&SIP/other",
             "100@carrier",

@@ -302,6 +302,15 @@ fn rehearsals_and_real_results_never_mix() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert_eq!(fs::read(folder.results()).unwrap(), real);
+    let list = folder.path("list.csv");
+    let output = folder
+        .command()
+        .args(["--simulate", "--results"])
+        .arg(&list)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(fs::read_to_string(&list).unwrap().starts_with("number\n"));
     let rehearsed = folder.path("rehearsed.csv");
     let output = folder
         .command()

@@ -152,7 +152,9 @@ impl LoginError {
             | Self::NotBooted { .. }
             | Self::Closed { .. }
             | Self::Io { .. } => true,
-            Self::NotAmi { .. } | Self::Refused { .. } | Self::Unsendable(_) => false,
+            // During a graceful stop every action is refused, a login too.
+            Self::Refused { message, .. } => message.contains("shutting down"),
+            Self::NotAmi { .. } | Self::Unsendable(_) => false,
         }
     }
 }

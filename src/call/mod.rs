@@ -14,8 +14,9 @@ pub mod verdict;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -190,10 +191,13 @@ enum HungUp {
 
 /// Hangs up a call's channel by the Uniqueid that was chosen for it, as soon as there is a session.
 async fn hang_up(link: &Link, id: CallId) -> anyhow::Result<HungUp> {
-    // Its own ActionID: the call's one belongs to the Originate.
-    let action = Action::new("Hangup", &format!("hangup-{id}"))?.header("Channel", id.as_str())?;
+    // Its own ActionID, each time: the call's one belongs to the Originate.
+    let action = Action::new("Hangup", &format!("hangup-{}", CallId::new()))?
+        .header("Channel", id.as_str())?;
     let client = link.client_when_up().await.ok_or(SessionClosed)?;
-    let response = client.request(action).await?;
+    let response = timeout(HANGUP_AGAIN, client.request(action))
+        .await
+        .context("Asterisk did not answer")??;
     if !response.is_error() {
         return Ok(HungUp::Underway);
     }

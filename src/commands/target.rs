@@ -95,9 +95,9 @@ impl Target {
         let path = match &self {
             Self::Stdout => return Ok(unclaimed(self)),
             Self::Anew(path) => {
-                if resume::is_of_real_calls(path) {
+                if !resume::may_be_begun_anew(path) {
                     return Err(Failure::Usage(format!(
-                        "{} holds the results of real calls: a rehearsal does not touch them, name another file with --results",
+                        "{} is not a rehearsal's: it is not touched, name another file with --results or move it away",
                         path.display()
                     )));
                 }

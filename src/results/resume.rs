@@ -298,8 +298,14 @@ impl Earlier {
     }
 }
 
-/// Whether a file holds the results of real calls, as its first row tells.
-pub fn is_of_real_calls(path: &Path) -> bool {
+/// Whether a rehearsal may begin a file anew: there is none, it is empty, or it is an earlier rehearsal's.
+pub fn may_be_begun_anew(path: &Path) -> bool {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+        return true;
+    }
+    if !path.exists() {
+        return true;
+    }
     let Ok(mut reader) = csv::Reader::from_path(path) else {
         return false;
     };
@@ -310,8 +316,11 @@ pub fn is_of_real_calls(path: &Path) -> bool {
     else {
         return false;
     };
-    let first = reader.records().next().and_then(Result::ok);
-    first.is_some_and(|row| row.get(note).is_some_and(|note| !is_simulated(note)))
+    // A header alone was left by a run that was cut off before its first row; the name tells which kind it was.
+    let named_so = path.to_string_lossy().ends_with(".simulated.csv");
+    let mut rows = reader.records().peekable();
+    (named_so || rows.peek().is_some())
+        && rows.all(|row| row.is_ok_and(|row| row.get(note).is_some_and(is_simulated)))
 }
 
 fn is_simulated(note: &str) -> bool {
