@@ -295,16 +295,9 @@ fn every_outcome_is_told_the_same_whichever_way_the_call_goes() {
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn a_trunk_that_answers_nothing_at_all_is_congestion_whichever_way_the_call_goes() {
-    const DEAD: outcomes::Case = outcomes::Case {
-        party: "dead",
-        number: "55521",
-        disposition: "CONGESTION",
-        causes: &["19", "0", "16"],
-        sip_code: "",
-    };
     let mut wrong = Vec::new();
     for way in outcomes::Way::ALL {
-        let (rest, list) = outcomes::campaign(way, &[&DEAD]);
+        let (rest, list) = outcomes::campaign(way, &[&outcomes::DEAD]);
         let run = Campaign::new(&rest, list)
             .rest("ring_timeout = \"4s\"", "ring_timeout = \"1s\"")
             .run();
@@ -316,7 +309,7 @@ fn a_trunk_that_answers_nothing_at_all_is_congestion_whichever_way_the_call_goes
             .collect();
         wrong.extend(outcomes::check(
             way,
-            &[&DEAD],
+            &[&outcomes::DEAD],
             &rows,
             Pbx::under_test().tells_sip_codes(),
         ));

@@ -583,6 +583,33 @@ fn an_extension_that_does_not_exist_is_a_row_that_says_so() {
 }
 
 #[test]
+fn a_technology_that_asterisk_does_not_have_gives_its_line_back() {
+    let pbx = Pbx::start(1, 1);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 1\ncalls_per_second = 100.0",
+        "[retry]\nmax_attempts = 1\ndelay = \"0s\"",
+        &list(["101"]),
+    );
+    let path = folder.path("campaign.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("PJSIP/", "Nonsuch/")).unwrap();
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = folder.rows();
+    assert_eq!(rows.len(), 6, "five attempts are the trunk's fault");
+    for row in &rows {
+        assert_eq!(row["disposition"], "CONGESTION");
+        assert!(
+            row["note"].starts_with("no channel was created"),
+            "{}",
+            row["note"]
+        );
+    }
+}
+
+#[test]
 fn standard_output_carries_the_results_and_nothing_else() {
     let pbx = Pbx::start(1, 1);
     let folder = Folder::new(

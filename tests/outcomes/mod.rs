@@ -59,6 +59,9 @@ pub(crate) const CASES: &[Case] = &[
 /// Refused by the trunk. Without the SIP code nobody can tell this from a person who declines.
 pub(crate) const FORBIDDEN: Case = case("forbidden", "55552", "CONGESTION", &["21"], "403");
 
+/// A trunk that answers nothing at all. In a campaign of its own: where other calls get through, silence is the callee's.
+pub(crate) const DEAD: Case = case("dead", "55521", "CONGESTION", &["19", "0", "16"], "");
+
 /// The way to a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
