@@ -493,6 +493,8 @@ fn thirty_cuts_of_the_session_lose_nobody_and_call_nobody_twice() {
             &format!("port = {}", Pbx::under_test().port),
             &format!("port = {}", relay.port),
         );
+    // Looking up what lives takes a second and a half; a cut in that time is one more try of the same patience.
+    let campaign = campaign.ami("reconnect_for = \"60s\"", "reconnect_for = \"600s\"");
     let watch = Watch::channels("PJSIP/");
     let (run, cuts) = thread::scope(|scope| {
         let running = scope.spawn(|| campaign.run());
@@ -500,8 +502,8 @@ fn thirty_cuts_of_the_session_lose_nobody_and_call_nobody_twice() {
         let mut cuts = 0;
         let mut pause = 0;
         while cuts < 30 && !running.is_finished() {
-            pause = (pause + 977) % 1_900;
-            thread::sleep(Duration::from_millis(100 + pause));
+            pause = (pause + 977) % 2_500;
+            thread::sleep(Duration::from_millis(700 + pause));
             cuts += u32::from(relay.cut_if_connected());
         }
         (running.join().unwrap(), cuts)

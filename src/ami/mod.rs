@@ -15,6 +15,7 @@ pub mod message;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod tls_stream;
 pub mod transport;
 mod wire;
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
+
+pub use super::tls_stream::TlsStream;
 
 /// Which certificates are accepted.
 #[derive(Debug, Clone, Default)]
@@ -177,7 +178,7 @@ impl Tls {
             }
         })?;
         match timeout(within, self.connector.connect(name, stream)).await {
-            Ok(Ok(stream)) => Ok(stream),
+            Ok(Ok(stream)) => Ok(TlsStream::new(stream)),
             Ok(Err(error)) => Err(explain(error, address, expected)),
             Err(_) => Err(TlsError::Timeout {
                 address,

@@ -78,7 +78,11 @@ pub(super) async fn read(
 ) -> io::Result<usize> {
     // The buffer grows once, then its space is used again: messages are seldom kept.
     input.reserve(READ);
-    reader.read_buf(input).await
+    match reader.read_buf(input).await {
+        // So a TLS stream says that the other side closed the connection without a word, as a process that ends does.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        came => came,
+    }
 }
 
 /// Writes some of what waits, and flushes the stream behind the last of it. Cancel safe; a flush that was cancelled
