@@ -68,7 +68,7 @@ pub enum TlsError {
     /// Nobody who is trusted issued the certificate.
     #[error(
         "the certificate of {address} is from an unknown authority: set ca_file in [ami] to the certificate of the \
-         authority that issued it (with Asterisk's own ast_tls_cert that is ca.crt)"
+         authority that issued it"
     )]
     UnknownAuthority {
         /// Host and port.
