@@ -21,6 +21,7 @@ pub mod results;
 pub mod signals;
 pub mod sim;
 pub mod summary;
+pub mod suppress;
 pub mod template;
 pub mod terminal;
 pub mod window;
