@@ -23,3 +23,4 @@ pub mod sim;
 pub mod summary;
 pub mod template;
 pub mod terminal;
+pub mod window;

@@ -63,7 +63,7 @@ impl Record {
 
     fn number(&self) -> &str {
         match &self.who {
-            Who::Contact(contact) => &contact.number,
+            Who::Contact(contact) => contact.numbers[0].as_str(),
             Who::Adopted(entry) => &entry.number,
         }
     }
@@ -112,7 +112,7 @@ pub async fn run(
     stop: &Stop,
 ) -> Outcome {
     let campaign = &resources.campaign;
-    let rendered = match resources.list.render(contact, record.trunk) {
+    let rendered = match resources.list.render(contact, 0, record.trunk) {
         Ok(rendered) => rendered,
         Err(why) => return unsendable(resources, record, &why.to_string()),
     };
@@ -129,7 +129,7 @@ pub async fn run(
         let entry = Entry {
             call_id: record.id.to_string(),
             contact: contact.id.clone(),
-            number: contact.number.to_string(),
+            number: contact.numbers[0].to_string(),
             trunk: campaign.trunks[record.trunk].name.clone(),
             caller_id: caller_id.clone(),
             attempts: record.history.attempts,
@@ -188,7 +188,7 @@ fn over(
         cut: ended.cut,
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
-        min_talk: Duration::ZERO,
+        min_talk: resources.campaign.call.min_talk,
     };
     let verdict = verdict::decide(signals, &circumstances);
 
@@ -367,6 +367,7 @@ mod tests {
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),
+            min_talk: Duration::ZERO,
             variables: Vec::new(),
         };
         let rendered = Rendered {

@@ -74,14 +74,20 @@ fn delay(policy: &Retry, attempts: u16) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn policy(max_attempts: u32, backoff: f64) -> Retry {
         Retry {
             max_attempts,
+            max_per_day: None,
+            max_per_week: None,
             delay: Duration::from_secs(300),
+            next_number_delay: None,
             backoff,
             max_delay: Duration::from_secs(1000),
+            rules: BTreeMap::new(),
         }
     }
 

@@ -42,7 +42,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     refuse_unsupported(args)?;
     let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
-    let list = List::open(&campaign).map_err(usage)?;
+    let list = List::open(&campaign, None).map_err(usage)?;
     let target = Target::choose(&campaign, args, &Clock::system())?;
     if args.json && matches!(target, Target::Stdout) {
         return Err(Failure::Usage(
