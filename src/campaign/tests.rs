@@ -40,7 +40,7 @@ async fn resources(folder: &Path, numbers: &str) -> Resources {
         .unwrap();
     let file = writer::begin(&folder.join("results.csv"), &row::header()).unwrap();
     Resources {
-        list: Arc::new(List::open(&campaign).unwrap()),
+        list: Arc::new(List::open(&campaign, None).unwrap()),
         link: established.link,
         writer: Writer::start(Sink::Unsynced(file), "results.csv"),
         columns: row::columns(),

@@ -1,5 +1,6 @@
 //! campaign.toml, table by table.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use toml::de::DeTable;
 use super::reader::{Reader, Section, Text};
 use super::trunk::trunks;
 use super::{
-    Ami, BadRows, Call, Campaign, Contacts, Fault, Faults, Field, Results, Retry, Secret, Simulate,
-    Target,
+    Ami, BadRows, Call, Campaign, Capture, Contacts, Duplicates, Fault, Faults, Field, Results,
+    Retry, Secret, Simulate, Target,
 };
 use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 use crate::ami::login::Auth;
@@ -119,6 +120,9 @@ impl Loader<'_> {
             call: call?,
             trunks: trunks?,
             retry,
+            window: None,
+            suppress: Vec::new(),
+            capture: Capture::default(),
             simulate,
         })
     }
@@ -303,13 +307,17 @@ impl Loader<'_> {
         Some(Contacts {
             file_at: section.place(file.at),
             file: self.folder.join(file.text),
-            number: number?,
+            numbers: vec![number?],
             id: match id {
                 Some(id) => Some(id?),
                 None => None,
             },
+            timezone: None,
+            keep: Vec::new(),
             delimiter: delimiter?,
+            region: None,
             bad_rows: bad_rows.unwrap_or(BadRows::Skip),
+            duplicates: Duplicates::Skip,
         })
     }
 }
@@ -397,6 +405,7 @@ fn call(section: &Section<'_, '_>) -> Option<Call> {
         },
         ring_timeout,
         call_timeout,
+        min_talk: Duration::ZERO,
         variables: variables?,
     })
 }
@@ -518,9 +527,13 @@ fn retry(section: &Section<'_, '_>) -> Retry {
         max_attempts: max_attempts
             .and_then(|most| u32::try_from(most).ok())
             .unwrap_or(3),
+        max_per_day: None,
+        max_per_week: None,
         delay,
+        next_number_delay: None,
         backoff,
         max_delay,
+        rules: BTreeMap::new(),
     }
 }
 

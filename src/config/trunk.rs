@@ -3,6 +3,7 @@
 use super::reader::{Section, Text};
 use super::{Field, Trunk};
 use crate::ami::action::check_header;
+use crate::number::DialAs;
 use crate::template::Piece;
 
 pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
@@ -80,6 +81,7 @@ fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
     let trunk = Trunk {
         name: name.text.trim().to_owned(),
         channel: channel?,
+        dial_as: DialAs::Given,
         ports: ports
             .and_then(|ports| usize::try_from(ports).ok())
             .unwrap_or(10),
