@@ -34,8 +34,8 @@ pub use shard::{Shard, ShardError};
 /// Where a row stands in the private copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    offset: u64,
-    line: u64,
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
 }
 
 /// How many rows there are in this run's part of the list.

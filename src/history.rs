@@ -88,6 +88,15 @@ impl History {
         }
     }
 
+    /// The history of a contact that gets all its attempts once more: only how often it was called is kept.
+    #[must_use]
+    pub fn afresh(self) -> Self {
+        Self {
+            attempts: self.attempts,
+            ..Self::default()
+        }
+    }
+
     /// Counted calls that ended like this.
     pub fn of(&self, disposition: Disposition) -> u16 {
         self.of[disposition as usize]

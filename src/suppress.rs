@@ -230,10 +230,10 @@ mod tests {
     use std::fs::{self, File};
     use std::time::{Duration, SystemTime};
 
-    use crate::number::Number;
+    use crate::number::Numbering;
 
     fn key(field: &str) -> Option<u64> {
-        Number::clean(field).ok()?.parse().ok()
+        Numbering::new(None).read(field).ok()?.as_str().parse().ok()
     }
 
     struct Folder(tempfile::TempDir);

@@ -76,7 +76,6 @@ impl TrunkLog {
         self.lock().awaited = true;
     }
 
-
     /// Whether any call of this trunk showed a sign of life at or after a moment.
     pub fn alive_since(&self, moment: Instant) -> bool {
         self.lock().alive.is_some_and(|alive| alive >= moment)

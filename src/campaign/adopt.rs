@@ -40,7 +40,7 @@ impl Dispatcher {
         let place = self.trunks.iter().position(named).unwrap_or(0);
         let trunk = &mut self.trunks[place];
         trunk.busy += 1;
-        let key = self.resources.list.key_of(&entry.number);
+        let key = self.resources.key_of(&entry.number);
         self.numbers.insert(key);
         let record = Arc::new(Record {
             id,

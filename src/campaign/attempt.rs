@@ -151,7 +151,8 @@ pub async fn run(
     let campaign = &resources.campaign;
     let rendered = match resources
         .list
-        .render(contact, usize::from(record.number), record.trunk) {
+        .render(contact, usize::from(record.number), record.trunk)
+    {
         Ok(rendered) => rendered,
         Err(why) => return unsendable(resources, record, &why.to_string()),
     };
@@ -228,19 +229,13 @@ async fn over(
 ) -> Outcome {
     let signals = &ended.signals;
     let lately = signals.written_at.checked_sub(LATELY);
-    let capture = &resources.capture;
     let circumstances = Circumstances {
         cut: ended.cut,
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
         min_talk: resources.campaign.call.min_talk,
-        machine: capture.machine(),
-        disposition: capture.disposition(),
     };
     let verdict = verdict::decide(signals, &circumstances);
-    if signals.captured.opted_out() {
-        resources.opt_out(&record.numbers()).await;
-    }
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
@@ -253,9 +248,8 @@ async fn over(
         linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
         ..record.row(resources)
     };
-    row.own.resize(resources.campaign.contacts.keep.len(), String::new());
     row.own
-        .extend(signals.captured.values().map(|value| text(value)));
+        .resize(resources.campaign.contacts.keep.len(), String::new());
     conclude(
         resources,
         record,
@@ -352,7 +346,10 @@ fn conclude(
         .filter(|note| is_trouble && !note.is_empty())
         .cloned();
     let note = if doubt && trouble.is_none() {
-        join(&verdict.note, "many calls in a row ended so on this trunk: called again")
+        join(
+            &verdict.note,
+            "many calls in a row ended so on this trunk: called again",
+        )
     } else {
         verdict.note
     };
@@ -395,6 +392,12 @@ impl Resources {
         }
     }
 
+    /// What a number is known by, also one that was written differently in an earlier run.
+    pub(super) fn key_of(&self, number: &str) -> u64 {
+        let number = self.numbering.read(number);
+        number.map_or(0, |number| number.key())
+    }
+
     /// What is kept of a contact's row.
     pub(super) fn own_columns(&self, contact: &Contact) -> Vec<String> {
         self.list.kept(contact)
@@ -403,14 +406,24 @@ impl Resources {
     /// Never calls these numbers again, in this run and in the next.
     async fn opt_out(&self, numbers: &[&str]) {
         for number in numbers {
-            self.suppress.insert(self.list.key_of(number));
+            self.suppress.insert(self.key_of(number));
         }
-        let Some(opt_out) = self.campaign.capture.opt_out.as_ref().filter(|_| !self.rehearsal) else {
+        let Some(opt_out) = self
+            .campaign
+            .capture
+            .opt_out
+            .as_ref()
+            .filter(|_| !self.rehearsal)
+        else {
             return;
         };
         let file = opt_out.file.clone();
-        let lines: Vec<String> = numbers.iter().map(|number| (*number).to_owned()).collect();
-        let written = tokio::task::spawn_blocking(move || suppress::opt_out(&file, &lines)).await;
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let written = tokio::task::spawn_blocking(move || {
+            let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+            suppress::opt_out(&file, &numbers)
+        })
+        .await;
         let error = match written {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

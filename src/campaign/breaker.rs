@@ -386,6 +386,9 @@ mod tests {
         trunk.breaker.try_with_a_call(trunk.at(5));
         trunk.breaker.log.rang(trunk.at(6));
         assert_eq!(trunk.breaker.permit(trunk.at(6)), Permit::Calls);
-        assert!(trunk.call(Disposition::InvalidNumber, 6, 7, false), "still in doubt");
+        assert!(
+            trunk.call(Disposition::InvalidNumber, 6, 7, false),
+            "still in doubt"
+        );
     }
 }

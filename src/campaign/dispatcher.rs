@@ -115,7 +115,10 @@ impl Dispatcher {
         });
         Ok(Self {
             queue: Queue::new(list, limit, earlier, trunks.len())?,
-            slots: (0..ports).rev().filter(|slot| !taken.contains(slot)).collect(),
+            slots: (0..ports)
+                .rev()
+                .filter(|slot| !taken.contains(slot))
+                .collect(),
             trunks,
             tasks: JoinSet::new(),
             lines: HashMap::new(),
@@ -290,11 +293,12 @@ impl Dispatcher {
             return None;
         }
         let numbers = &ready.contact.numbers;
-        let Some(number) = ready
-            .history
-            .numbers(numbers.len())
-            .find(|&number| !self.resources.suppress.contains(numbers[usize::from(number)].key()))
-        else {
+        let Some(number) = ready.history.numbers(numbers.len()).find(|&number| {
+            !self
+                .resources
+                .suppress
+                .contains(numbers[usize::from(number)].key())
+        }) else {
             self.suppressed(&ready);
             return None;
         };
@@ -645,7 +649,10 @@ impl Dispatcher {
         if tally.idle != idle {
             if let Some(idle) = &idle {
                 let left = tally.to_call.saturating_sub(tally.called);
-                info!("nobody is being called: {}; {left} contacts are left", idle.say(&self.resources.clock));
+                info!(
+                    "nobody is being called: {}; {left} contacts are left",
+                    idle.say(&self.resources.clock)
+                );
             }
             tally.idle = idle;
         }

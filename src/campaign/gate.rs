@@ -83,6 +83,9 @@ impl Gate {
 
     /// Whether a call may begin now in any zone; else the first moment at which one may.
     pub fn any(&self, now: i64) -> Gated {
+        if self.hours.is_none() {
+            return Gated::Open;
+        }
         let mut first = None;
         for zone in 0..self.zones.len() {
             match self.state(u16::try_from(zone).unwrap_or(u16::MAX), now) {
@@ -172,7 +175,8 @@ mod tests {
 
     #[test]
     fn without_hours_it_is_always_open() {
-        assert_eq!(Gate::new(None, &[TimeZone::UTC]).any(0), Gated::Open);
+        assert_eq!(Gate::new(None, &[]).any(0), Gated::Open);
+        assert_eq!(Gate::new(None, &[]).state(0, 0), Gated::Open);
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub struct Limits {
 impl Limits {
     /// The limits of a campaign.
     pub fn new(retry: &Retry) -> Self {
-        let limit = |most: Option<u32>| most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        let limit =
+            |most: Option<u32>| most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         Self {
             per_day: limit(retry.max_per_day),
             per_week: limit(retry.max_per_week),

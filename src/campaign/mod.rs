@@ -27,8 +27,10 @@ use crate::call::link::Link;
 use crate::clock::Clock;
 use crate::config::Campaign;
 use crate::contacts::List;
+use crate::number::Numbering;
 use crate::results::journal::{Entry, Journal};
 use crate::results::resume::Earlier;
+use crate::results::row::Columns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppress::Suppressions;
 use dispatcher::Dispatcher;
@@ -57,6 +59,8 @@ pub struct Resources {
     pub gate: Gate,
     /// How often somebody may be called.
     pub limits: Limits,
+    /// How numbers are read.
+    pub numbering: Numbering,
     /// Numbers never to call.
     pub suppress: Suppressions,
     /// Nothing is real: no file but the results is written, and every row says so.

@@ -99,13 +99,12 @@ impl Queue {
 
     /// Puts a contact back until it is due.
     pub fn wait(&mut self, at: Position, history: History, due: i64) {
-        let Position { offset, line } = at;
-        let history = self.histories.keep(history);
         self.waiting.push(Reverse(Waiting {
             due,
-            offset,
-            line,
-            history,
+            offset: at.offset,
+            // It is for people alone, and nobody has a list of four thousand million lines.
+            line: u32::try_from(at.line).unwrap_or(u32::MAX),
+            history: self.histories.keep(history),
         }));
     }
 
@@ -198,6 +197,11 @@ impl Queue {
             + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
+    /// Whether something is being read ahead.
+    pub fn is_reading(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     /// When the next waiting contact is due; `None` if its row would not be read then anyway.
     pub fn next_due(&self) -> Option<i64> {
         if self.fetching.is_some() || self.ready.len() >= CHUNK {
@@ -225,8 +229,12 @@ impl Queue {
         }
         let due: Vec<_> = due
             .into_iter()
-            .map(|Waiting { offset, line, history, .. }| {
-                (Position { offset, line }, self.histories.get(history))
+            .map(|waiting| {
+                let at = Position {
+                    offset: waiting.offset,
+                    line: waiting.line.into(),
+                };
+                (at, self.histories.get(waiting.history))
             })
             .collect();
         let list = Arc::clone(&self.list);

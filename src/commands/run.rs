@@ -45,10 +45,14 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign, args.shard).map_err(usage)?;
-    let numbering = campaign.contacts.numbering();
+    let numbering = campaign.numbering();
     let suppress = Suppressions::load(
         &campaign.suppress,
-        campaign.capture.opt_out.as_ref().map(|opt_out| opt_out.file.as_path()),
+        campaign
+            .capture
+            .opt_out
+            .as_ref()
+            .map(|opt_out| opt_out.file.as_path()),
         move |field| numbering.read(field).ok().map(|number| number.key()),
     )
     .map_err(usage)?;
@@ -78,7 +82,11 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         } else {
             Clock::system(zone)
         };
-        let input = Input { campaign, list, suppress };
+        let input = Input {
+            campaign,
+            list,
+            suppress,
+        };
         dial(input, claimed, clock, args, screen).await
     })
 }
@@ -151,6 +159,7 @@ async fn dial(
             list.zones(),
         ),
         limits: Limits::new(&campaign.retry),
+        numbering: campaign.numbering(),
         suppress,
         rehearsal: args.simulate,
         campaign,
@@ -248,7 +257,10 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             (exit::CONTACTS_LEFT, "outside the window")
         }
         Over::StopAt => {
-            info!("stopped with {} contacts left: it is stop_at", tally.pending());
+            info!(
+                "stopped with {} contacts left: it is stop_at",
+                tally.pending()
+            );
             (exit::CONTACTS_LEFT, "stop_at")
         }
         Over::TrunksLost(finals) => {
@@ -380,7 +392,10 @@ mod tests {
             ),
         ];
         for (over, expected) in ends {
-            assert_eq!(conclude(over, &Tally::new(1, 1, [("carrier", 1)]), &screen), expected);
+            assert_eq!(
+                conclude(over, &Tally::new(1, 1, [("carrier", 1)]), &screen),
+                expected
+            );
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::ami::login::Auth;
 use crate::ami::tls::TlsOptions;
 use crate::disposition::Disposition;
-use crate::number::{DialAs, Region};
+use crate::number::{DialAs, Numbering, Region};
 use crate::template::Template;
 use crate::window::{Hours, StopAt};
 
@@ -52,6 +52,19 @@ pub struct Campaign {
     pub capture: Capture,
     /// What the simulated Asterisk does.
     pub simulate: Simulate,
+}
+
+impl Campaign {
+    /// The columns of the results that are this campaign's own: what is kept of the list, then what is captured.
+    pub fn own_columns(&self) -> Vec<String> {
+        let kept = self.contacts.keep.iter().map(|column| &column.name);
+        kept.chain(&self.capture.variables).cloned().collect()
+    }
+
+    /// How numbers are read.
+    pub fn numbering(&self) -> Numbering {
+        Numbering::new(self.contacts.region)
+    }
 }
 
 /// Where the results go.

@@ -295,8 +295,7 @@ impl Earlier {
         progress.history.attempts = attempt;
         progress.number = hash(number);
         // The turn of a number is over when the call counted and was no fault of the trunk.
-        progress.history.next_number =
-            u8::from(counted && disposition != Disposition::Congestion);
+        progress.history.next_number = u8::from(counted && disposition != Disposition::Congestion);
         if counted && disposition == Disposition::InvalidNumber && attempt > 0 {
             self.dead.insert((key, progress.number));
         }
@@ -312,10 +311,7 @@ impl Earlier {
         if progress.is_final && redial.contains(&disposition) {
             // Its attempts are used up; it gets all of them once more.
             *progress = Progress {
-                history: History {
-                    attempts: progress.history.attempts,
-                    ..History::default()
-                },
+                history: progress.history.afresh(),
                 ..Progress::default()
             };
         }
@@ -393,7 +389,7 @@ fn set_aside(path: &Path, bytes: &[u8], whole: usize) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::row::{Row, columns, header};
+    use crate::results::row::{Columns, Row};
 
     fn row(
         contact: &str,
@@ -414,9 +410,10 @@ mod tests {
     }
 
     fn file(rows: &[Row]) -> Vec<u8> {
-        let mut bytes = header();
+        let columns = Columns::new(&[]);
+        let mut bytes = columns.header();
         for row in rows {
-            bytes.extend(row.to_csv(&columns()));
+            bytes.extend(row.to_csv(&columns));
         }
         bytes
     }
@@ -447,10 +444,14 @@ mod tests {
         assert_eq!(earlier.rows, 5);
         assert!(earlier.progress("a").unwrap().is_final);
         let busy = earlier.progress("b").unwrap();
-        assert_eq!((busy.attempts, busy.counted, busy.congested), (2, 1, 1));
-        assert_eq!(busy.due().unwrap().to_string(), "2026-11-23T12:30:00.25Z");
+        let history = busy.history;
+        assert_eq!(
+            (history.attempts, history.counted, history.congested),
+            (2, 1, 1)
+        );
+        assert_eq!(busy.next, 1_795_437_000_250);
         let cancelled = earlier.progress("c").unwrap();
-        assert!(!cancelled.is_final && cancelled.due().is_none());
+        assert!(!cancelled.is_final && cancelled.next == 0);
         assert!(earlier.progress("d").unwrap().is_final);
         assert!(earlier.progress("e").is_none());
     }
@@ -465,7 +466,10 @@ mod tests {
         let earlier = read_bytes(&file(&rows), &[Disposition::Unknown]).unwrap();
         let redialed = earlier.progress("a").unwrap();
         assert!(!redialed.is_final);
-        assert_eq!((redialed.attempts, redialed.counted), (3, 0));
+        assert_eq!(
+            (redialed.history.attempts, redialed.history.counted),
+            (3, 0)
+        );
         assert!(earlier.progress("b").unwrap().is_final);
     }
 
@@ -507,8 +511,8 @@ mod tests {
     fn what_cannot_be_continued_is_left_as_it_is() {
         for (bytes, says) in [
             (&b"a,b\n1,2\n"[..], "it has no column contact"),
-            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
-            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
+            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
+            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
         ] {
             let error = read_bytes(bytes, &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -111,13 +111,15 @@ impl Columns {
 
     /// The columns of results that are continued. A column of theirs that is not known is left empty.
     pub fn of_file(names: Vec<String>, own: &[String]) -> Self {
-        let place = |names: &mut dyn Iterator<Item = &str>, name: &str| names.position(|known| known == name);
         let fields = names
             .iter()
             .map(|name| {
-                let known = place(&mut COLUMNS.into_iter(), name).map(Field::Known);
-                let own = || place(&mut own.iter().map(String::as_str), name).map(Field::Own);
-                known.or_else(own).unwrap_or(Field::Unknown)
+                let known = COLUMNS.iter().position(|column| column == name);
+                let own = || own.iter().position(|column| column == name);
+                known
+                    .map(Field::Known)
+                    .or_else(|| own().map(Field::Own))
+                    .unwrap_or(Field::Unknown)
             })
             .collect();
         Self { names, fields }
@@ -205,12 +207,9 @@ impl Row {
         // Writing to a string cannot fail.
         let _ = match (number, seconds) {
             (Some(number), _) => write!(line, "{number}"),
-            (None, Some(seconds)) => write!(
-                line,
-                "{}.{:03}",
-                seconds.as_secs(),
-                seconds.subsec_millis()
-            ),
+            (None, Some(seconds)) => {
+                write!(line, "{}.{:03}", seconds.as_secs(), seconds.subsec_millis())
+            }
             (None, None) => Ok(()),
         };
     }
@@ -281,7 +280,13 @@ mod tests {
             columns.names()
         );
         let read = reader.records().next().unwrap().unwrap();
-        let column = |name: &str| &read[columns.names().iter().position(|column| column == name).unwrap()];
+        let column = |name: &str| {
+            &read[columns
+                .names()
+                .iter()
+                .position(|column| column == name)
+                .unwrap()]
+        };
         assert_eq!(column("campaign"), "storm, \"north\"");
         assert_eq!(column("contact"), "Peña\r\n2");
         assert_eq!(column("number"), "+59829000000");

@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn the_speed_is_that_of_the_last_ten_seconds() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(10_000, 10_000, [("carrier", 4)]));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(10_000, 10_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..100, 8);
         watch(&mut rates, &mut tally, start, 100..111, 2);
@@ -155,7 +158,10 @@ mod tests {
 
     #[test]
     fn the_time_left_follows_the_last_minutes_and_few_contacts_are_looked_for_further_back() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(10_000, 10_000, [("carrier", 4)]));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(10_000, 10_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..100, 8);
         watch(&mut rates, &mut tally, start, 100..500, 1);
@@ -174,7 +180,10 @@ mod tests {
 
     #[test]
     fn a_rehearsal_tells_the_speed_of_the_campaign_and_the_time_that_is_waited() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(20_000, 20_000, [("carrier", 4)]));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(20_000, 20_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         for second in 0..=10 {
             tally.dispatched = second * 1000;
