@@ -81,15 +81,16 @@ impl Clock {
         }
     }
 
-    /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now.
+    /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now in a zone.
     ///
     /// # Errors
     /// The name is no such pattern.
-    pub fn dated(&self, pattern: &Path) -> Result<PathBuf, jiff::Error> {
+    pub fn dated(&self, pattern: &Path, zone: &TimeZone) -> Result<PathBuf, jiff::Error> {
         let Some(name) = pattern.file_name().and_then(OsStr::to_str) else {
             return Ok(pattern.to_owned());
         };
-        let name = jiff::fmt::strtime::format(name, &self.now())?;
+        let now = self.now().with_time_zone(zone.clone());
+        let name = jiff::fmt::strtime::format(name, &now)?;
         Ok(pattern.with_file_name(name))
     }
 

@@ -94,14 +94,10 @@ impl List {
             }])
         })?;
         let columns = Columns::bind(campaign, &copy)?;
-        let own_zone = match &campaign.window {
-            Some(window) => window.hours.zone.clone(),
-            None => TimeZone::system(),
-        };
         let mut list = Self {
             copy,
             columns,
-            zones: Zones::new(own_zone),
+            zones: Zones::new(campaign.zone()),
             shard,
             duplicates: campaign.contacts.duplicates,
             summary: Summary::default(),

@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::tz::TimeZone;
 use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -56,10 +55,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         move |field| numbering.read(field).ok().map(|number| number.key()),
     )
     .map_err(usage)?;
-    let zone = campaign
-        .window
-        .as_ref()
-        .map_or_else(TimeZone::system, |window| window.hours.zone.clone());
+    let zone = campaign.zone();
     let target = Target::choose(&campaign, args, &Clock::system(zone.clone()))?;
     if args.json && matches!(target, Target::Stdout) {
         return Err(Failure::Usage(

@@ -67,7 +67,7 @@ impl Target {
         let Results::File(pattern) = &campaign.results else {
             return Ok(Self::Stdout);
         };
-        let path = clock.dated(pattern).map_err(|error| {
+        let path = clock.dated(pattern, &campaign.zone()).map_err(|error| {
             Failure::Usage(format!("results = \"{}\": {error}", pattern.display()))
         })?;
         Ok(if args.simulate {

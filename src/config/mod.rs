@@ -4,16 +4,25 @@
 //! are compiled. Whatever is wrong with the file is reported at once, each fault with its line and column. What the
 //! list of contacts holds is not known here.
 
+mod ami;
+mod call;
+mod capture;
+mod contacts;
 mod duration;
 mod fault;
 mod load;
 mod reader;
+mod retry;
+mod simulate;
 mod trunk;
+mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use jiff::tz::TimeZone;
 
 use crate::ami::login::Auth;
 use crate::ami::tls::TlsOptions;
@@ -24,6 +33,14 @@ use crate::window::{Hours, StopAt};
 
 pub use fault::{Fault, Faults};
 pub use load::load;
+pub(crate) use window::zone;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// The longest call: Asterisk counts its milliseconds in 32 bits, and what is over 24 days would ring for ever.
+const DAY: Duration = Duration::from_secs(86_400);
+/// The longest wait.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// A campaign, ready to be dialed.
 #[derive(Debug, Clone)]
@@ -64,6 +81,14 @@ impl Campaign {
     /// How numbers are read.
     pub fn numbering(&self) -> Numbering {
         Numbering::new(self.contacts.region)
+    }
+
+    /// The zone in which the campaign tells the time where a contact has none of its own: the window's, or the system's.
+    pub fn zone(&self) -> TimeZone {
+        match &self.window {
+            Some(window) => window.hours.zone.clone(),
+            None => TimeZone::system(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 
+use crate::config::zone;
+
 /// So many names that are no zone are remembered, so that a list with one typing error is not looked up for every row.
 const UNKNOWN_KEPT: usize = 256;
 
@@ -35,7 +37,7 @@ impl Zones {
         if name.is_empty() || self.by_name.contains_key(name) {
             return;
         }
-        let zone = std::str::from_utf8(name).ok().and_then(named);
+        let zone = std::str::from_utf8(name).ok().and_then(zone);
         let number = match zone {
             Some(zone) => self.number(zone),
             None if self.by_name.len() >= self.zones.len() + UNKNOWN_KEPT => return,
@@ -61,9 +63,4 @@ impl Zones {
         });
         u16::try_from(place).ok()
     }
-}
-
-/// The zone of an IANA name.
-fn named(name: &str) -> Option<TimeZone> {
-    TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())
 }
