@@ -1,11 +1,13 @@
 //! Whether a trunk works, told from how its calls end, and for how long it is left alone when it does not.
 //!
-//! A burst of congestion rests a trunk, and so do many outcomes in a row that are unlikely of people: numbers that do
-//! not exist, calls declined or refused. A wrong prefix looks like that. What such a streak says of a contact is in
+//! Congestion of several contacts in a row rests a trunk, and so do many outcomes in a row that are unlikely of people:
+//! numbers that do not exist, calls declined or refused. A wrong prefix looks like that. One contact that is tried again
+//! and again says nothing of a trunk: it may be its own network. What such a streak says of a contact is in
 //! doubt, so but for its first few nobody gets a final row for it. After its rest the trunk is tried with one call; if
 //! that fails, too, the next rest is longer. The calls' tasks tell how they ended before they write their rows, so that
 //! a row that is final was so with all that was known.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +16,11 @@ use tokio::time::Instant;
 use crate::call::pace::TrunkLog;
 use crate::disposition::Disposition;
 
-/// So many congested calls in a row rest a trunk.
-const CONGESTED: u32 = 5;
-/// So many calls in a row that came to nothing, congested or unlikely, rest a trunk. No more than that get a final row.
-const UNLIKELY: u32 = 10;
+/// So many contacts that are congested in a row rest a trunk.
+const CONGESTED: usize = 5;
+/// So many contacts in a row whose calls came to nothing, congested or unlikely, rest a trunk. No more than that get a
+/// final row.
+const UNLIKELY: usize = 10;
 /// The first rest; each further one is twice as long.
 const FIRST_REST: Duration = Duration::from_secs(5);
 /// The longest rest.
@@ -54,8 +57,8 @@ pub enum Permit {
 /// What a trunk is rested for, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trip {
-    /// So many calls in a row came to nothing.
-    pub streak: u32,
+    /// The calls of so many contacts in a row came to nothing.
+    pub streak: usize,
     /// How the last of them ended.
     pub disposition: Disposition,
     /// How long it rests.
@@ -76,8 +79,10 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct Health {
-    congested: u32,
-    unlikely: u32,
+    /// Contacts of the streak whose calls were congested.
+    congested: BTreeSet<String>,
+    /// Those whose outcome is unlikely.
+    unlikely: BTreeSet<String>,
     /// When the first of the streak ended.
     since: Option<Instant>,
     worked_at: Option<Instant>,
@@ -98,7 +103,11 @@ struct Rest {
 
 impl Health {
     fn in_doubt(&self) -> bool {
-        self.congested >= CONGESTED || self.congested + self.unlikely >= UNLIKELY
+        self.congested.len() >= CONGESTED || self.streak() >= UNLIKELY
+    }
+
+    fn streak(&self) -> usize {
+        self.congested.len() + self.unlikely.len()
     }
 
     fn works(&mut self, now: Instant) {
@@ -184,13 +193,16 @@ impl Breaker {
         {
             return doubt;
         }
-        if unlikely {
-            health.unlikely += 1;
-            if !doubt {
-                health.finals.push(showing.contact.to_owned());
+        let contact = showing.contact.to_owned();
+        match (doubt, unlikely) {
+            (true, _) => {}
+            (false, true) => {
+                health.unlikely.insert(contact.clone());
+                health.finals.push(contact);
             }
-        } else {
-            health.congested += 1;
+            (false, false) => {
+                health.congested.insert(contact);
+            }
         }
         let since = *health.since.get_or_insert(showing.told_at);
         if health.in_doubt() && (health.rest.is_none() || showing.trial) {
@@ -212,7 +224,7 @@ impl Breaker {
                 trial: None,
             });
             health.trip = Some(Trip {
-                streak: health.congested + health.unlikely,
+                streak: health.streak(),
                 disposition: showing.disposition,
                 rest: until - now,
                 again,
@@ -255,11 +267,14 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     struct Trunk {
         breaker: Breaker,
         start: Instant,
+        called: Cell<u32>,
     }
 
     impl Trunk {
@@ -267,6 +282,7 @@ mod tests {
             Self {
                 breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(600)),
                 start: Instant::now(),
+                called: Cell::new(0),
             }
         }
 
@@ -274,10 +290,28 @@ mod tests {
             self.start + Duration::from_secs(seconds)
         }
 
-        /// A call that was dialed and told in these seconds.
+        /// A call of somebody else, dialed and told in these seconds.
         fn call(&self, disposition: Disposition, dialed: u64, told: u64, trial: bool) -> bool {
+            self.called.set(self.called.get() + 1);
+            self.call_to(
+                &self.called.get().to_string(),
+                disposition,
+                dialed,
+                told,
+                trial,
+            )
+        }
+
+        fn call_to(
+            &self,
+            contact: &str,
+            disposition: Disposition,
+            dialed: u64,
+            told: u64,
+            trial: bool,
+        ) -> bool {
             self.breaker.ended(Showing {
-                contact: "somebody",
+                contact,
                 disposition,
                 dialed_at: self.at(dialed),
                 told_at: self.at(told),
@@ -305,6 +339,16 @@ mod tests {
         let trip = trunk.breaker.trip().unwrap();
         assert_eq!((trip.streak, trip.again), (5, false));
         assert_eq!(trunk.breaker.trip(), None, "it is said once");
+    }
+
+    #[test]
+    fn one_contact_that_is_congested_again_and_again_does_not_rest_a_trunk() {
+        let trunk = Trunk::new();
+        for attempt in 0..50 {
+            let contact = format!("{}", attempt % 4);
+            assert!(!trunk.call_to(&contact, Disposition::Congestion, 1, 1, false));
+        }
+        assert!(!trunk.breaker.rests());
     }
 
     #[test]

@@ -575,9 +575,9 @@ impl Dispatcher {
         };
         if let Some(trip) = trunk.breaker.trip() {
             let name = &trunk.name;
-            let how = if trip.again { "still" } else { "now" };
+            let how = if trip.again { "still does" } else { "does" };
             warn!(
-                "trunk {name} does not work, {how}: {} calls in a row came to nothing, the last was {}; it rests for {:.0?} and is then tried with one call",
+                "trunk {name} {how} not work: the calls of {} contacts in a row came to nothing, the last was {}; it rests for {:.0?} and is then tried with one call",
                 trip.streak, trip.disposition, trip.rest
             );
             if !trip.again && !trip.finals.is_empty() {
