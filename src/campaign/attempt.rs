@@ -189,6 +189,7 @@ fn over(
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
         min_talk: Duration::ZERO,
+        watched: None,
     };
     let verdict = verdict::decide(signals, &circumstances);
 

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::call;
+use crate::call::capture::Watched;
 use crate::call::id::CallId;
 use crate::call::link::{self, Link, State};
 use crate::call::pace::{Pace, TrunkLog};
@@ -335,7 +336,7 @@ impl Dispatcher {
         }
         // A session that drops meanwhile is reconciled by whoever connects again.
         if let Some(client) = self.resources.link.client()
-            && let Err(error) = link::reconcile(&client).await
+            && let Err(error) = link::reconcile(&client, &Watched::default()).await
         {
             warn!("the living calls could not be listed: {error}");
         }

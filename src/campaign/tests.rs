@@ -35,7 +35,7 @@ async fn resources(folder: &Path, numbers: &str) -> Resources {
         campaign.ami.auth,
         Duration::from_secs(5),
     );
-    let established = Link::establish(transport, login, Duration::ZERO)
+    let established = Link::establish(transport, login, Duration::ZERO, Arc::default())
         .await
         .unwrap();
     let file = writer::begin(&folder.join("results.csv"), &row::header()).unwrap();

@@ -260,9 +260,14 @@ async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
             }
         }
     };
-    let established = Link::establish(transport, login(campaign), ami.reconnect_for)
-        .await
-        .map_err(|error| Failure::Pbx(error.to_string()))?;
+    let established = Link::establish(
+        transport,
+        login(campaign),
+        ami.reconnect_for,
+        Arc::default(),
+    )
+    .await
+    .map_err(|error| Failure::Pbx(error.to_string()))?;
     info!(
         "logged in to {} at {}:{}",
         established.banner, ami.host, ami.port
@@ -284,9 +289,14 @@ async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
         tokio::spawn(async move { simulator.serve(theirs).await });
         Box::new(ours)
     }));
-    let established = Link::establish(transport, login(campaign), campaign.ami.reconnect_for)
-        .await
-        .context("the simulated Asterisk")?;
+    let established = Link::establish(
+        transport,
+        login(campaign),
+        campaign.ami.reconnect_for,
+        Arc::default(),
+    )
+    .await
+    .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
     Ok(established.link)
 }
