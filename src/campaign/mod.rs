@@ -33,7 +33,7 @@ use crate::disposition::Disposition;
 use crate::results::journal::{Entry, Journal};
 use crate::results::resume::Earlier;
 use crate::results::row::Row;
-use crate::results::writer::{WriteError, Writer};
+use crate::results::writer::{Trouble, WriteError, Writer};
 use attempt::{Attempted, Outcome, Record, Who};
 use queue::{Kind, Next, Queue, Ready};
 use retry::History;
@@ -172,6 +172,8 @@ struct Dispatcher {
     over: Option<Over>,
     tally: Tally,
     link: watch::Receiver<State>,
+    /// What cannot be written at the moment.
+    trouble: watch::Receiver<Trouble>,
     stop: Stop,
 }
 
@@ -208,6 +210,7 @@ impl Dispatcher {
             over: None,
             tally,
             link: resources.link.watch(),
+            trouble: resources.writer.trouble(),
             stop,
             resources,
         })
@@ -220,16 +223,21 @@ impl Dispatcher {
             }
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
+                let nobody_left =
+                    self.queue.is_exhausted() && self.tally.called == self.tally.to_call;
                 return match self.over.take() {
-                    Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
-                    // Nobody is left: what would have stopped the run has stopped nothing.
-                    Some(Over::Drained | Over::PbxLost(_))
-                        if self.queue.is_exhausted() && self.tally.called == self.tally.to_call =>
-                    {
+                    // What would have stopped the run has stopped nothing.
+                    Some(Over::Drained | Over::PbxLost(_)) if nobody_left => Over::Finished,
+                    Some(Over::Unwritable(_, rows)) if nobody_left && rows.is_empty() => {
                         Over::Finished
                     }
                     over => over.unwrap_or(Over::Finished),
                 };
+            }
+            // Rows that wait are tried for as long as calls are running, and a little longer.
+            let rows = self.trouble.borrow().rows;
+            if rows > 0 && self.over.is_some() && self.tasks.len() <= rows {
+                self.resources.writer.last_tries();
             }
             self.wake().await;
         }
@@ -373,17 +381,6 @@ impl Dispatcher {
         });
     }
 
-    /// Tries once more to write what could not be written, now that nothing else is going on.
-    async fn write_again(&self, error: WriteError, rows: Vec<Vec<u8>>) -> Over {
-        let mut left = Vec::new();
-        for row in rows {
-            if self.resources.writer.append(row.clone()).await.is_err() {
-                left.push(row);
-            }
-        }
-        Over::Unwritable(error, left)
-    }
-
     async fn wake(&mut self) {
         // A moment that has come, and that nothing can be made of yet, must not wake anybody: a line that comes free,
         // what is being read, and the link each wake by themselves.
@@ -408,6 +405,7 @@ impl Dispatcher {
                 }
             }
             () = until(timer), if dialing => {}
+            Ok(()) = self.trouble.changed() => self.troubled(),
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
             () = self.stop.drain.cancelled(), if dialing => {
                 warn!(
@@ -501,6 +499,15 @@ impl Dispatcher {
             Who::Adopted(_) => return,
         };
         self.queue.put_back(Ready { contact, history });
+    }
+
+    /// Rows cannot be written, or can be again. What was said of it stands: nothing more is begun.
+    fn troubled(&mut self) {
+        let why = self.trouble.borrow_and_update().why.clone();
+        match why {
+            Some(why) => self.unwritable(why, None),
+            None => info!("the rows that waited are written now"),
+        }
     }
 
     /// Nothing more is begun; what could not be written is kept to be shown.

@@ -8,7 +8,8 @@ use crate::ami::login::Login;
 use crate::ami::transport::Transport;
 use crate::config::{self, Simulate};
 use crate::results::row;
-use crate::results::writer::{self, Sink};
+use crate::results::whole::Whole;
+use crate::results::writer::Sink;
 use crate::sim::{Fates, Simulator, SimulatorConfig};
 
 /// Everything that a run needs, on one line of a simulated Asterisk on which everybody answers.
@@ -38,7 +39,7 @@ async fn resources(folder: &Path, numbers: &str) -> Resources {
     let established = Link::establish(transport, login, Duration::ZERO)
         .await
         .unwrap();
-    let file = writer::begin(&folder.join("results.csv"), &row::header()).unwrap();
+    let file = Whole::begin(&folder.join("results.csv"), &row::header()).unwrap();
     Resources {
         list: Arc::new(List::open(&campaign).unwrap()),
         link: established.link,

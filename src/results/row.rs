@@ -139,7 +139,7 @@ pub fn header() -> Vec<u8> {
     line(&COLUMNS)
 }
 
-fn line<T: AsRef<str>>(fields: &[T]) -> Vec<u8> {
+pub(super) fn line<T: AsRef<str>>(fields: &[T]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for (place, field) in fields.iter().enumerate() {
         if place > 0 {
