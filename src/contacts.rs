@@ -14,8 +14,11 @@ mod zones;
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
+
+use md5::{Digest as _, Md5};
 
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
@@ -125,6 +128,30 @@ impl List {
     /// How many rows there are.
     pub fn summary(&self) -> Summary {
         self.summary
+    }
+
+    /// A digest of the list's bytes: the same for the same list in every run. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub fn digest(&self) -> io::Result<String> {
+        let mut digest = Md5::new();
+        let (mut buffer, mut offset) = (vec![0; STREAM], 0);
+        loop {
+            match self.copy.read_at(&mut buffer, offset) {
+                Ok(0) => break,
+                Ok(read) => {
+                    digest.update(&buffer[..read]);
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(format!(
+            "{:032x}",
+            u128::from_be_bytes(digest.finalize().into())
+        ))
     }
 
     /// The list's file name, as notes name it.

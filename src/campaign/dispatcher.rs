@@ -28,7 +28,7 @@ use crate::disposition::Disposition;
 use crate::results::journal::Entry;
 use crate::results::resume::Earlier;
 use crate::results::row::Row;
-use crate::results::writer::WriteError;
+use crate::results::writer::{Trouble, WriteError};
 
 /// Rows of contacts that are not called which may wait for their write at once.
 const SKIPPED_AT_ONCE: usize = 256;
@@ -82,6 +82,8 @@ pub(super) struct Dispatcher {
     pub(super) over: Option<Over>,
     pub(super) tally: Tally,
     link: watch::Receiver<State>,
+    /// What cannot be written at the moment.
+    trouble: watch::Receiver<Trouble>,
     pub(super) stop: Stop,
 }
 
@@ -134,6 +136,7 @@ impl Dispatcher {
             over: None,
             tally,
             link: resources.link.watch(),
+            trouble: resources.writer.trouble(),
             stop,
             resources,
         })
@@ -149,29 +152,32 @@ impl Dispatcher {
             }
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
-                return self.end().await;
+                return self.end();
+            }
+            // Rows that wait are tried for as long as calls are running, and a little longer.
+            let rows = self.trouble.borrow().rows;
+            if rows > 0 && self.over.is_some() && self.tasks.len() <= rows {
+                self.resources.writer.last_tries();
             }
             self.wake().await;
         }
     }
 
     /// Why the run is over, now that nothing is going on any more.
-    async fn end(mut self) -> Over {
+    fn end(mut self) -> Over {
+        let nobody_left = self.queue.is_exhausted()
+            && self.left_outside == 0
+            && self.tally.attempts(Disposition::Cancelled) == 0;
         match self.over.take() {
-            Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
-            // Nobody is left: what would have stopped the run has stopped nothing.
+            // What would have stopped the run has stopped nothing.
             Some(
                 Over::Drained
                 | Over::PbxLost(_)
                 | Over::Outside
                 | Over::StopAt
                 | Over::TrunksLost(_),
-            ) if self.queue.is_exhausted()
-                && self.left_outside == 0
-                && self.tally.attempts(Disposition::Cancelled) == 0 =>
-            {
-                Over::Finished
-            }
+            ) if nobody_left => Over::Finished,
+            Some(Over::Unwritable(_, rows)) if nobody_left && rows.is_empty() => Over::Finished,
             Some(over) => over,
             None if self.left_outside > 0 => Over::Outside,
             None => Over::Finished,
@@ -426,17 +432,6 @@ impl Dispatcher {
         });
     }
 
-    /// Tries once more to write what could not be written, now that nothing else is going on.
-    async fn write_again(&self, error: WriteError, rows: Vec<Vec<u8>>) -> Over {
-        let mut left = Vec::new();
-        for row in rows {
-            if self.resources.writer.append(row.clone()).await.is_err() {
-                left.push(row);
-            }
-        }
-        Over::Unwritable(error, left)
-    }
-
     async fn wake(&mut self) {
         let dialing = self.over.is_none();
         let timer = if dialing { self.next_moment() } else { None };
@@ -451,6 +446,7 @@ impl Dispatcher {
             () = refreshed(&mut self.refreshing), if dialing => self.refreshing = None,
             () = until(timer), if dialing => {}
             () = self.rings.notified(), if dialing => {}
+            Ok(()) = self.trouble.changed() => self.troubled(),
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
             () = self.stop.drain.cancelled(), if dialing => {
                 warn!(
@@ -630,6 +626,15 @@ impl Dispatcher {
             contact: contact.clone(),
             history: record.history,
         });
+    }
+
+    /// Rows cannot be written, or can be again. What was said of it stands: nothing more is begun.
+    fn troubled(&mut self) {
+        let why = self.trouble.borrow_and_update().why.clone();
+        match why {
+            Some(why) => self.unwritable(why, None),
+            None => info!("the rows that waited are written now"),
+        }
     }
 
     /// Nothing more is begun; what could not be written is kept to be shown.

@@ -174,6 +174,9 @@ pub async fn run(
     progress: &watch::Sender<Tally>,
 ) -> Over {
     let Left { earlier, in_flight } = left;
+    for (contact, at) in &earlier.calls {
+        resources.limits.called(contact, *at);
+    }
     match Dispatcher::new(resources, earlier, &in_flight, limit, stop) {
         Ok(mut dispatcher) => {
             dispatcher.adopt(in_flight).await;

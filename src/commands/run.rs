@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use super::Failure;
-use super::target::{Claimed, Target};
+use super::target::{Claimed, Opened, Target, Unsettled};
 use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
@@ -57,14 +57,15 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     )
     .map_err(usage)?;
     let zone = campaign.zone();
-    let target = Target::choose(&campaign, args, &Clock::system(zone.clone()))?;
-    if args.json && matches!(target, Target::Stdout) {
+    let clock = Clock::system(zone.clone());
+    let target = Target::choose(&campaign, args, &clock)?;
+    if args.json && target.is_stdout() {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
                 .to_owned(),
         ));
     }
-    let claimed = target.claim(&campaign, args)?;
+    let claimed = target.claim(&campaign, args, &list, &clock)?;
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
     let virtual_time = args.simulate && !args.real_time;
@@ -77,7 +78,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         let clock = if virtual_time {
             Clock::following_tokio(zone)
         } else {
-            Clock::system(zone)
+            clock
         };
         let input = Input {
             campaign,
@@ -127,11 +128,38 @@ async fn dial(
     probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
-    let opened = claimed.open(&campaign.own_columns())?;
-    let left = std::mem::take(&mut claimed.left);
-
     let stop = Stop::default();
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
+    let own = campaign.own_columns();
+    let list = Arc::new(list);
+    let resources = |opened: &Opened| Resources {
+        list: Arc::clone(&list),
+        link: link.clone(),
+        gate: Gate::new(
+            campaign.window.as_ref().map(|window| window.hours.clone()),
+            list.zones(),
+        ),
+        limits: Limits::new(&campaign.retry),
+        numbering: campaign.numbering(),
+        suppress: suppress.clone(),
+        watched: Arc::clone(&watched),
+        rehearsal: args.simulate,
+        campaign: campaign.clone(),
+        writer: opened.writer.clone(),
+        columns: opened.columns.clone(),
+        journal: opened.journal.clone(),
+        clock: clock.clone(),
+    };
+    for unsettled in std::mem::take(&mut claimed.unsettled) {
+        let (over, tally) = settle(unsettled, &own, &resources, &stop).await?;
+        if !matches!(over, Over::Finished) {
+            let (code, _) = conclude(over, &tally, screen);
+            goodbye(&link).await;
+            return Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal));
+        }
+    }
+    let opened = claimed.open(&own)?;
+    let left = std::mem::take(&mut claimed.left);
     let (tally, changes) = watch::channel(campaign::beginning(
         &campaign,
         &list,
@@ -147,42 +175,27 @@ async fn dial(
         claimed.name()
     );
     let watching = screen.watch(changes, claimed.is_stdout());
-    let (name, wall, began) = (campaign.name.clone(), clock.clone(), Instant::now());
-    let list = Arc::new(list);
-    let resources = Resources {
-        list: Arc::clone(&list),
-        link: link.clone(),
-        gate: Gate::new(
-            campaign.window.as_ref().map(|window| window.hours.clone()),
-            list.zones(),
-        ),
-        limits: Limits::new(&campaign.retry),
-        numbering: campaign.numbering(),
-        suppress,
-        watched,
-        rehearsal: args.simulate,
-        campaign,
-        writer: opened.writer,
-        columns: opened.columns,
-        journal: opened.journal.clone(),
-        clock,
-    };
-    let over = campaign::run(resources, left, args.limit, stop, &tally).await;
+    let began = Instant::now();
+    let over = campaign::run(resources(&opened), left, args.limit, stop, &tally).await;
     drop(watching);
     let ended = Instant::now();
     let summary = Summary {
-        campaign: name,
+        campaign: campaign.name.clone(),
         results: claimed.name(),
         tally: tally.borrow().clone(),
-        started_at: wall.at(began),
-        ended_at: wall.at(ended),
+        started_at: clock.at(began),
+        ended_at: clock.at(ended),
         took: ended - began,
     };
     show(&summary, screen);
-    // What could not be written down is in flight as far as the next run knows.
-    let all_settled = !matches!(&over, Over::Unwritable(_, rows) if !rows.is_empty());
+    // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
+    // same file whatever the date is then, and settles what could not be written down.
+    let clean_end = matches!(
+        &over,
+        Over::Finished | Over::Drained | Over::Outside | Over::StopAt
+    );
     let (code, stopped) = conclude(over, &summary.tally, screen);
-    if all_settled
+    if clean_end
         && let Some(journal) = opened.journal
         && let Err(error) = journal.remove()
     {
@@ -196,11 +209,42 @@ async fn dial(
     } else {
         code
     };
-    // Everything is written: a goodbye that gets no answer changes nothing.
+    goodbye(&link).await;
+    Ok(code)
+}
+
+/// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
+/// calls that Asterisk still carries are followed to their end.
+async fn settle(
+    mut unsettled: Unsettled,
+    own: &[String],
+    resources: impl Fn(&Opened) -> Resources,
+    stop: &Stop,
+) -> Result<(Over, Tally), Failure> {
+    let left = std::mem::take(&mut unsettled.left);
+    let (tally, _) = watch::channel(Tally::default());
+    let over = if left.in_flight.is_empty() {
+        info!("{unsettled}: its run was cut off between two calls and is not gone on with");
+        Over::Finished
+    } else {
+        info!(
+            "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
+        );
+        let opened = unsettled.open(&left, own)?;
+        // Nobody new is called.
+        campaign::run(resources(&opened), left, Some(0), stop.clone(), &tally).await
+    };
+    if !matches!(over, Over::Unwritable(..)) {
+        unsettled.close();
+    }
+    Ok((over, tally.borrow().clone()))
+}
+
+/// Logs off. Everything is written: a goodbye that gets no answer changes nothing.
+async fn goodbye(link: &Link) {
     if let Some(client) = link.client() {
         let _ = timeout(GOODBYE, client.logoff()).await;
     }
-    Ok(code)
 }
 
 /// Shows people what became of it.

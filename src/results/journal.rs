@@ -3,6 +3,9 @@
 //! One slot a line, of fixed size and with a checksum: the next call of the line overwrites it, which it may once the
 //! earlier call's row is durable. Nothing is ever cleared; the row with a slot's call id settles it. So the journal is
 //! small and bounded, whatever the length of the list, and a torn slot is one whose Originate was never written.
+//!
+//! The slot before those of the lines says which list is dialed, and when the run was alive at last: every minute, also
+//! while it waits for hours. A journal that is there belongs to a run that is running, or was cut off.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -10,19 +13,56 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::writer::{self, WriteError};
+use super::disk::{Place, beside, sync_folder};
+use super::writer::WriteError;
 use crate::call::id::CallId;
+use crate::clock::Clock;
 
 /// Bytes of a slot. An id of 512 bytes in JSON fits, whatever it is made of.
 const SLOT: usize = 4096;
 /// Bytes in front of the content: its length and its checksum.
-const HEAD: usize = 12;
+const PREFIX: usize = 12;
+/// What it is called: the name of the results and this.
+const ENDING: &str = ".journal";
 /// What the first slot begins with; the others are the lines'.
 const MAGIC: &[u8] = b"dialer journal 1\n";
+/// Where in the first slot its [`Head`] stands, and how long that is: a sector, which disks write whole or not at all.
+const HEAD_AT: usize = 512;
+/// How often it is noted that the run is alive.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Whose journal it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// A digest of the list that is dialed; empty where nobody will ask.
+    pub list: String,
+    /// When the run was alive at last, in milliseconds since 1970.
+    pub alive_at: i64,
+}
+
+impl Head {
+    /// When the run was alive at last.
+    pub fn alive(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.alive_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// What stands in a journal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Whose it is; `None` where that was never written or is torn.
+    pub head: Option<Head>,
+    /// What was in flight, with its slots. Slots that are torn or were never used are passed over.
+    pub entries: Vec<(usize, Entry)>,
+}
 
 /// A call that is about to be placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,21 +118,24 @@ struct Request {
 
 /// The journal of some results: `storm.csv.journal` beside `storm.csv`.
 pub fn path_of(results: &Path) -> PathBuf {
-    let mut name = results.file_name().unwrap_or_default().to_owned();
-    name.push(".journal");
-    results.with_file_name(name)
+    beside(results, ENDING)
 }
 
-/// What an earlier run had in flight at its end, with its slots; empty where there is no journal. Slots that are torn or were never
-/// used are passed over.
+/// The results that a journal is of; `None` where its name is that of no journal.
+pub fn results_of(journal: &Path) -> Option<PathBuf> {
+    let name = journal.file_name()?.to_str()?.strip_suffix(ENDING)?;
+    Some(journal.with_file_name(name))
+}
+
+/// What an earlier run noted; `None` where there is no journal, because it came to a clean end.
 ///
 /// # Errors
 /// It cannot be read, or is no journal.
-pub fn read(path: &Path) -> io::Result<Vec<(usize, Entry)>> {
+pub fn read(path: &Path) -> io::Result<Option<Noted>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     // An empty one was made by a run that was cut off before it dialed anything.
@@ -100,31 +143,52 @@ pub fn read(path: &Path) -> io::Result<Vec<(usize, Entry)>> {
         return Err(io::Error::other("it is no journal of this dialer"));
     }
     let slots = bytes.chunks(SLOT).skip(1).enumerate();
-    Ok(slots
-        .filter_map(|(slot, bytes)| Some((slot, decode(bytes)?)))
-        .collect())
+    Ok(Some(Noted {
+        head: bytes.get(HEAD_AT..2 * HEAD_AT).and_then(decode),
+        entries: slots
+            .filter_map(|(slot, bytes)| Some((slot, decode(bytes)?)))
+            .collect(),
+    }))
+}
+
+/// Removes a journal: everything that it held is settled.
+///
+/// # Errors
+/// It cannot be removed; the next run finds it settled, and removes it then.
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    sync_folder(path)
 }
 
 impl Journal {
-    /// Opens the journal, or begins one, and starts the task that writes it. What stands in its slots stays there until
-    /// another call is noted in them.
+    /// Opens the journal, or begins one, and starts the task that writes it. What stands in the slots of lines stays
+    /// there until another call is noted in them. `list` is a digest of the list that is dialed.
     ///
     /// # Errors
     /// The file cannot be made durable.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, list: &str, clock: &Clock) -> io::Result<Self> {
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)?;
-        let mut first = vec![0; SLOT];
-        first[..MAGIC.len()].copy_from_slice(MAGIC);
+        let pulse = Pulse {
+            list: list.to_owned(),
+            clock: clock.clone(),
+        };
+        let mut first = pulse.beat()?;
+        first.splice(..0, padded(MAGIC, HEAD_AT));
+        first.resize(SLOT, 0);
         file.write_all_at(&first, 0)?;
         file.sync_all()?;
-        writer::sync_folder(path)?;
+        sync_folder(path)?;
+        let written = Written {
+            place: Place::of(path, &file)?,
+            file,
+        };
         let (queue, requests) = mpsc::unbounded_channel();
         let path: Arc<Path> = path.into();
-        tokio::spawn(write(file, requests, Arc::clone(&path)));
+        tokio::spawn(write(written, requests, Arc::clone(&path), pulse));
         Ok(Self { queue, path })
     }
 
@@ -134,7 +198,10 @@ impl Journal {
     /// It is not on disk: the call must not be placed.
     pub async fn begin(&self, slot: usize, entry: &Entry) -> Result<(), WriteError> {
         let failed = |error| WriteError::new(&self.path.display().to_string(), error);
-        let bytes = encode(entry).map_err(failed)?;
+        let too_long = || io::Error::other("the contact's id is too long for the journal");
+        let bytes = encode_entry(entry)
+            .and_then(|bytes| bytes.ok_or_else(too_long))
+            .map_err(failed)?;
         let (done, written) = oneshot::channel();
         let request = Request { slot, bytes, done };
         let gone = || failed(io::Error::other("its writer has stopped"));
@@ -147,26 +214,78 @@ impl Journal {
     /// # Errors
     /// It cannot be removed; the next run finds it settled, and removes it then.
     pub fn remove(self) -> io::Result<()> {
-        fs::remove_file(&self.path)?;
-        writer::sync_folder(&self.path)
+        remove(&self.path)
     }
 }
 
-/// Writes what waits, then syncs once for all of it.
-async fn write(file: File, mut requests: mpsc::UnboundedReceiver<Request>, path: Arc<Path>) {
-    let file = Arc::new(file);
+/// What is written to, and the place where it is looked for.
+#[derive(Debug)]
+struct Written {
+    file: File,
+    place: Place,
+}
+
+impl Written {
+    fn write(&self, batch: &[Request]) -> io::Result<()> {
+        for request in batch {
+            let offset = (request.slot as u64 + 1) * SLOT as u64;
+            self.file.write_all_at(&request.bytes, offset)?;
+        }
+        self.file.sync_data()?;
+        self.place.check()
+    }
+}
+
+/// Says that the run is alive.
+#[derive(Debug)]
+struct Pulse {
+    list: String,
+    clock: Clock,
+}
+
+impl Pulse {
+    fn beat(&self) -> io::Result<Vec<u8>> {
+        let head = Head {
+            list: self.list.clone(),
+            alive_at: self.clock.now().timestamp().as_millisecond(),
+        };
+        encode(&head, HEAD_AT)?
+            .ok_or_else(|| io::Error::other("the digest of the list is too long"))
+    }
+}
+
+/// Writes what waits, then syncs once for all of it; and, in between, that the run is alive.
+async fn write(
+    written: Written,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    path: Arc<Path>,
+    pulse: Pulse,
+) {
+    let written = Arc::new(written);
     let mut waiting = Vec::new();
-    while requests.recv_many(&mut waiting, usize::MAX).await > 0 {
+    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let written = Arc::clone(&written);
+        tokio::select! {
+            count = requests.recv_many(&mut waiting, usize::MAX) => if count == 0 {
+                return;
+            },
+            _ = heartbeat.tick() => {
+                // If that fails, so does the next call that is to be noted. It needs no sync: the machine that dies
+                // within seconds of it was alive a minute before.
+                if let Ok(beat) = pulse.beat() {
+                    let _ = tokio::task::spawn_blocking(move || {
+                        written.file.write_all_at(&beat, HEAD_AT as u64)
+                    })
+                    .await;
+                }
+                continue;
+            }
+        }
         let batch = std::mem::take(&mut waiting);
-        let file = Arc::clone(&file);
         let written = tokio::task::spawn_blocking(move || {
-            let result = batch
-                .iter()
-                .try_for_each(|request| {
-                    let offset = (request.slot as u64 + 1) * SLOT as u64;
-                    file.write_all_at(&request.bytes, offset)
-                })
-                .and_then(|()| file.sync_data());
+            let result = written.write(&batch);
             (batch, result)
         })
         .await;
@@ -179,33 +298,40 @@ async fn write(file: File, mut requests: mpsc::UnboundedReceiver<Request>, path:
     }
 }
 
-fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
-    let mut content = serde_json::to_vec(entry)?;
-    if content.len() > SLOT - HEAD {
-        // Everything that tells whose call it is, but nothing that is only copied.
-        content = serde_json::to_vec(&Entry {
-            kept: Vec::new(),
-            ..entry.clone()
-        })?;
+/// A slot: everything that tells whose call it is, and what is only copied if that has room, too.
+fn encode_entry(entry: &Entry) -> io::Result<Option<Vec<u8>>> {
+    if let Some(bytes) = encode(entry, SLOT)? {
+        return Ok(Some(bytes));
     }
-    if content.len() > SLOT - HEAD {
-        return Err(io::Error::other(
-            "the contact's id is too long for the journal",
-        ));
-    }
-    let mut slot = Vec::with_capacity(SLOT);
-    slot.extend_from_slice(
-        &u32::try_from(content.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
-    slot.extend_from_slice(&checksum(&content).to_le_bytes());
-    slot.extend_from_slice(&content);
-    slot.resize(SLOT, 0);
-    Ok(slot)
+    let bare = Entry {
+        kept: Vec::new(),
+        ..entry.clone()
+    };
+    encode(&bare, SLOT)
 }
 
-fn decode(slot: &[u8]) -> Option<Entry> {
+/// The content with its length and its checksum, filled up to `size`; `None` if it has no room there.
+fn encode<T: Serialize>(content: &T, size: usize) -> io::Result<Option<Vec<u8>>> {
+    let content = serde_json::to_vec(content)?;
+    let Some(length) = u32::try_from(content.len())
+        .ok()
+        .filter(|_| content.len() + PREFIX <= size)
+    else {
+        return Ok(None);
+    };
+    let mut bytes = length.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&checksum(&content).to_le_bytes());
+    bytes.extend_from_slice(&content);
+    Ok(Some(padded(&bytes, size)))
+}
+
+fn padded(bytes: &[u8], size: usize) -> Vec<u8> {
+    let mut padded = bytes.to_vec();
+    padded.resize(size, 0);
+    padded
+}
+
+fn decode<T: DeserializeOwned>(slot: &[u8]) -> Option<T> {
     let (length, rest) = slot.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<8>()?;
     let content = rest.get(..u32::from_le_bytes(*length) as usize)?;
@@ -224,6 +350,8 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn entry(contact: &str) -> Entry {
@@ -240,27 +368,57 @@ mod tests {
         }
     }
 
+    fn opened(path: &Path) -> Journal {
+        Journal::open(path, "a digest", &Clock::system(TimeZone::UTC)).unwrap()
+    }
+
+    fn entries(path: &Path) -> Vec<(usize, Entry)> {
+        read(path).unwrap().unwrap().entries
+    }
+
     #[tokio::test]
     async fn what_was_begun_last_on_each_line_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = path_of(&folder.path().join("storm.csv"));
-        assert_eq!(read(&path).unwrap(), []);
-        let journal = Journal::open(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+        let journal = opened(&path);
         let (first, second, third) = (entry("a"), entry("b\n\"ü\""), entry("c"));
         let begun = tokio::join!(journal.begin(0, &first), journal.begin(3, &second));
         assert!(begun.0.is_ok() && begun.1.is_ok());
-        assert_eq!(read(&path).unwrap(), [(0, first), (3, second.clone())]);
+        assert_eq!(entries(&path), [(0, first), (3, second.clone())]);
+        // Continued, it keeps what it holds.
+        let journal = opened(&path);
         journal.begin(0, &third).await.unwrap();
-        assert_eq!(read(&path).unwrap(), [(0, third), (3, second)]);
+        assert_eq!(entries(&path), [(0, third), (3, second)]);
         journal.remove().unwrap();
         assert!(!path.exists());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_says_which_list_it_is_and_when_the_run_was_alive_at_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let clock = Clock::following_tokio(TimeZone::UTC);
+        let begun = clock.now().timestamp();
+        let _journal = Journal::open(&path, "a digest", &clock).unwrap();
+        let hours = Duration::from_secs(5 * 3600);
+        tokio::time::sleep(hours).await;
+        let head = read(&path).unwrap().unwrap().head.unwrap();
+        assert_eq!(head.list, "a digest");
+        let lived = head.alive().duration_since(begun);
+        assert!(lived > jiff::SignedDuration::try_from(hours - 2 * HEARTBEAT).unwrap());
+
+        // A head that is torn says nothing, and the rest is read all the same.
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(b"torn", HEAD_AT as u64 + 20).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().head, None);
     }
 
     #[tokio::test]
     async fn a_torn_slot_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let journal = Journal::open(&path).unwrap();
+        let journal = opened(&path);
         let whole = entry("whole");
         journal.begin(0, &whole).await.unwrap();
         journal.begin(1, &entry("torn")).await.unwrap();
@@ -272,11 +430,20 @@ mod tests {
                 .unwrap()
                 .set_len(length - cut)
                 .unwrap();
-            let read = read(&path).unwrap();
+            let read = entries(&path);
             assert_eq!(read[0], (0, whole.clone()));
             assert!(read.len() <= 2);
         }
-        assert_eq!(read(&path).unwrap().len(), 1);
+        assert_eq!(entries(&path).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_is_not_noted_where_nobody_will_look_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = opened(&path);
+        fs::remove_file(&path).unwrap();
+        assert!(journal.begin(0, &entry("a")).await.is_err());
     }
 
     #[test]
@@ -287,12 +454,16 @@ mod tests {
         assert!(read(&path).is_err());
     }
 
-    #[test]
-    fn an_id_that_has_no_room_is_an_error_and_not_a_torn_slot() {
-        assert!(encode(&entry(&"\u{1}".repeat(512))).is_ok());
-        assert!(encode(&entry(&"x".repeat(5_000))).is_err());
+    #[tokio::test]
+    async fn an_id_that_has_no_room_is_an_error_and_not_a_torn_slot() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = opened(&folder.path().join("journal"));
+        let begin = async |id: &str| journal.begin(0, &entry(id)).await;
+        assert!(begin(&"\u{1}".repeat(512)).await.is_ok());
+        assert!(begin(&"x".repeat(5_000)).await.is_err());
         let kept = vec!["x".repeat(5_000)];
-        let slot = encode(&Entry { kept, ..entry("a") }).unwrap();
-        assert_eq!(decode(&slot).unwrap().kept, Vec::<String>::new());
+        let entry = Entry { kept, ..entry("a") };
+        let slot = encode_entry(&entry).unwrap().unwrap();
+        assert_eq!(decode::<Entry>(&slot).unwrap().kept, Vec::<String>::new());
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 
+use super::disk::beside;
+
 /// How often a lock file that its holder removes at the same moment is opened again.
 const TRIES: usize = 100;
 
@@ -47,9 +49,7 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it, or the folder cannot be written.
     pub fn of(what: &Path) -> Result<Self, LockError> {
-        let mut name = what.file_name().unwrap_or_default().to_owned();
-        name.push(".lock");
-        let path = what.with_file_name(name);
+        let path = beside(what, ".lock");
         take(&path).map_err(|error| match error {
             Taken::Held(holder) => LockError::Held {
                 what: what.to_owned(),

@@ -1,28 +1,28 @@
 //! Results of an earlier run, read to go on from.
 //!
 //! The rows are the truth: what has a final row is done, what has others is called again when it is due, and a call of
-//! the journal that has a row is settled. A row that was torn by a crash is the last one, and is set aside.
+//! the journal that has a row is settled. They are streamed: what is kept grows with the contacts and not with the
+//! rows. What follows the last whole row is judged by [`tail`](super::tail).
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::{self, File};
-use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::fs;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-use jiff::{Timestamp, Zoned};
-use memchr::memchr2;
+use jiff::Timestamp;
 
-use super::writer::sync_folder;
+use super::rows::{self, Row, RowError, Rows};
+use super::tail::{self, Parsed, Tail};
 use crate::call::id::CallId;
 use crate::disposition::Disposition;
 use crate::history::History;
 use crate::number::Number;
 
-/// The columns without which nothing can be continued.
-const NEEDED: [&str; 9] = [
+/// The columns that are looked at. Without the first, [`REQUIRED`] ones nothing can be continued.
+const NEEDED: [&str; 10] = [
     "contact",
-    "number",
     "attempt",
     "counted",
     "final",
@@ -30,7 +30,13 @@ const NEEDED: [&str; 9] = [
     "next_attempt_at",
     "call_id",
     "note",
+    "number",
+    "dialed_at",
 ];
+/// So many of them must be there.
+const REQUIRED: usize = 8;
+/// Which of them is the call's id.
+const CALL_ID: usize = 6;
 
 /// How far an earlier run came with a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +65,14 @@ impl Progress {
             ..Self::default()
         }
     }
+
+    /// A contact that was done is called once more: it gets all of its attempts again.
+    fn begin_anew(&mut self) {
+        *self = Self {
+            history: self.history.afresh(),
+            ..Self::default()
+        };
+    }
 }
 
 /// What earlier runs left.
@@ -70,15 +84,45 @@ pub struct Earlier {
     pub rows: u64,
     /// Where a torn last row was set aside.
     pub torn: Option<PathBuf>,
+    /// The last row had lost its line end, and was given it.
+    pub completed: bool,
     /// The rows are a rehearsal's.
     pub simulated: bool,
     /// The calls that were asked for and have their row.
     pub settled: BTreeSet<CallId>,
-    contacts: HashMap<u128, Progress>,
-    /// Numbers of contacts that have several, and that turned out not to exist.
-    dead: HashSet<(u128, u32)>,
+    /// Who was called when, in milliseconds since 1970, as far as that was asked for.
+    pub calls: Vec<(String, i64)>,
+    contacts: HashMap<Key, Progress, BuildHasherDefault<KeyHasher>>,
+    /// Numbers that turned out not to exist, by contact.
+    dead: HashSet<(Key, u32)>,
     /// Two keys: 128 bits never make two people one.
     keys: (RandomState, RandomState),
+}
+
+/// What a contact is known by: two keyed hashes of its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key(u64, u64);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// A [`Key`] is a hash already.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Why results cannot be continued.
@@ -146,10 +190,15 @@ impl Earlier {
         history
     }
 
-    /// Notes that an earlier run was cut off in the middle of a call to a contact.
+    /// Notes that an earlier run was cut off in the middle of a call to a contact, whatever its last row says: a contact
+    /// that was being called once more is not done.
     pub fn is_in_flight(&mut self, contact: &str) {
         let key = self.key(contact);
-        self.contacts.entry(key).or_default().in_flight = true;
+        let progress = self.contacts.entry(key).or_default();
+        if progress.is_final {
+            progress.begin_anew();
+        }
+        progress.in_flight = true;
     }
 
     /// The contacts that are done.
@@ -158,117 +207,197 @@ impl Earlier {
         all.filter(|progress| progress.is_final)
     }
 
-    fn key(&self, contact: &str) -> u128 {
-        let (low, high) = &self.keys;
-        u128::from(low.hash_one(contact)) << 64 | u128::from(high.hash_one(contact))
+    fn key(&self, contact: &str) -> Key {
+        let (one, other) = &self.keys;
+        Key(one.hash_one(contact), other.hash_one(contact))
     }
 }
 
 /// Reads results to go on from; where there are none, nothing was done yet. A torn last row is cut off and kept in a
-/// file beside them. Contacts whose final row has one of the dispositions in `redial` may be called again. Of `journal`
-/// it is told which calls have their row.
+/// file beside them; one that lost its line end is given it. Contacts whose final row has one of the dispositions in
+/// `redial` may be called again. Of the calls in `journal`, which is `None` where there is no journal, it is told which
+/// have their row. Calls that were dialed `since` a moment, in milliseconds since 1970, are gathered.
 ///
 /// # Errors
 /// The file is not one that can be continued. It is unchanged then.
 pub fn read(
     path: &Path,
     redial: &[Disposition],
-    journal: &BTreeSet<CallId>,
+    journal: Option<&BTreeSet<CallId>>,
+    since: Option<i64>,
 ) -> Result<Earlier, ResumeError> {
     let failed = |source| ResumeError::Io {
         path: path.to_owned(),
         source,
     };
     let mut earlier = Earlier::default();
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let mut rows = match Rows::open(path) {
+        Ok(rows) => rows,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(earlier),
         Err(error) => return Err(failed(error)),
     };
-    let whole = whole_rows(&bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(&bytes[..whole]);
-    let mut record = ByteRecord::new();
-    if reader
-        .read_byte_record(&mut record)
-        .map_err(|error| failed(error.into()))?
-    {
-        earlier.columns = record
-            .iter()
-            .map(|name| {
-                String::from_utf8_lossy(name)
-                    .trim_start_matches('\u{feff}')
-                    .to_owned()
-            })
-            .collect();
-        earlier.take_rows(path, &mut reader, redial, journal)?;
+    let unread = |error| match error {
+        RowError::Io(error) => failed(error),
+        RowError::Unclosed(line) => bad(path, line, rows::Misquoted::Open.to_string()),
+    };
+    let header = match rows.next().map_err(unread)? {
+        Some(row) => Some(Header::of(row, path)?),
+        None => None,
+    };
+    let tail = match &header {
+        None => tail::judge_header(rows.tail().bytes),
+        Some(header) => {
+            while let Some(row) = rows.next().map_err(unread)? {
+                earlier
+                    .take(header, row, redial, journal, since)
+                    .map_err(|what| bad_row(path, row, what))?;
+            }
+            let tail = rows.tail();
+            let parse = |bytes: &[u8]| header.parse(bytes);
+            tail::judge(tail.bytes, tail.line, header.columns.len(), journal, parse)
+        }
+    };
+    match tail {
+        Tail::Nothing => {}
+        Tail::Fault(line, what) => return Err(bad(path, line, what)),
+        Tail::Torn => {
+            let aside = tail::set_aside(path, rows.tail().bytes, rows.whole());
+            earlier.torn = Some(aside.map_err(failed)?);
+        }
+        Tail::Whole => {
+            if let Some(header) = &header {
+                earlier
+                    .take(header, rows.tail(), redial, journal, since)
+                    .map_err(|what| bad_row(path, rows.tail(), what))?;
+            }
+            tail::complete(path).map_err(failed)?;
+            earlier.completed = true;
+        }
     }
-    if whole < bytes.len() {
-        earlier.torn = Some(set_aside(path, &bytes, whole).map_err(failed)?);
-    }
+    earlier.columns = header.map(|header| header.columns).unwrap_or_default();
     Ok(earlier)
 }
 
-impl Earlier {
-    fn take_rows(
-        &mut self,
-        path: &Path,
-        reader: &mut csv::Reader<&[u8]>,
-        redial: &[Disposition],
-        journal: &BTreeSet<CallId>,
-    ) -> Result<(), ResumeError> {
-        let mut places = [0; NEEDED.len()];
-        for (place, name) in places.iter_mut().zip(NEEDED) {
-            *place = self
-                .columns
-                .iter()
-                .position(|column| column == name)
-                .ok_or_else(|| ResumeError::Columns {
-                    path: path.to_owned(),
-                    missing: name.to_owned(),
-                })?;
+fn bad(path: &Path, line: u64, what: String) -> ResumeError {
+    ResumeError::Row {
+        path: path.to_owned(),
+        line,
+        what,
+    }
+}
+
+fn bad_row(path: &Path, row: Row<'_>, what: String) -> ResumeError {
+    let what = if row.last_line == row.line {
+        what
+    } else {
+        // What a lost quotation mark does: the rows below become part of a field.
+        format!(
+            "{what}; the row goes on to line {}: check its quotation marks",
+            row.last_line
+        )
+    };
+    bad(path, row.line, what)
+}
+
+/// The columns of a file, and where the needed ones are.
+#[derive(Debug)]
+struct Header {
+    columns: Vec<String>,
+    /// For each column, which of the needed ones it is.
+    needed: Vec<Option<usize>>,
+}
+
+/// What is needed of a row, as it stands there.
+type Needed<'r> = [Cow<'r, [u8]>; NEEDED.len()];
+
+/// What a row says.
+#[derive(Debug)]
+struct Record<'r> {
+    contact: &'r str,
+    number: &'r str,
+    attempt: u16,
+    counted: bool,
+    is_final: bool,
+    disposition: Disposition,
+    /// In milliseconds since 1970; 0: at once.
+    next: i64,
+    call_id: &'r str,
+    dialed_at: &'r str,
+    simulated: bool,
+}
+
+impl Header {
+    fn of(row: Row<'_>, path: &Path) -> Result<Self, ResumeError> {
+        let mut columns = Vec::new();
+        rows::split(row.bytes, |_, name| {
+            let name = String::from_utf8_lossy(&name);
+            columns.push(name.trim_start_matches('\u{feff}').to_owned());
+        })
+        .map_err(|error| bad_row(path, row, error.to_string()))?;
+        let mut needed = vec![None; columns.len()];
+        for (which, name) in NEEDED.into_iter().enumerate() {
+            match columns.iter().position(|column| column == name) {
+                Some(place) => needed[place] = Some(which),
+                None if which >= REQUIRED => {}
+                None => {
+                    return Err(ResumeError::Columns {
+                        path: path.to_owned(),
+                        missing: name.to_owned(),
+                    });
+                }
+            }
         }
-        let mut record = ByteRecord::new();
-        loop {
-            let bad = |line, what: String| ResumeError::Row {
-                path: path.to_owned(),
-                line,
-                what,
-            };
-            let read = reader.read_byte_record(&mut record);
-            let line = record.position().map_or(0, csv::Position::line);
-            if !read.map_err(|error| bad(line, error.to_string()))? {
-                return Ok(());
+        Ok(Self { columns, needed })
+    }
+
+    /// Picks the needed fields, and tells how many fields there are.
+    fn pick<'r>(&self, row: &'r [u8]) -> (Needed<'r>, Result<usize, rows::Misquoted>) {
+        let mut fields: Needed = Default::default();
+        let count = rows::split(row, |place, field| {
+            if let Some(&Some(which)) = self.needed.get(place) {
+                fields[which] = field;
             }
-            if record.len() != self.columns.len() {
-                let what = format!(
-                    "{} fields, the header has {}",
-                    record.len(),
-                    self.columns.len()
-                );
-                return Err(bad(line, what));
-            }
-            let mut fields = [""; NEEDED.len()];
-            for (field, &place) in fields.iter_mut().zip(&places) {
-                *field = std::str::from_utf8(&record[place])
-                    .map_err(|error| bad(line, error.to_string()))?;
-            }
-            self.take_row(fields, redial, journal)
-                .map_err(|what| bad(line, what))?;
+        });
+        (fields, count)
+    }
+
+    /// The needed fields of a row that has as many fields as the header.
+    fn fields<'r>(&self, row: &'r [u8]) -> Result<Needed<'r>, String> {
+        let (fields, count) = self.pick(row);
+        match count.map_err(|error| error.to_string())? {
+            count if count == self.columns.len() => Ok(fields),
+            count => Err(format!(
+                "{count} fields, the header has {}",
+                self.columns.len()
+            )),
         }
     }
 
-    fn take_row(
-        &mut self,
-        fields: [&str; NEEDED.len()],
-        redial: &[Disposition],
-        journal: &BTreeSet<CallId>,
-    ) -> Result<(), String> {
+    /// What some bytes would be as a row.
+    fn parse(&self, bytes: &[u8]) -> Parsed {
+        let (fields, count) = self.pick(bytes);
+        let record = Record::of(&fields).ok().filter(Record::is_plausible);
+        Parsed {
+            is_row: count == Ok(self.columns.len()) && record.is_some(),
+            call: self
+                .needed
+                .iter()
+                .position(|&which| which == Some(CALL_ID))
+                .filter(|&place| count.map_or(true, |count| place + 1 < count))
+                .and_then(|_| CallId::from_bytes(&fields[CALL_ID])),
+            fields: count,
+        }
+    }
+}
+
+impl<'r> Record<'r> {
+    fn of(fields: &'r Needed<'_>) -> Result<Self, String> {
+        let mut texts = [""; NEEDED.len()];
+        for (text, field) in texts.iter_mut().zip(fields) {
+            *text = std::str::from_utf8(field).map_err(|error| error.to_string())?;
+        }
         let [
             contact,
-            number,
             attempt,
             counted,
             is_final,
@@ -276,44 +405,88 @@ impl Earlier {
             next,
             call_id,
             note,
-        ] = fields;
-        let disposition: Disposition = disposition.parse().map_err(|error| format!("{error}"))?;
-        let attempt: u16 = attempt
-            .parse()
-            .map_err(|_| format!("attempt {attempt:?}"))?;
+            number,
+            dialed_at,
+        ] = texts;
+        Ok(Self {
+            contact,
+            number,
+            attempt: attempt
+                .parse()
+                .map_err(|_| format!("attempt {attempt:?}"))?,
+            counted: counted == "yes",
+            is_final: is_final == "yes",
+            disposition: disposition.parse().map_err(|error| format!("{error}"))?,
+            next: match next {
+                "" => 0,
+                next => next
+                    .parse::<Timestamp>()
+                    .map_err(|_| format!("next_attempt_at {next:?}"))?
+                    .as_millisecond(),
+            },
+            call_id,
+            dialed_at,
+            simulated: is_simulated(note),
+        })
+    }
+
+    fn call(&self) -> Option<CallId> {
+        CallId::from_bytes(self.call_id.as_bytes())
+    }
+
+    /// Whether it has what every row has that this dialer writes.
+    fn is_plausible(&self) -> bool {
+        !self.contact.is_empty() && (self.call_id.is_empty() || self.call().is_some())
+    }
+}
+
+impl Earlier {
+    fn take(
+        &mut self,
+        header: &Header,
+        row: Row<'_>,
+        redial: &[Disposition],
+        journal: Option<&BTreeSet<CallId>>,
+        since: Option<i64>,
+    ) -> Result<(), String> {
+        let fields = header.fields(row.bytes)?;
+        let record = Record::of(&fields)?;
         self.rows += 1;
-        self.simulated |= is_simulated(note);
-        if let Some(call) =
-            CallId::from_bytes(call_id.as_bytes()).filter(|call| journal.contains(call))
+        self.simulated |= record.simulated;
+        if let Some(journal) = journal.filter(|journal| !journal.is_empty())
+            && let Some(call) = record.call().filter(|call| journal.contains(call))
         {
             self.settled.insert(call);
         }
-        let key = self.key(contact);
+        // A call that only the trunk was asked for rang no phone.
+        let rang = record.counted || record.disposition != Disposition::Congestion;
+        if let Some(since) = since
+            && rang
+            && let Ok(at) = record.dialed_at.parse::<Timestamp>()
+            && at.as_millisecond() > since
+        {
+            self.calls
+                .push((record.contact.to_owned(), at.as_millisecond()));
+        }
+        let key = self.key(record.contact);
         let progress = self.contacts.entry(key).or_default();
-        let counted = counted == "yes";
-        progress.history.put(disposition, counted);
-        progress.history.attempts = attempt;
-        progress.number = hash(number);
+        if progress.is_final {
+            progress.begin_anew();
+        }
+        progress.history.put(record.disposition, record.counted);
+        progress.history.attempts = record.attempt;
+        progress.number = hash(record.number);
         // The turn of a number is over when the call counted and was no fault of the trunk.
-        progress.history.next_number = u8::from(counted && disposition != Disposition::Congestion);
-        if counted && disposition == Disposition::InvalidNumber && attempt > 0 {
+        let had_its_turn = record.counted && record.disposition != Disposition::Congestion;
+        progress.history.next_number = u8::from(had_its_turn);
+        if had_its_turn && record.disposition == Disposition::InvalidNumber {
             self.dead.insert((key, progress.number));
         }
-        progress.is_final = is_final == "yes";
-        progress.last = Some(disposition);
-        progress.next = match next {
-            "" => 0,
-            next => next
-                .parse::<Timestamp>()
-                .map_err(|_| format!("next_attempt_at {next:?}"))?
-                .as_millisecond(),
-        };
-        if progress.is_final && redial.contains(&disposition) {
-            // Its attempts are used up; it gets all of them once more.
-            *progress = Progress {
-                history: progress.history.afresh(),
-                ..Progress::default()
-            };
+        progress.is_final = record.is_final;
+        progress.last = Some(record.disposition);
+        progress.next = record.next;
+        if progress.is_final && redial.contains(&record.disposition) {
+            progress.begin_anew();
         }
         Ok(())
     }
@@ -355,37 +528,6 @@ fn is_simulated(note: &str) -> bool {
     note == "simulated" || note.starts_with("simulated:")
 }
 
-/// How many bytes are whole rows: up to the last line end that is not within quotes.
-fn whole_rows(bytes: &[u8]) -> usize {
-    let mut quoted = false;
-    let mut whole = 0;
-    let mut at = 0;
-    while let Some(place) = memchr2(b'"', b'\n', &bytes[at..]) {
-        at += place + 1;
-        if bytes[at - 1] == b'"' {
-            quoted = !quoted;
-        } else if !quoted {
-            whole = at;
-        }
-    }
-    whole
-}
-
-/// Cuts off what follows the whole rows, and keeps it in a file of its own, which is durable before the cut.
-fn set_aside(path: &Path, bytes: &[u8], whole: usize) -> io::Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(Zoned::now().strftime(".torn-%Y%m%dT%H%M%S%3f").to_string());
-    let aside = path.with_file_name(name);
-    let mut file = File::options().write(true).create_new(true).open(&aside)?;
-    file.write_all(&bytes[whole..])?;
-    file.sync_all()?;
-    sync_folder(&aside)?;
-    let results = File::options().write(true).open(path)?;
-    results.set_len(whole as u64)?;
-    results.sync_all()?;
-    Ok(aside)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -422,7 +564,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("storm.csv");
         fs::write(&path, bytes).unwrap();
-        read(&path, redial, &BTreeSet::new())
+        read(&path, redial, None, None)
+    }
+
+    /// The calls of these rows, as a journal has them that was left by a crash.
+    fn calls(rows: &[Row]) -> BTreeSet<CallId> {
+        rows.iter()
+            .filter_map(|row| CallId::from_bytes(row.call_id.as_bytes()))
+            .collect()
     }
 
     #[test]
@@ -489,6 +638,7 @@ mod tests {
             row("z", 1, true, true, Disposition::Failed),
         ];
         let bytes = file(&rows);
+        let journal = calls(&rows);
         let ends: Vec<usize> = (0..=rows.len())
             .map(|rows_before| file(&rows[..rows_before]).len())
             .collect();
@@ -496,7 +646,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("storm.csv");
             fs::write(&path, &bytes[..cut]).unwrap();
-            let earlier = read(&path, &[], &BTreeSet::new()).unwrap();
+            let earlier = read(&path, &[], Some(&journal), None).unwrap();
             let whole = ends.iter().filter(|&&end| end <= cut).count();
             assert_eq!(earlier.rows, whole.saturating_sub(1) as u64, "cut at {cut}");
             let mut kept = fs::read(&path).unwrap();
@@ -508,11 +658,133 @@ mod tests {
     }
 
     #[test]
+    fn a_redial_that_was_cut_off_keeps_all_the_attempts_it_gave() {
+        let rows = [
+            row("a", 1, true, false, Disposition::Busy),
+            row("a", 2, true, true, Disposition::Unknown),
+            row("a", 3, false, false, Disposition::Congestion),
+            row("a", 4, true, false, Disposition::Busy),
+        ];
+        let redialed = *read_bytes(&file(&rows), &[])
+            .unwrap()
+            .progress("a")
+            .unwrap();
+        let history = redialed.history;
+        let counts = (history.attempts, history.counted, history.congested);
+        assert_eq!(counts, (4, 1, 1), "those from before it count no more");
+        // Asked for once more, nothing changes: its last row is not a final one.
+        let again = read_bytes(&file(&rows), &[Disposition::Unknown]).unwrap();
+        assert_eq!(*again.progress("a").unwrap(), redialed);
+    }
+
+    #[test]
+    fn who_was_called_lately_is_told_where_that_is_asked_for() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let mut rows = [
+            row("a", 1, true, false, Disposition::Busy),
+            row("a", 2, true, false, Disposition::Busy),
+            row("b", 1, false, false, Disposition::Congestion),
+        ];
+        rows[0].dialed_at = at("2026-11-20T12:00:00Z[UTC]");
+        rows[1].dialed_at = at("2026-11-23T12:00:00Z[UTC]");
+        rows[2].dialed_at = at("2026-11-23T12:00:00Z[UTC]");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("storm.csv");
+        fs::write(&path, file(&rows)).unwrap();
+        let noon = 1_795_435_200_000;
+        let earlier = read(&path, &[], None, Some(noon - 86_400_000)).unwrap();
+        assert_eq!(earlier.calls, [("a".to_owned(), noon)]);
+        assert_eq!(read(&path, &[], None, None).unwrap().calls, []);
+    }
+
+    /// What becomes of a file, and what stands there afterwards.
+    fn read_from(
+        bytes: &[u8],
+        journal: Option<&BTreeSet<CallId>>,
+    ) -> (Result<Earlier, ResumeError>, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("storm.csv");
+        fs::write(&path, bytes).unwrap();
+        let earlier = read(&path, &[], journal, None);
+        (earlier, fs::read(&path).unwrap())
+    }
+
+    #[test]
+    fn a_last_row_without_its_line_end_is_torn_only_if_its_call_is_in_the_journal() {
+        let mut last = row("two\nlines", 1, true, true, Disposition::Answered);
+        last.note = "a, b".to_owned();
+        let rows = [row("a", 1, true, true, Disposition::Busy), last];
+        let bytes = file(&rows);
+        let cut = &bytes[..bytes.len() - 1];
+        // An editor took it: without a crash there is no journal, and after one it knows the calls that were running.
+        for journal in [None, Some(&calls(&rows[..1]))] {
+            let (earlier, after) = read_from(cut, journal);
+            let earlier = earlier.unwrap();
+            assert!(earlier.completed && earlier.torn.is_none());
+            assert!(earlier.progress("two\nlines").unwrap().is_final);
+            assert_eq!(after, bytes);
+        }
+        let (earlier, after) = read_from(cut, Some(&calls(&rows)));
+        let earlier = earlier.unwrap();
+        assert!(earlier.torn.is_some() && !earlier.completed);
+        assert!(earlier.progress("two\nlines").is_none());
+        assert_eq!(after, file(&rows[..1]));
+    }
+
+    #[test]
+    fn what_no_crash_cut_off_is_not_set_aside() {
+        let mut last = row("two\nlines", 1, true, true, Disposition::Answered);
+        last.note = "a, b".to_owned();
+        let rows = [row("a", 1, true, true, Disposition::Busy), last];
+        let bytes = file(&rows);
+        let before = file(&rows[..1]).len();
+        let at_line_break = before + memchr::memchr(b'\n', &bytes[before..]).unwrap() + 1;
+        let two_in_one = [&bytes[..before - 1], &bytes[..before - 1]].concat();
+        for (cut, journal, says) in [
+            // Its call is whole and has its row, so that row was durable.
+            (&bytes[..bytes.len() - 3], Some(&calls(&rows[..1])), ":3: "),
+            // A line end within a field is where a mark was lost, and hardly where a crash cuts.
+            (&bytes[..at_line_break], None, ":3: "),
+            (&two_in_one[..], None, ":2: "),
+        ] {
+            let (earlier, after) = read_from(cut, journal);
+            let error = earlier.unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+            assert_eq!(after, cut);
+        }
+    }
+
+    #[test]
+    fn a_lost_quotation_mark_takes_nobody_s_outcome_away() {
+        let mut quoted = row("a, b", 1, true, true, Disposition::Answered);
+        quoted.note = "one, two".to_owned();
+        let plain = |contact| row(contact, 1, true, true, Disposition::Busy);
+        let rows = [plain("x"), quoted.clone(), plain("y"), quoted, plain("z")];
+        let bytes = file(&rows);
+        let journal = calls(&rows);
+        let marks = memchr::memchr_iter(b'"', &bytes).collect::<Vec<_>>();
+        assert_eq!(marks.len(), 8);
+        for mark in marks {
+            let mut lost = bytes.clone();
+            lost.remove(mark);
+            let line = bytes[..mark].split(|&byte| byte == b'\n').count();
+            for journal in [None, Some(&journal)] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("storm.csv");
+                fs::write(&path, &lost).unwrap();
+                let error = read(&path, &[], journal, None).unwrap_err().to_string();
+                assert!(error.contains(&format!("storm.csv:{line}: ")), "{error}");
+                assert_eq!(fs::read(&path).unwrap(), lost, "it is left as it is");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_continued_is_left_as_it_is() {
         for (bytes, says) in [
             (&b"a,b\n1,2\n"[..], "it has no column contact"),
-            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
-            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
+            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
+            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
         ] {
             let error = read_bytes(bytes, &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
@@ -531,7 +803,7 @@ mod tests {
         let known = CallId::from_bytes(rehearsed.call_id.as_bytes()).unwrap();
         let journal = BTreeSet::from([known, CallId::new()]);
         assert_eq!(
-            read(&path, &[], &journal).unwrap().settled,
+            read(&path, &[], Some(&journal), None).unwrap().settled,
             BTreeSet::from([known])
         );
     }

@@ -1,14 +1,27 @@
-//! Appends rows to the results: whole, with one write, synced before anyone is told that they are there.
+//! Appends rows to the results: whole, and synced before anyone is told that they are there.
 //!
 //! Rows that come while a sync runs are written together and share the next one (group commit), so the number of syncs
-//! follows the disk and not the number of calls. Files are touched on blocking threads only.
+//! follows the disk and not the number of calls. Files are touched on blocking threads only. A row that cannot be
+//! written is kept and tried again, with growing pauses, for as long as somebody may make room; that it waits is said
+//! at once, so that no more is dialed meanwhile.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use super::whole::Whole;
+
+/// The first pause before rows that could not be written are tried again; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often rows are tried again when nothing else is going on any more. With the pauses, that takes two seconds.
+const LAST_TRIES: u32 = 3;
 
 /// Why a row could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,6 +39,11 @@ impl WriteError {
             error: Arc::new(error),
         }
     }
+
+    /// Whether it may pass. A pipe that was closed stays so.
+    fn may_pass(&self) -> bool {
+        self.error.kind() != ErrorKind::BrokenPipe
+    }
 }
 
 /// Where rows go.
@@ -36,56 +54,28 @@ pub enum Sink {
     /// A file whose rows nobody will miss after a crash: a rehearsal's.
     Unsynced(Whole),
     /// Standard output.
-    Stdout,
+    Stdout(Stream),
 }
 
-/// A file that holds whole rows only: what a failed write left of one is cut off again before anything else is written.
+/// Something that takes bytes one after another and gives none back.
 #[derive(Debug)]
-pub struct Whole {
+pub struct Stream {
     file: File,
-    /// How long it is as far as its rows are whole.
-    length: u64,
-    /// It is longer than that.
-    torn: bool,
+    /// How much of what is to be written first is written already.
+    written: usize,
 }
 
-impl Whole {
-    /// A file whose rows are whole, open for appending.
-    ///
-    /// # Errors
-    /// Its length cannot be told.
-    pub fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Self {
-            file,
-            length,
-            torn: false,
-        })
-    }
-
-    fn append(&mut self, rows: &[u8], sync: bool) -> io::Result<()> {
-        self.mend()?;
-        // Rows whose sync failed may be lost by a crash, so they are taken back, and written once more by whoever asks.
-        self.torn = true;
-        let written = self
-            .file
-            .write_all(rows)
-            .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
-        if let Err(error) = written {
-            // If this fails, too, it is tried again before the next write.
-            let _ = self.mend();
-            return Err(error);
+impl Stream {
+    fn append(&mut self, rows: &[u8]) -> io::Result<()> {
+        while let Some(rest) = rows.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.file.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.written += written,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        self.length += rows.len() as u64;
-        self.torn = false;
-        Ok(())
-    }
-
-    fn mend(&mut self) -> io::Result<()> {
-        if self.torn {
-            self.file.set_len(self.length)?;
-            self.torn = false;
-        }
+        self.written = 0;
         Ok(())
     }
 }
@@ -96,30 +86,66 @@ impl Sink {
     /// # Errors
     /// It is closed or full.
     pub fn stdout(header: &[u8]) -> io::Result<Self> {
-        let mut sink = Self::Stdout;
-        sink.write(header)?;
-        Ok(sink)
+        // Past the buffer of `std`, which does not tell how much of a row went out before an error.
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let mut stream = Stream { file, written: 0 };
+        stream.append(header)?;
+        Ok(Self::Stdout(stream))
     }
 
-    /// Writes whole rows and makes them durable.
-    fn write(&mut self, rows: &[u8]) -> io::Result<()> {
+    /// Writes rows in their order and makes them durable; tells how many are, and why not all of them.
+    fn write(&mut self, rows: &[Request]) -> (usize, io::Result<()>) {
+        if !matches!(self, Self::Stdout(_)) {
+            let batch: Vec<u8> = rows
+                .iter()
+                .flat_map(|request| &request.row)
+                .copied()
+                .collect();
+            match self.append(&batch) {
+                Ok(()) => return (rows.len(), Ok(())),
+                Err(error) if rows.len() == 1 => return (0, Err(error)),
+                // There may be room for some of them.
+                Err(_) => {}
+            }
+        }
+        for (written, request) in rows.iter().enumerate() {
+            if let Err(error) = self.append(&request.row) {
+                return (written, Err(error));
+            }
+        }
+        (rows.len(), Ok(()))
+    }
+
+    fn append(&mut self, rows: &[u8]) -> io::Result<()> {
         match self {
             Self::Synced(file) => file.append(rows, true),
             Self::Unsynced(file) => file.append(rows, false),
-            Self::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(rows)?;
-                stdout.flush()
-            }
+            Self::Stdout(stream) => stream.append(rows),
         }
     }
+}
+
+/// What a writer cannot write at the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble {
+    /// Why; `None` when all is well.
+    pub why: Option<WriteError>,
+    /// How many rows wait.
+    pub rows: usize,
 }
 
 /// A handle to the one task that appends to the results.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    queue: mpsc::UnboundedSender<Request>,
+    queue: mpsc::UnboundedSender<Order>,
+    trouble: watch::Receiver<Trouble>,
     name: Arc<str>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Append(Request),
+    LastTries,
 }
 
 #[derive(Debug)]
@@ -131,10 +157,22 @@ struct Request {
 impl Writer {
     /// Starts the task that appends to `sink`; `name` is what errors call it.
     pub fn start(sink: Sink, name: &str) -> Self {
-        let (queue, requests) = mpsc::unbounded_channel();
+        let (queue, orders) = mpsc::unbounded_channel();
+        let (publish, trouble) = watch::channel(Trouble::default());
         let name: Arc<str> = name.into();
-        tokio::spawn(append(sink, requests, Arc::clone(&name)));
-        Self { queue, name }
+        let appender = Appender {
+            waiting: Vec::new(),
+            pause: FIRST_PAUSE,
+            tries_left: None,
+            publish,
+            name: Arc::clone(&name),
+        };
+        tokio::spawn(appender.run(sink, orders));
+        Self {
+            queue,
+            trouble,
+            name,
+        }
     }
 
     /// Appends one row and returns when it is durable. Rows stand in the file in the order in which this is called.
@@ -142,17 +180,14 @@ impl Writer {
     /// The queue is bounded by the callers, each of which waits for its row.
     ///
     /// # Errors
-    /// The row may then be missing or torn.
+    /// It could not be written, not even in the [last tries](Self::last_tries): it is not in the file.
     pub fn append(
         &self,
         row: Vec<u8>,
     ) -> impl Future<Output = Result<(), WriteError>> + Send + use<> {
         let (done, written) = oneshot::channel();
-        let gone = WriteError {
-            file: self.name.to_string(),
-            error: Arc::new(io::Error::other("its writer has stopped")),
-        };
-        let queued = self.queue.send(Request { row, done });
+        let gone = WriteError::new(&self.name, io::Error::other("its writer has stopped"));
+        let queued = self.queue.send(Order::Append(Request { row, done }));
         async move {
             match queued {
                 Ok(()) => written.await.unwrap_or(Err(gone)),
@@ -160,99 +195,126 @@ impl Writer {
             }
         }
     }
+
+    /// Follows what cannot be written.
+    pub fn trouble(&self) -> watch::Receiver<Trouble> {
+        self.trouble.clone()
+    }
+
+    /// Nothing is going on any more but rows that wait: they are tried a few times more, then they fail.
+    pub fn last_tries(&self) {
+        // A writer that has stopped tries nothing, and its rows have failed.
+        let _ = self.queue.send(Order::LastTries);
+    }
 }
 
-async fn append(mut sink: Sink, mut requests: mpsc::UnboundedReceiver<Request>, name: Arc<str>) {
-    let mut waiting = Vec::new();
-    let mut batch = Vec::new();
-    while requests.recv_many(&mut waiting, usize::MAX).await > 0 {
-        for request in &waiting {
-            batch.extend_from_slice(&request.row);
-        }
-        let written = tokio::task::spawn_blocking(move || {
-            let result = sink.write(&batch);
-            batch.clear();
-            (sink, batch, result)
-        })
-        .await;
-        let result = match written {
-            Ok((same_sink, same_batch, result)) => {
-                (sink, batch) = (same_sink, same_batch);
-                result.map_err(|error| WriteError {
-                    file: name.to_string(),
-                    error: Arc::new(error),
-                })
+struct Appender {
+    /// Rows that are not written yet, in their order.
+    waiting: Vec<Request>,
+    pause: Duration,
+    tries_left: Option<u32>,
+    publish: watch::Sender<Trouble>,
+    name: Arc<str>,
+}
+
+impl Appender {
+    async fn run(mut self, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut taken = Vec::new();
+        loop {
+            let in_trouble = !self.waiting.is_empty();
+            tokio::select! {
+                biased;
+                count = orders.recv_many(&mut taken, usize::MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    for order in taken.drain(..) {
+                        match order {
+                            Order::Append(request) => self.waiting.push(request),
+                            Order::LastTries => {
+                                if self.tries_left.is_none() {
+                                    self.tries_left = Some(LAST_TRIES);
+                                    self.pause = FIRST_PAUSE;
+                                }
+                            }
+                        }
+                    }
+                }
+                () = sleep(self.pause), if in_trouble => {
+                    self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+                    self.tries_left = self.tries_left.map(|tries| tries.saturating_sub(1));
+                }
             }
+            let rows = std::mem::take(&mut self.waiting);
+            let written = tokio::task::spawn_blocking(move || {
+                let (written, result) = sink.write(&rows);
+                (sink, rows, written, result)
+            })
+            .await;
             // Only a panic or the end of the runtime gets here; the requests' senders are dropped, which says so.
-            Err(_) => return,
-        };
-        for request in waiting.drain(..) {
-            let _ = request.done.send(result.clone());
+            let Ok((same_sink, rows, written, result)) = written else {
+                return;
+            };
+            (sink, self.waiting) = (same_sink, rows);
+            self.answer(written, result);
         }
     }
-}
 
-/// Begins a file anew that nobody will miss after a crash: a rehearsal's results.
-///
-/// # Errors
-/// Anything of the file system.
-pub fn begin_anew(path: &Path, header: &[u8]) -> io::Result<Whole> {
-    File::create(path)?;
-    let mut file = File::options().append(true).open(path)?;
-    file.write_all(header)?;
-    Whole::new(file)
-}
-
-/// Begins results with their header, durable with their folder's entry. A file that is there must be empty.
-///
-/// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where there are results already; anything else of the file system.
-pub fn begin(path: &Path, header: &[u8]) -> io::Result<Whole> {
-    let mut file = File::options().append(true).create(true).open(path)?;
-    if file.metadata()?.len() > 0 {
-        return Err(io::ErrorKind::AlreadyExists.into());
+    /// Tells those whose rows are written, or will not be, and everybody who follows the trouble.
+    fn answer(&mut self, written: usize, result: io::Result<()>) {
+        let why = result.err().map(|error| WriteError::new(&self.name, error));
+        let given_up = why
+            .as_ref()
+            .filter(|why| self.tries_left == Some(0) || !why.may_pass());
+        let rows = match given_up {
+            Some(_) => 0,
+            None => self.waiting.len() - written,
+        };
+        // Said before a row is answered for, so that whoever hears of one knows of the other.
+        self.publish.send_if_modified(|trouble| {
+            let same = trouble.rows == rows && trouble.why.is_none() == why.is_none();
+            *trouble = Trouble {
+                why: why.clone(),
+                rows,
+            };
+            !same
+        });
+        for request in self.waiting.drain(..written) {
+            let _ = request.done.send(Ok(()));
+        }
+        if let Some(why) = given_up {
+            for request in self.waiting.drain(..) {
+                let _ = request.done.send(Err(why.clone()));
+            }
+        }
+        if why.is_none() {
+            self.pause = FIRST_PAUSE;
+        }
     }
-    file.write_all(header)?;
-    file.sync_all()?;
-    sync_folder(path)?;
-    Whole::new(file)
-}
-
-/// Opens results that are continued.
-///
-/// # Errors
-/// Anything of the file system.
-pub fn go_on(path: &Path) -> io::Result<Whole> {
-    Whole::new(File::options().append(true).open(path)?)
-}
-
-/// Makes it durable that a file is in its folder, or is there no more.
-///
-/// # Errors
-/// Anything of the file system.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    fn file(path: &Path) -> Sink {
+        Sink::Synced(Whole::begin(path, b"n\n").unwrap())
+    }
 
     #[tokio::test]
     async fn rows_stand_in_the_order_of_their_calls_and_are_there_when_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
-        let writer = Writer::start(Sink::Synced(begin(&path, b"n\n").unwrap()), "results.csv");
+        let writer = Writer::start(file(&path), "results.csv");
         let appended: Vec<_> = (0..100)
             .map(|n| writer.append(format!("{n}\n").into_bytes()))
             .collect();
         for (n, appended) in appended.into_iter().enumerate() {
             appended.await.unwrap();
-            let written = std::fs::read_to_string(&path).unwrap();
+            let written = fs::read_to_string(&path).unwrap();
             assert!(
                 written.contains(&format!("\n{n}\n")),
                 "row {n} is not there"
@@ -261,29 +323,56 @@ mod tests {
         let expected: String = std::iter::once("n\n".to_owned())
             .chain((0..100).map(|n| format!("{n}\n")))
             .collect();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
 
     #[tokio::test]
-    async fn a_row_that_cannot_be_written_says_which_file() {
-        let full = File::options().append(true).open("/dev/full").unwrap();
-        let writer = Writer::start(Sink::Unsynced(Whole::new(full).unwrap()), "storm.csv");
-        let error = writer.append(b"row\n".to_vec()).await.unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("storm.csv cannot be written: "),
-            "{error}"
-        );
+    async fn what_cannot_be_written_is_said_at_once_and_written_when_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("storm.csv"), folder.path().join("aside"));
+        let writer = Writer::start(file(&path), "storm.csv");
+        let mut trouble = writer.trouble();
+        fs::rename(&path, &aside).unwrap();
+        let rows: Vec<_> = ["1\n", "2\n"].map(|row| writer.append(row.into())).into();
+        while trouble.borrow_and_update().rows < 2 {
+            trouble.changed().await.unwrap();
+        }
+        let why = trouble.borrow().why.clone().unwrap().to_string();
+        assert!(why.starts_with("storm.csv cannot be written: "), "{why}");
+
+        fs::rename(&aside, &path).unwrap();
+        for row in rows {
+            row.await.unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "n\n1\n2\n");
+        assert!(trouble.borrow_and_update().why.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_end_only_when_nothing_else_is_going_on() {
+        let full = Sink::Unsynced(Whole::go_on(Path::new("/dev/full")).unwrap());
+        let writer = Writer::start(full, "storm.csv");
+        let mut row = Box::pin(writer.append(b"row\n".to_vec()));
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, &mut row).await.is_err());
+        writer.last_tries();
+        let begun = tokio::time::Instant::now();
+        assert!(row.await.is_err());
+        assert!(begun.elapsed() <= Duration::from_secs(2));
+        assert!(writer.append(b"late\n".to_vec()).await.is_err());
     }
 
     #[test]
-    fn results_that_exist_are_never_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("results.csv");
-        std::fs::write(&path, "kept").unwrap();
-        let error = begin(&path, b"n\n").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+    fn a_stream_goes_on_where_it_stopped() {
+        let (reader, pipe) = io::pipe().unwrap();
+        let mut stream = Stream {
+            file: File::from(std::os::fd::OwnedFd::from(pipe)),
+            // As if the first byte had gone out before the error.
+            written: 1,
+        };
+        stream.append(b"ab\n").unwrap();
+        stream.append(b"cd\n").unwrap();
+        drop(stream);
+        assert_eq!(io::read_to_string(reader).unwrap(), "b\ncd\n");
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use crate::results::writer::sync_folder;
+use crate::results::disk::sync_folder;
 
 /// How often a file that somebody replaces at the same moment is opened again.
 const TRIES: usize = 100;

@@ -17,7 +17,8 @@ use super::*;
 use crate::ami::login::Login;
 use crate::ami::transport::Transport;
 use crate::config::{self, Simulate};
-use crate::results::writer::{self, Sink};
+use crate::results::whole::Whole;
+use crate::results::writer::Sink;
 use crate::sim::{Fates, Simulator, SimulatorConfig};
 
 /// A row of the results, by column.
@@ -105,7 +106,7 @@ impl Lab {
             .await
             .unwrap();
         let columns = Columns::new(&campaign.own_columns());
-        let file = writer::begin(results, &columns.header()).unwrap();
+        let file = Whole::begin(results, &columns.header()).unwrap();
         let list =
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
