@@ -4,8 +4,9 @@ use std::fs;
 use std::sync::Arc;
 
 use dialer::config::{self, Campaign, Faults};
-use dialer::contacts::{Contact, Entry, List, Skipped, Summary};
+use dialer::contacts::{Contact, Entry, List, Shard, Skipped, Summary};
 use dialer::disposition::Disposition;
+use dialer::number::Number;
 
 /// A campaign over a list, in a folder of its own.
 struct Setup {
@@ -138,8 +139,8 @@ fn each_contact_has_an_id_of_its_own() {
 
 #[test]
 fn a_number_that_stands_twice_is_called_for_its_first_row() {
-    let list = Setup::new().list("id,number\na,099 123\nb,ask\nc,099-123\nd,+099123\n");
-    assert_eq!(called(&list), pairs(&[("a", "099123"), ("d", "+099123")]));
+    let list = Setup::new().list("id,number\na,099 123\nb,ask\nc,099-123\nd,0991234\n");
+    assert_eq!(called(&list), pairs(&[("a", "099123"), ("d", "0991234")]));
     let skipped = skipped(&list);
     assert_eq!(skipped[1].disposition, Disposition::Duplicate);
     assert_eq!((skipped[1].id.as_str(), skipped[1].line), ("c", 4));
@@ -433,4 +434,334 @@ fn a_list_that_is_not_there_is_told_where_the_campaign_names_it() {
         "{}",
         fault.message
     );
+}
+
+/// `number = ["mobile", "home"]`, a time zone, and a column that is kept.
+fn alternatives() -> Setup {
+    Setup {
+        contacts: "number = [\"mobile\", \"home\"]\ntimezone = \"tz\"\nkeep = [\"name\", \"tz\"]",
+        ..Setup::new()
+    }
+}
+
+fn numbers(contact: &Contact) -> Vec<&str> {
+    contact.numbers.iter().map(Number::as_str).collect()
+}
+
+#[test]
+fn a_contact_is_called_at_each_of_its_numbers_that_is_one() {
+    let list = alternatives().list(
+        "mobile,home,name,tz\n\
+         099 1,2 900,both,\n\
+         ask,2901,home,\n\
+         0992,,mobile,\n\
+         099-3,0993,twice,\n\
+         ,,none,\n\
+         ,ask,bad,\n",
+    );
+    let contacts = contacts(&list);
+    let called: Vec<_> = contacts
+        .iter()
+        .map(|contact| (contact.id.as_str(), numbers(contact)))
+        .collect();
+    assert_eq!(
+        called,
+        [
+            ("099 1", vec!["0991", "2900"]),
+            ("ask", vec!["2901"]),
+            ("0992", vec!["0992"]),
+            ("099-3", vec!["0993"]),
+        ]
+    );
+    let skipped = skipped(&list);
+    let told: Vec<_> = skipped
+        .iter()
+        .map(|row| {
+            (
+                row.id.as_str(),
+                row.number.as_str(),
+                row.why.as_str(),
+                row.kept[0].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("line 6", "", "the number is empty", "none"),
+            ("ask", "ask", "not a number", "bad")
+        ]
+    );
+    assert!(
+        skipped
+            .iter()
+            .all(|row| row.disposition == Disposition::InvalidNumber)
+    );
+    let rendered =
+        |contact: usize, number: usize| list.render(&contacts[contact], number, 0).unwrap().channel;
+    assert_eq!(rendered(0, 0), b"PJSIP/0991@carrier");
+    assert_eq!(rendered(0, 1), b"PJSIP/2900@carrier");
+    assert_eq!(list.kept(&contacts[1]), ["home", ""]);
+}
+
+#[test]
+fn a_number_is_passed_over_where_an_earlier_row_has_it_in_whatever_column() {
+    let rows = "mobile,home,name,tz\n1,2,,\n3,1,,\n2,+1,,\n4,3,,\n4,4,,\n";
+    let list = alternatives().list(rows);
+    let contacts = contacts(&list);
+    let called: Vec<_> = contacts.iter().map(numbers).collect();
+    assert_eq!(called, [vec!["1", "2"], vec!["3"], vec!["4"]]);
+    // Who opts out opts out for all of them.
+    assert_eq!(contacts[1].passed_over[0].as_str(), "1");
+    let skipped = skipped(&list);
+    let told: Vec<_> = skipped
+        .iter()
+        .map(|row| (row.line, row.disposition, row.why.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                4,
+                Disposition::Duplicate,
+                "the number stands on line 2 already"
+            ),
+            (
+                6,
+                Disposition::Duplicate,
+                "the number stands on line 5 already"
+            ),
+        ]
+    );
+    let expected = Summary {
+        contacts: 5,
+        bad: 0,
+        duplicates: 2,
+    };
+    assert_eq!(list.summary(), expected);
+    for contact in &contacts {
+        assert_eq!(list.reread(contact.at).unwrap().numbers, contact.numbers);
+    }
+
+    let each = Setup {
+        contacts: "number = [\"mobile\", \"home\"]\nduplicates = \"call\"",
+        ..Setup::new()
+    };
+    let list = each.list(rows);
+    let called: Vec<_> = self::contacts(&list)
+        .iter()
+        .map(|contact| contact.numbers.len())
+        .collect();
+    assert_eq!(called, [2, 2, 2, 2, 1]);
+    assert_eq!(
+        list.summary(),
+        Summary {
+            contacts: 5,
+            bad: 0,
+            duplicates: 0
+        }
+    );
+    // The same number is another contact's still.
+    assert_eq!(self::contacts(&list)[4].id, "4#2");
+}
+
+#[test]
+fn a_subscriber_is_the_same_however_the_list_writes_the_number() {
+    let region = Setup {
+        contacts: "id = \"id\"\nregion = \"UY\"",
+        ..Setup::new()
+    };
+    let list = region.list("id,number\na,2900 0100\nb,+598 2900-0100\nc,00598 29000100\nd,099 123 456\ne,112\nf,2900 010\n");
+    assert_eq!(
+        called(&list),
+        pairs(&[("a", "+59829000100"), ("d", "+59899123456")])
+    );
+    let told: Vec<_> = skipped(&list)
+        .into_iter()
+        .map(|row| (row.id, row.number, row.why))
+        .collect();
+    let row =
+        |id: &str, number: &str, why: &str| (id.to_owned(), number.to_owned(), why.to_owned());
+    assert_eq!(
+        told,
+        [
+            row("b", "+598 2900-0100", "the number stands on line 2 already"),
+            row("c", "00598 29000100", "the number stands on line 2 already"),
+            row("e", "112", "not a valid number for UY: it is too short"),
+            row(
+                "f",
+                "2900 010",
+                "not a valid number for UY: it is too short"
+            ),
+        ]
+    );
+    // Without a region the international prefix alone is known.
+    let list =
+        Setup::new().list("id,number\na,2900 0100\nb,+598 2900-0100\nc,00598 29000100\nd,112\n");
+    assert_eq!(
+        called(&list),
+        pairs(&[("a", "29000100"), ("b", "+59829000100"), ("d", "112")])
+    );
+}
+
+#[test]
+fn a_trunk_dials_its_own_form_of_a_number_and_everything_else_says_the_one_of_the_results() {
+    let setup = Setup {
+        contacts: "id = \"id\"\nregion = \"UY\"",
+        channel: "PJSIP/{number}@carrier\"\ndial_as = \"national\"\n[[trunk]]\nname = \"second\"\nchannel = \"DAHDI/g1/{number}",
+        call: "caller_id = \"{number}\"\n[call.variables]\nTO = \"{number}\"",
+        ..Setup::new()
+    };
+    let list = setup.list("id,number\na,+598 99 123 456\n");
+    let contact = &contacts(&list)[0];
+    let rendered = list.render(contact, 0, 0).unwrap();
+    assert_eq!(rendered.channel, b"PJSIP/099123456@carrier");
+    assert_eq!(rendered.caller_id.unwrap(), b"+59899123456");
+    assert_eq!(rendered.variables[0].1, b"+59899123456");
+    assert_eq!(
+        list.render(contact, 0, 1).unwrap().channel,
+        b"DAHDI/g1/+59899123456"
+    );
+}
+
+#[test]
+fn a_contact_has_its_own_time_zone_or_the_windows_and_never_a_wrong_one() {
+    let list = "mobile,home,name,tz\n1,,,America/Montevideo\n2,,,\n3,,,america/montevideo\n4,,,Europe/Madrid\n5,,,Montevideo\n6,,,UTC-3\n7,,,\u{fffd}\n";
+    let setup = Setup {
+        call: "[window]\ntimezone = \"America/New_York\"\n[[window.open]]\ndays = [\"mon\"]\nfrom = \"09:00\"\nto = \"10:00\"",
+        ..alternatives()
+    };
+    let list = setup.list(list);
+    let contacts = contacts(&list);
+    let zone = |contact: &Contact| list.zones()[usize::from(contact.zone)].iana_name().unwrap();
+    let zones: Vec<_> = contacts.iter().map(zone).collect();
+    assert_eq!(
+        zones,
+        [
+            "America/Montevideo",
+            "America/New_York",
+            "America/Montevideo",
+            "Europe/Madrid"
+        ]
+    );
+    assert_eq!(contacts[1].zone, 0);
+    assert_eq!(list.zones().len(), 3);
+    assert_eq!(list.reread(contacts[3].at).unwrap().zone, contacts[3].zone);
+    let skipped = skipped(&list);
+    assert_eq!(skipped.len(), 3);
+    assert_eq!(skipped[0].disposition, Disposition::Failed);
+    assert_eq!(
+        skipped[0].why,
+        "column `tz`: no time zone is called \"Montevideo\"; write it like America/Montevideo"
+    );
+    assert_eq!(
+        alternatives()
+            .list("mobile,home,name,tz\n1,,,\n")
+            .zones()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn columns_that_the_campaign_names_in_a_list_must_be_there() {
+    let told = alternatives().faults("mobile,work,nom,zone\n1,2,3,4\n");
+    assert_eq!(
+        told,
+        [
+            "campaign.toml:6 list.csv has no column `home`; its columns are mobile, work, nom, zone",
+            "campaign.toml:7 list.csv has no column `tz`; its columns are mobile, work, nom, zone",
+            "campaign.toml:8 list.csv has no column `name`; did you mean `nom`?",
+            "campaign.toml:8 list.csv has no column `tz`; its columns are mobile, work, nom, zone",
+        ]
+    );
+}
+
+/// The rows of a part of a list, by id, and how many it says there are.
+fn part(setup: &Setup, index: u32, of: u32) -> (Vec<String>, Summary) {
+    let list = List::open(&setup.campaign(), Some(Shard { index, of })).map(Arc::new);
+    let list = list.unwrap_or_else(|faults| panic!("{faults}"));
+    let ids = entries(&list).into_iter().map(|entry| match entry {
+        Entry::Contact(contact) => contact.id,
+        Entry::Skipped(skipped) => skipped.id,
+    });
+    (ids.collect(), list.summary())
+}
+
+#[test]
+fn parts_of_a_list_are_disjoint_complete_and_even() {
+    const ROWS: usize = 100_000;
+    let setup = Setup::new();
+    let rows: Vec<String> = (0..ROWS)
+        .map(|row| format!("C{row},+5982{row:07}\n"))
+        .collect();
+    fs::write(
+        setup.folder.path().join("list.csv"),
+        format!("id,number\n{}", rows.concat()),
+    )
+    .unwrap();
+    let mut all = std::collections::HashSet::new();
+    for index in 0..7 {
+        let (ids, summary) = part(&setup, index, 7);
+        assert_eq!(
+            summary,
+            Summary {
+                contacts: ids.len() as u64,
+                bad: 0,
+                duplicates: 0
+            }
+        );
+        let even = ROWS / 7;
+        assert!(
+            ids.len().abs_diff(even) <= even * 4 / 100,
+            "{index}: {} of {even}",
+            ids.len()
+        );
+        for id in ids {
+            assert!(all.insert(id.clone()), "{id} is in two parts");
+        }
+    }
+    assert_eq!(all.len(), ROWS);
+}
+
+#[test]
+fn a_contact_stays_in_its_part_and_what_repeats_is_decided_by_the_whole_list() {
+    let setup = Setup::new();
+    let write = |list: &str| fs::write(setup.folder.path().join("list.csv"), list).unwrap();
+    let parts = || -> Vec<Vec<String>> { (0..3).map(|index| part(&setup, index, 3).0).collect() };
+    let rows: String = (0..60)
+        .map(|row| format!("C{row},{}\n", 1000 + row))
+        .collect();
+    write(&format!("id,number\n{rows}"));
+    let before = parts();
+    // Others come in, and numbers are written in another way.
+    let new: String = (0..40)
+        .map(|row| format!("N{row},{}\n", 5000 + row))
+        .collect();
+    let rows = rows.replace(",1", ",+1");
+    write(&format!(
+        "id,number\n{new}{rows}x,ask\n,ask\nC7,1007\nC8,9000\n"
+    ));
+    let after = parts();
+    for (before, after) in before.iter().zip(&after) {
+        assert!(
+            before.iter().all(|id| after.contains(id)),
+            "{before:?} {after:?}"
+        );
+    }
+    let all = after.concat();
+    assert_eq!(all.len(), 104);
+    // Made ids are those of the whole list, and a row is left out whichever part its number's first row is in.
+    for id in ["C7#2", "C8#2", "line 103"] {
+        assert!(all.iter().any(|known| known == id), "{id}");
+    }
+    let summaries: Vec<Summary> = (0..3).map(|index| part(&setup, index, 3).1).collect();
+    assert_eq!(
+        summaries
+            .iter()
+            .map(|summary| summary.duplicates)
+            .sum::<u64>(),
+        1
+    );
+    assert_eq!(summaries.iter().map(|summary| summary.bad).sum::<u64>(), 2);
 }
