@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::contacts::Shard;
 use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -102,9 +103,9 @@ pub struct RunArgs {
     /// Call only the first N contacts
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// The I-th of N parts of the list (not supported yet)
+    /// Call only the I-th of N disjoint parts of the list, counted from 0
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<String>,
+    pub shard: Option<Shard>,
     /// Make contacts whose final row has this disposition callable again
     #[arg(long, value_name = "DISPOSITION", value_delimiter = ',')]
     pub redial: Vec<Disposition>,

@@ -14,6 +14,7 @@ pub mod config;
 pub mod contacts;
 pub mod disposition;
 pub mod exit;
+pub mod history;
 pub mod logging;
 pub mod number;
 pub mod progress;

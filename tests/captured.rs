@@ -58,7 +58,7 @@ impl Lab {
         let note = Note::Register {
             id: CallId::from_bytes(ID.as_bytes()).unwrap(),
             done,
-            trunk: Pace::new(1.0).log(),
+            trunk: Pace::new(1.0, &Arc::default()).log(),
         };
         lab.correlator.note(note, lab.start);
         lab
