@@ -1,5 +1,6 @@
 //! Whole campaigns in virtual time, on a simulated Asterisk in this process.
 
+mod captures;
 mod deaths;
 mod hours;
 mod trunks;
@@ -115,6 +116,7 @@ impl Lab {
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
         let key = campaign.numbering();
+        let opt_out = &campaign.capture.opt_out;
         Resources {
             link: established.link,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
@@ -126,9 +128,11 @@ impl Lab {
                 list.zones(),
             ),
             limits: Limits::new(&campaign.retry),
-            suppress: Suppressions::load(&campaign.suppress, None, move |field| {
-                key.read(field).ok().map(|number| number.key())
-            })
+            suppress: Suppressions::load(
+                &campaign.suppress,
+                opt_out.as_ref().map(|opt_out| &*opt_out.file),
+                move |field| key.read(field).ok().map(|number| number.key()),
+            )
             .unwrap(),
             numbering,
             rehearsal: false,
