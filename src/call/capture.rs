@@ -28,7 +28,7 @@ pub struct Watched {
 pub struct Condition {
     /// The variable, by its place among the names.
     pub variable: usize,
-    /// The value, compared without spaces around it and without regard to case.
+    /// The value, but for spaces around it.
     pub value: Box<[u8]>,
 }
 
@@ -68,9 +68,9 @@ fn without_underscores(name: &[u8]) -> &[u8] {
 impl Condition {
     /// Whether a value is the one.
     pub fn holds(&self, value: &[u8]) -> bool {
-        let (value, wanted) = (value.trim_ascii(), self.value.trim_ascii());
         // What was never set meets no condition, whatever it is.
-        !value.is_empty() && value.eq_ignore_ascii_case(wanted)
+        let value = value.trim_ascii();
+        !value.is_empty() && value == self.value.trim_ascii()
     }
 }
 
@@ -229,12 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_not_particular_about_case_and_spaces() {
+    fn a_condition_is_not_particular_about_spaces() {
         let machine = Condition {
             variable: 0,
             value: b"MACHINE"[..].into(),
         };
-        assert!(machine.holds(b"machine "));
+        assert!(machine.holds(b" MACHINE "));
+        assert!(!machine.holds(b"machine"));
         assert!(!machine.holds(b"MACHINES"));
         assert!(!machine.holds(b""));
     }

@@ -59,6 +59,7 @@ pub enum State {
 #[derive(Debug, Clone)]
 pub struct Link {
     state: watch::Receiver<State>,
+    watched: Arc<Watched>,
 }
 
 /// What the link was established with.
@@ -93,12 +94,17 @@ impl Link {
             transport,
             login,
             patience,
-            watched,
+            watched: Arc::clone(&watched),
             publish,
         };
         tokio::spawn(keeper.keep(session));
-        let link = Self { state };
+        let link = Self { state, watched };
         Ok(Established { link, banner })
+    }
+
+    /// The variables that are caught of every call.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// The session that there is now.

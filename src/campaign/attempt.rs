@@ -1,6 +1,5 @@
 //! One attempt of a contact, from its row of the list to the row of the results.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -8,6 +7,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::breaker::{Breaker, Showing};
+use super::capture::columns;
 use super::gate::Gated;
 use super::retry::{self, Decision};
 use super::{Resources, Stop};
@@ -235,12 +235,9 @@ async fn over(
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
         min_talk: resources.campaign.call.min_talk,
-        watched: Some(&resources.watched),
+        watched: Some(resources.link.watched()),
     };
     let verdict = verdict::decide(signals, &circumstances);
-    if signals.captured.opted_out {
-        resources.opt_out(&record.numbers()).await;
-    }
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
@@ -253,11 +250,13 @@ async fn over(
         linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
         ..record.row(resources)
     };
-    let campaign = &resources.campaign;
-    row.own.resize(campaign.contacts.keep.len(), String::new());
-    let captured =
-        (0..campaign.capture.variables.len()).map(|variable| signals.captured.text(variable));
-    row.own.extend(captured.map(Cow::into_owned));
+    row.own
+        .resize(resources.campaign.contacts.keep.len(), String::new());
+    let capture = &resources.campaign.capture;
+    row.own.extend(columns(capture, &signals.captured));
+    if signals.captured.opted_out {
+        resources.opt_out(&record.numbers()).await;
+    }
     conclude(
         resources,
         record,

@@ -119,11 +119,10 @@ async fn dial(
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let watched = Arc::new(campaign::watched(&campaign.capture));
     let link = if args.simulate {
-        simulate(&campaign, &watched).await?
+        simulate(&campaign).await?
     } else {
-        connect(&campaign, &watched).await?
+        connect(&campaign).await?
     };
     probe::permissions(&link, &campaign.ami.username)
         .await
@@ -142,7 +141,6 @@ async fn dial(
         limits: Limits::new(&campaign.retry),
         numbering: campaign.numbering(),
         suppress: suppress.clone(),
-        watched: Arc::clone(&watched),
         rehearsal: args.simulate,
         campaign: campaign.clone(),
         writer: opened.writer.clone(),
@@ -351,7 +349,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
 }
 
 /// Connects to the campaign's Asterisk.
-async fn connect(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Failure> {
+async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
     let ami = &campaign.ami;
     let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
     let transport = match &ami.tls {
@@ -370,7 +368,7 @@ async fn connect(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Fa
         transport,
         login(campaign),
         ami.reconnect_for,
-        Arc::clone(watched),
+        watched(campaign),
     )
     .await
     .map_err(|error| Failure::Pbx(error.to_string()))?;
@@ -382,7 +380,7 @@ async fn connect(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Fa
 }
 
 /// Starts a simulated Asterisk in this process and connects to it.
-async fn simulate(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Failure> {
+async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
     let simulator = Simulator::new(SimulatorConfig {
         username: campaign.ami.username.clone(),
         secret: campaign.ami.secret.expose().to_owned(),
@@ -399,12 +397,16 @@ async fn simulate(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, F
         transport,
         login(campaign),
         campaign.ami.reconnect_for,
-        Arc::clone(watched),
+        watched(campaign),
     )
     .await
     .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
     Ok(established.link)
+}
+
+fn watched(campaign: &Campaign) -> Arc<Watched> {
+    Arc::new(campaign::capture::watched(&campaign.capture))
 }
 
 fn login(campaign: &Campaign) -> Login {

@@ -1,5 +1,6 @@
 //! Whole campaigns in virtual time, on a simulated Asterisk in this process.
 
+mod captures;
 mod deaths;
 mod hours;
 mod trunks;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::capture::watched;
 use super::*;
 use crate::ami::login::Login;
 use crate::ami::transport::Transport;
@@ -101,18 +103,21 @@ impl Lab {
         }));
         let auth = campaign.ami.auth;
         let login = Login::new("dialer", "simulated", auth, Duration::from_secs(5));
-        let watched = Arc::new(watched(&campaign.capture));
-        let established = Link::establish(transport, login, Duration::ZERO, Arc::clone(&watched))
-            .await
-            .unwrap();
+        let established = Link::establish(
+            transport,
+            login,
+            Duration::ZERO,
+            Arc::new(watched(&campaign.capture)),
+        )
+        .await
+        .unwrap();
         let columns = Columns::new(&campaign.own_columns());
         let file = Whole::begin(results, &columns.header()).unwrap();
         let list =
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
         let key = campaign.numbering();
-        let opt_out = campaign.capture.opt_out.as_ref();
-        let opt_out = opt_out.map(|opt_out| opt_out.file.as_path());
+        let opt_out = &campaign.capture.opt_out;
         Resources {
             link: established.link,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
@@ -124,12 +129,13 @@ impl Lab {
                 list.zones(),
             ),
             limits: Limits::new(&campaign.retry),
-            suppress: Suppressions::load(&campaign.suppress, opt_out, move |field| {
-                key.read(field).ok().map(|number| number.key())
-            })
+            suppress: Suppressions::load(
+                &campaign.suppress,
+                opt_out.as_ref().map(|opt_out| &*opt_out.file),
+                move |field| key.read(field).ok().map(|number| number.key()),
+            )
             .unwrap(),
             numbering,
-            watched,
             rehearsal: false,
             list,
             campaign,
