@@ -2,6 +2,7 @@
 
 pub mod journal;
 pub mod lock;
+pub mod read;
 pub mod resume;
 pub mod row;
 pub mod writer;
