@@ -78,6 +78,14 @@ pub enum Command {
     Run(RunArgs),
     /// Serve a simulated Asterisk that any AMI client can log in to, in real time
     Sim(SimArgs),
+    /// Say what became of a campaign: whom it reached, how the calls ended, when, and how long they took
+    Report(ReportArgs),
+    /// Copy results to standard output for other programs, such as a spreadsheet
+    Export(ExportArgs),
+    /// Write a campaign file and a sample list of contacts to begin with
+    Init(InitArgs),
+    /// Print the manual page, or what a shell needs to complete commands
+    Generate(GenerateArgs),
 }
 
 /// `dialer run`
@@ -128,4 +136,81 @@ pub struct SimArgs {
     /// Take the fates, the user and the secret of this campaign
     #[arg(long, value_name = "CAMPAIGN.TOML")]
     pub campaign: Option<PathBuf>,
+}
+
+/// `dialer report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The results, as far as they are written; - is standard input
+    #[arg(value_name = "RESULTS.CSV")]
+    pub results: PathBuf,
+    /// Print the figures as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page that needs nothing but itself, instead of the text; - is standard output
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
+}
+
+/// `dialer export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The results, as far as they are written; - is standard input
+    #[arg(value_name = "RESULTS.CSV")]
+    pub results: PathBuf,
+    /// Make it safe for Excel and LibreOffice: numbers stay text, no formula runs, local times in whole seconds
+    #[arg(long)]
+    pub spreadsheet: bool,
+    /// One row a contact: its last one
+    #[arg(long = "final")]
+    pub last: bool,
+    /// What stands between two fields; "tab" or \t for a tab
+    #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
+    pub delimiter: u8,
+}
+
+/// `dialer init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where: a folder, or a file whose name ends in .toml
+    #[arg(value_name = "PATH", default_value = "campaign.toml")]
+    pub path: PathBuf,
+}
+
+/// `dialer generate`
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What
+    #[arg(value_name = "WHAT")]
+    pub what: Generated,
+}
+
+/// What `dialer generate` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// The manual page, for man(1)
+    Man,
+    /// Completions for bash
+    Bash,
+    /// Completions for zsh
+    Zsh,
+    /// Completions for fish
+    Fish,
+    /// Completions for PowerShell
+    Powershell,
+}
+
+/// One byte that can stand between fields.
+fn delimiter(given: &str) -> Result<u8, String> {
+    match given.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte]
+            if matches!(byte, b'\t' | b' '..=b'~')
+                && !byte.is_ascii_alphanumeric()
+                && *byte != b'"' =>
+        {
+            Ok(*byte)
+        }
+        _ => Err("one character such as , ; | or tab".to_owned()),
+    }
 }

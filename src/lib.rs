@@ -17,6 +17,7 @@ pub mod exit;
 pub mod logging;
 pub mod number;
 pub mod progress;
+pub mod report;
 pub mod results;
 pub mod signals;
 pub mod sim;
