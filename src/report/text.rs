@@ -31,6 +31,9 @@ struct Text(String);
 impl Text {
     fn whole(&mut self, figures: &Figures) -> fmt::Result {
         self.head(figures)?;
+        if figures.rows == 0 {
+            return writeln!(self.0, "no rows yet");
+        }
         self.funnel(figures)?;
         self.dispositions(figures)?;
         self.durations(figures)?;

@@ -40,6 +40,12 @@ impl Page {
             Escaped(&title)
         )?;
         self.head(figures, &title)?;
+        if figures.rows == 0 {
+            self.0.push_str(
+                "<section>\n<p>There are no rows yet.</p>\n</section>\n</main>\n</body>\n</html>\n",
+            );
+            return Ok(());
+        }
         self.key(figures)?;
         self.funnel(figures)?;
         self.dispositions(figures)?;
@@ -320,45 +326,41 @@ impl Page {
 
     fn durations(&mut self, figures: &Figures) -> fmt::Result {
         let durations = &figures.durations;
-        let kinds = [
-            ("talking", durations.talk),
-            ("ringing, picked up", durations.ring_answered),
-            ("ringing, NO ANSWER", durations.ring_no_answer),
-        ];
-        if kinds.iter().all(|(_, length)| length.is_none()) {
+        let kinds: Vec<(&str, Length)> = [
+            ("Talking", durations.talk),
+            ("Ringing until picked up", durations.ring_answered),
+            ("Ringing, NO ANSWER", durations.ring_no_answer),
+        ]
+        .into_iter()
+        .filter_map(|(kind, length)| Some((kind, length?)))
+        .collect();
+        if kinds.is_empty() {
             return Ok(());
         }
-        writeln!(
+        write!(
             self.0,
-            "<section>\n<h2>Durations</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Durations\"><table>\n\
-             <thead><tr><th scope=\"col\">Of a call</th><th scope=\"col\">Calls</th><th scope=\"col\">Mean</th>\
-             <th scope=\"col\">Median</th><th scope=\"col\">9 of 10 within</th><th scope=\"col\">Longest</th>\
-             <th scope=\"col\">Together</th></tr></thead>\n<tbody>"
+            "<section>\n<h2>Durations</h2>\n<table class=\"lengths\">\n<thead><tr><td></td>"
         )?;
-        for (kind, length) in kinds {
-            let Some(Length {
-                calls,
-                total,
-                mean,
-                median,
-                p90,
-                longest,
-            }) = length
-            else {
-                continue;
-            };
-            writeln!(
-                self.0,
-                "<tr><th scope=\"row\">{kind}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                Count(calls),
-                exact(mean),
-                exact(median),
-                exact(p90),
-                exact(longest),
-                exact(total)
-            )?;
+        for (kind, _) in &kinds {
+            write!(self.0, "<th scope=\"col\">{kind}</th>")?;
         }
-        writeln!(self.0, "</tbody>\n</table></div>")?;
+        writeln!(self.0, "</tr></thead>\n<tbody>")?;
+        let rows: [(&str, fn(&Length) -> String); 6] = [
+            ("calls", |length| Count(length.calls).to_string()),
+            ("mean", |length| exact(length.mean)),
+            ("median", |length| exact(length.median)),
+            ("9 of 10 within", |length| exact(length.p90)),
+            ("longest", |length| exact(length.longest)),
+            ("together", |length| rough(length.total)),
+        ];
+        for (name, figure) in rows {
+            write!(self.0, "<tr><th scope=\"row\">{name}</th>")?;
+            for (_, length) in &kinds {
+                write!(self.0, "<td>{}</td>", figure(length))?;
+            }
+            writeln!(self.0, "</tr>")?;
+        }
+        writeln!(self.0, "</tbody>\n</table>")?;
         if durations.talk.is_some() {
             writeln!(
                 self.0,
