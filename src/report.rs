@@ -12,9 +12,9 @@ mod period;
 mod text;
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
 
 use crate::disposition::Disposition;
+use crate::results::keys::{Key, Keys};
 use durations::Lengths;
 
 pub use entry::{Columns, Entry, Moment};
@@ -42,8 +42,7 @@ pub struct Report {
     first_dialed: Option<Moment>,
     last_ended: Option<Moment>,
     contacts: HashMap<Key, Standing>,
-    /// Two keys: 96 bits never make two people one.
-    keys: (RandomState, RandomState),
+    keys: Keys,
     attempts: Counts,
     hours: [Counts; 24],
     trunks: BTreeMap<String, Counts>,
@@ -52,9 +51,6 @@ pub struct Report {
     ring_answered: Lengths,
     ring_no_answer: Lengths,
 }
-
-/// A contact's id, hashed.
-type Key = [u32; 3];
 
 /// Where a contact stands after its rows so far.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +86,7 @@ impl Report {
             disposition if disposition.picked_up() => Best::PickedUp,
             _ => Best::NotReached,
         };
-        let key = self.key(entry.contact);
+        let key = self.keys.of(entry.contact);
         let standing = self.contacts.entry(key).or_insert(Standing {
             last: entry.disposition,
             is_final: false,
@@ -133,13 +129,6 @@ impl Report {
                 self.ring_no_answer.add(ring);
             }
         }
-    }
-
-    fn key(&self, contact: &str) -> Key {
-        let (low, high) = &self.keys;
-        let (low, high) = (low.hash_one(contact), high.hash_one(contact));
-        #[expect(clippy::cast_possible_truncation, reason = "96 of 128 bits are enough")]
-        [low as u32, (low >> 32) as u32, high as u32]
     }
 }
 

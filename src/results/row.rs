@@ -145,23 +145,29 @@ fn line<T: AsRef<str>>(fields: &[T]) -> Vec<u8> {
         if place > 0 {
             bytes.push(b',');
         }
-        push_field(&mut bytes, field.as_ref());
+        push_field(&mut bytes, field.as_ref(), b',');
     }
     bytes.push(b'\n');
     bytes
 }
 
-fn push_field(bytes: &mut Vec<u8>, field: &str) {
+/// Adds a field as it stands in a row whose fields are told apart by `delimiter`.
+pub(crate) fn push_field(bytes: &mut Vec<u8>, field: &str, delimiter: u8) {
     let quote = field
         .bytes()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+        .any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
         // A reader that trims must not change a value.
         || field.starts_with(' ')
         || field.ends_with(' ');
-    if !quote {
+    if quote {
+        push_quoted(bytes, field);
+    } else {
         bytes.extend_from_slice(field.as_bytes());
-        return;
     }
+}
+
+/// Adds a field in quotes.
+pub(crate) fn push_quoted(bytes: &mut Vec<u8>, field: &str) {
     bytes.push(b'"');
     for byte in field.bytes() {
         if byte == b'"' {
