@@ -350,7 +350,7 @@ fn libreoffice_keeps_numbers_and_runs_nothing() {
             text("\t+59829000101"),
             number("2"),
             text("ANSWERED"),
-            text("2026-11-23 09:30:00"),
+            number("2026-11-23 09:30:00"), // a time, which can be sorted and subtracted
             number("21"),
             text("\t1763894050.10"),
             text("'=1+1"),
