@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::contacts::Shard;
 use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -110,9 +111,9 @@ pub struct RunArgs {
     /// Call only the first N contacts
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// The I-th of N parts of the list (not supported yet)
+    /// Call only the I-th of N disjoint parts of the list, counted from 0
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<String>,
+    pub shard: Option<Shard>,
     /// Make contacts whose final row has this disposition callable again
     #[arg(long, value_name = "DISPOSITION", value_delimiter = ',')]
     pub redial: Vec<Disposition>,
@@ -166,7 +167,7 @@ pub struct ExportArgs {
     pub last: bool,
     /// What stands between two fields; "tab" or \t for a tab
     #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
-    pub delimiter: u8,
+    pub delimiter: char,
 }
 
 /// `dialer init`
@@ -200,16 +201,12 @@ pub enum Generated {
     Powershell,
 }
 
-/// One byte that can stand between fields.
-fn delimiter(given: &str) -> Result<u8, String> {
-    match given.as_bytes() {
-        b"tab" | b"\\t" => Ok(b'\t'),
-        [byte]
-            if matches!(byte, b'\t' | b' '..=b'~')
-                && !byte.is_ascii_alphanumeric()
-                && *byte != b'"' =>
-        {
-            Ok(*byte)
+/// A character that can stand between fields.
+fn delimiter(given: &str) -> Result<char, String> {
+    match (given, given.as_bytes()) {
+        ("tab" | "\\t", _) => Ok('\t'),
+        (_, [byte @ (b'\t' | b' '..=b'~')]) if !byte.is_ascii_alphanumeric() && *byte != b'"' => {
+            Ok(char::from(*byte))
         }
         _ => Err("one character such as , ; | or tab".to_owned()),
     }

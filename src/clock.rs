@@ -4,6 +4,7 @@
 //! rehearsal in virtual time writes the times of a real one.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,20 +21,49 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The system's clock in the system's time zone.
-    pub fn system() -> Self {
-        Self {
-            zone: TimeZone::system(),
-            pinned: None,
-        }
+    /// The system's clock, in a time zone.
+    pub fn system(zone: TimeZone) -> Self {
+        Self { zone, pinned: None }
     }
 
     /// A clock that is right now and then runs as tokio's clock does, also where that is paused.
-    pub fn following_tokio() -> Self {
+    pub fn following_tokio(zone: TimeZone) -> Self {
+        Self::starting_at(zone, Timestamp::now())
+    }
+
+    /// A clock that is now at a given time, and then runs as tokio's clock does.
+    pub fn starting_at(zone: TimeZone, time: Timestamp) -> Self {
         Self {
-            zone: TimeZone::system(),
-            pinned: Some((Instant::now(), Timestamp::now())),
+            zone,
+            pinned: Some((Instant::now(), time)),
         }
+    }
+
+    /// The time zone of [`at`](Self::at).
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Whether this is no clock on any wall, so that nothing can set it.
+    pub fn is_virtual(&self) -> bool {
+        self.pinned.is_some()
+    }
+
+    /// The time of day now, in milliseconds since 1970.
+    pub fn millis(&self) -> i64 {
+        self.millis_at(Instant::now())
+    }
+
+    /// The time of day of a moment, in milliseconds since 1970.
+    pub fn millis_at(&self, moment: Instant) -> i64 {
+        self.timestamp(moment).as_millisecond()
+    }
+
+    /// The time of day that so many milliseconds since 1970 are.
+    pub fn time(&self, millis: i64) -> Zoned {
+        Timestamp::from_millisecond(millis)
+            .unwrap_or(Timestamp::MAX)
+            .to_zoned(self.zone.clone())
     }
 
     /// The time of day now.
@@ -44,27 +74,32 @@ impl Clock {
     /// The moment that a time of day is, as far as the clock is not set meanwhile.
     pub fn moment(&self, time: Timestamp) -> Instant {
         let now = Instant::now();
-        let ahead = time.duration_since(self.at(now).timestamp());
+        let ahead = time.duration_since(self.timestamp(now));
         match Duration::try_from(ahead) {
             Ok(ahead) => now + ahead,
             Err(_) => now.checked_sub(ahead.unsigned_abs()).unwrap_or(now),
         }
     }
 
-    /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now.
+    /// A path whose file name is a strftime pattern, such as `storm-%Y-%m-%d.csv`, as of now in a zone.
     ///
     /// # Errors
     /// The name is no such pattern.
-    pub fn dated(&self, pattern: &Path) -> Result<PathBuf, jiff::Error> {
+    pub fn dated(&self, pattern: &Path, zone: &TimeZone) -> Result<PathBuf, jiff::Error> {
         let Some(name) = pattern.file_name().and_then(OsStr::to_str) else {
             return Ok(pattern.to_owned());
         };
-        let name = jiff::fmt::strtime::format(name, &self.now())?;
+        let now = self.now().with_time_zone(zone.clone());
+        let name = jiff::fmt::strtime::format(name, &now)?;
         Ok(pattern.with_file_name(name))
     }
 
     /// The time of day that a moment was, or will be if no clock is set meanwhile.
     pub fn at(&self, moment: Instant) -> Zoned {
+        self.timestamp(moment).to_zoned(self.zone.clone())
+    }
+
+    fn timestamp(&self, moment: Instant) -> Timestamp {
         let (anchor, timestamp) = self
             .pinned
             .unwrap_or_else(|| (Instant::now(), Timestamp::now()));
@@ -73,9 +108,7 @@ impl Clock {
         } else {
             timestamp.saturating_sub(signed(anchor - moment))
         };
-        timestamp
-            .unwrap_or(Timestamp::MAX)
-            .to_zoned(self.zone.clone())
+        timestamp.unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -85,7 +118,31 @@ fn signed(duration: Duration) -> jiff::SignedDuration {
 
 /// A time as it stands in the results: RFC 3339 with milliseconds and the offset, `2026-11-23T09:30:00.250-03:00`.
 pub fn rfc3339(time: &Zoned) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+    let mut text = String::with_capacity(29);
+    push_rfc3339(&mut text, time);
+    text
+}
+
+/// Appends a time as it stands in the results.
+pub fn push_rfc3339(text: &mut String, time: &Zoned) {
+    let offset = time.offset().seconds();
+    // RFC 3339 knows whole minutes only; no zone has had seconds since 1972.
+    let minutes = offset.abs() / 60;
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{}{:02}:{:02}",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond(),
+        if offset < 0 { '-' } else { '+' },
+        minutes / 60,
+        minutes % 60,
+    );
 }
 
 #[cfg(test)]
@@ -94,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_follows_tokio_runs_in_virtual_time() {
-        let clock = Clock::following_tokio();
+        let clock = Clock::following_tokio(TimeZone::UTC);
         let before = clock.now();
         tokio::time::sleep(Duration::from_secs(86_400)).await;
         assert_eq!(

@@ -7,148 +7,45 @@
 
 mod check;
 mod columns;
+mod entry;
 mod scan;
+mod shard;
+mod zones;
 
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::ami::action::ActionError;
-use crate::config::{BadRows, Campaign, Fault, Faults};
+use jiff::tz::TimeZone;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::config::{BadRows, Campaign, Duplicates, Fault, Faults};
 use crate::disposition::Disposition;
-use crate::number::{Number, NumberError};
-use columns::Columns;
+use crate::number::Number;
+use columns::{Columns, Row};
+use entry::Why;
 use scan::{ONE_ROW, Place, Record, STREAM, ScanError, Scanner};
+use zones::Zones;
+
+pub use entry::{Contact, Entry, Rendered, Skipped, Unsendable};
+pub use shard::{Shard, ShardError};
 
 /// Where a row stands in the private copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    offset: u64,
-    line: u64,
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
 }
 
-/// Somebody to call.
-#[derive(Debug, Clone)]
-pub struct Contact {
-    /// What the results call the contact; unique in the list.
-    pub id: String,
-    /// The number to dial.
-    pub number: Number,
-    /// Where to read it again.
-    pub at: Position,
-    record: Record,
-}
-
-/// A row that is not called, and why.
-#[derive(Debug, Clone)]
-pub struct Skipped {
-    /// What the results call the contact; unique in the list.
-    pub id: String,
-    /// The number as the list gives it.
-    pub number: String,
-    /// `INVALID NUMBER`, `FAILED` (it cannot be sent) or `DUPLICATE`.
-    pub disposition: Disposition,
-    /// Its line in the list.
-    pub line: u64,
-    /// What is wrong.
-    pub why: String,
-}
-
-/// One row of the list.
-#[derive(Debug)]
-pub enum Entry {
-    /// Somebody to call.
-    Contact(Contact),
-    /// A row that is not called.
-    Skipped(Skipped),
-}
-
-/// What an Originate says of a contact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
-    /// The dial string.
-    pub channel: Vec<u8>,
-    /// `Name <number>`.
-    pub caller_id: Option<Vec<u8>>,
-    /// The channel variables, unescaped.
-    pub variables: Vec<(Arc<str>, Vec<u8>)>,
-}
-
-/// Why a contact's row cannot be sent to Asterisk.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unsendable {
-    /// Another number of fields than the header has.
-    #[error("{found} fields, where the header has {expected}")]
-    Fields {
-        /// In this row.
-        found: usize,
-        /// In the header.
-        expected: usize,
-    },
-    /// Not UTF-8, so nobody knows which characters are meant.
-    #[error("column `{0}` is not UTF-8: save the list as UTF-8")]
-    Encoding(String),
-    /// A character in a dial string that could make it another one.
-    #[error("column `{column}` holds {char:?}, which has no place in a dial string")]
-    Undialable {
-        /// The column.
-        column: String,
-        /// The first such character.
-        char: char,
-    },
-    /// Asterisk would not take it, or take it as something else.
-    #[error(transparent)]
-    Action(#[from] ActionError),
-}
-
-/// Why a row is not called.
-#[derive(Debug)]
-enum Why {
-    Number(NumberError),
-    Row {
-        why: Unsendable,
-        /// The line on which the row ends, where that is another one.
-        goes_on_to: Option<u64>,
-    },
-}
-
-impl Why {
-    fn disposition(&self) -> Disposition {
-        match self {
-            Self::Number(_) => Disposition::InvalidNumber,
-            Self::Row { .. } => Disposition::Failed,
-        }
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(error) => error.fmt(f),
-            Self::Row { why, goes_on_to } => {
-                why.fmt(f)?;
-                // What a forgotten quotation mark does: the rows below become part of a field.
-                goes_on_to.map_or(Ok(()), |line| {
-                    write!(
-                        f,
-                        " (the row goes on to line {line}: check its quotation marks)"
-                    )
-                })
-            }
-        }
-    }
-}
-
-/// How many rows there are.
+/// How many rows there are in this run's part of the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Rows of the list, header and empty ones apart.
+    /// Rows, header and empty ones apart.
     pub contacts: u64,
-    /// Those of them that are no number or cannot be sent.
+    /// Those of them that have no number or cannot be sent.
     pub bad: u64,
-    /// Those whose number stands earlier in the list.
+    /// Those whose numbers all stand earlier in the list.
     pub duplicates: u64,
 }
 
@@ -157,20 +54,35 @@ pub struct Summary {
 pub struct List {
     copy: File,
     columns: Columns,
+    zones: Zones,
+    /// Which rows are this run's.
+    shard: Option<Shard>,
+    duplicates: Duplicates,
     summary: Summary,
     /// Rows whose id was there before, by their offset, in order: the number behind the `#`.
     repeated_ids: Vec<(u64, u32)>,
-    /// Rows whose number was there before, by their offset, in order: the line of the first.
-    duplicates: Vec<(u64, u64)>,
+    /// Numbers that were there before, by the offset of their row and the place of their column, in order: the line of
+    /// the first.
+    repeated_numbers: Vec<((u64, u16), u64)>,
+}
+
+/// What is found in a row that can be called. Kept from row to row, so that none of them costs an allocation.
+#[derive(Debug, Default)]
+struct Judged {
+    /// Its numbers with the places of their columns, each once; never empty.
+    numbers: Vec<(u16, Number)>,
+    zone: u16,
+    scratch: Vec<u8>,
 }
 
 impl List {
-    /// Copies the list and looks at every row once.
+    /// Copies the list and looks at every row once. With a shard, the list is that part; what repeats is still decided
+    /// by the whole.
     ///
     /// # Errors
     /// All that is wrong with the file: it cannot be read, its header lacks a column that the campaign names, or, with
     /// `bad_rows = "stop"`, a row cannot be called.
-    pub fn open(campaign: &Campaign) -> Result<Self, Faults> {
+    pub fn open(campaign: &Campaign, shard: Option<Shard>) -> Result<Self, Faults> {
         let source = &campaign.contacts.file;
         let copy = copy(source).map_err(|message| {
             let (line, column) = campaign.contacts.file_at;
@@ -185,9 +97,12 @@ impl List {
         let mut list = Self {
             copy,
             columns,
+            zones: Zones::new(campaign.zone()),
+            shard,
+            duplicates: campaign.contacts.duplicates,
             summary: Summary::default(),
             repeated_ids: Vec::new(),
-            duplicates: Vec::new(),
+            repeated_numbers: Vec::new(),
         };
         let bad = check::check(&mut list).map_err(|error| {
             let line = match error {
@@ -201,8 +116,8 @@ impl List {
                 message: error.to_string(),
             }])
         })?;
-        if campaign.contacts.bad_rows == BadRows::Stop && !bad.is_empty() {
-            return Err(Faults(check::as_faults(source, bad, list.summary.bad)));
+        if campaign.contacts.bad_rows == BadRows::Stop && bad.all > 0 {
+            return Err(Faults(bad.into_faults(source)));
         }
         Ok(list)
     }
@@ -217,6 +132,12 @@ impl List {
         &self.columns.file_name
     }
 
+    /// The time zones of the contacts. The first is that of a contact without one of its own: the window's, or the
+    /// system's where there is no window.
+    pub fn zones(&self) -> &[TimeZone] {
+        self.zones.all()
+    }
+
     /// The rows in their order. Blocks on the disk; memory does not grow with the list.
     ///
     /// # Errors
@@ -225,7 +146,7 @@ impl List {
         Ok(Rows {
             scanner: self.scanner(self.columns.body, STREAM)?,
             record: Record::default(),
-            scratch: Vec::new(),
+            judged: Judged::default(),
             list: Arc::clone(self),
         })
     }
@@ -237,7 +158,8 @@ impl List {
     pub fn reread(&self, at: Position) -> io::Result<Contact> {
         let mut record = Record::default();
         if let Some(place) = self.scanner(at, ONE_ROW)?.read(&mut record)?
-            && let Entry::Contact(contact) = self.entry(&record, place, &mut Vec::new())
+            && let Some(Entry::Contact(contact)) =
+                self.entry(&record, place, &mut Judged::default())
         {
             return Ok(contact);
         }
@@ -247,12 +169,21 @@ impl List {
         )))
     }
 
-    /// What the Originate of a contact says on this trunk (its place in the campaign).
+    /// What the Originate of a contact says when this of its numbers is called on this trunk (both by their places).
     ///
     /// # Errors
     /// Why it cannot be sent.
-    pub fn render(&self, contact: &Contact, trunk: usize) -> Result<Rendered, Unsendable> {
-        let (columns, row) = (&self.columns, (&contact.record, &contact.number));
+    pub fn render(
+        &self,
+        contact: &Contact,
+        number: usize,
+        trunk: usize,
+    ) -> Result<Rendered, Unsendable> {
+        let columns = &self.columns;
+        let row = Row {
+            record: &contact.record,
+            number: &contact.numbers[number],
+        };
         let (mut channel, mut caller_id) = (Vec::new(), Vec::new());
         columns.channel(row, trunk, &mut channel)?;
         let has_caller_id = columns.caller_id(row, trunk, &mut caller_id)?;
@@ -268,8 +199,13 @@ impl List {
         })
     }
 
-    /// The number of a row that can be called on every trunk. `scratch` is only there to be used again.
-    fn judge(&self, record: &Record, place: Place, scratch: &mut Vec<u8>) -> Result<Number, Why> {
+    /// The values of the columns that the campaign keeps, in its order.
+    pub fn kept(&self, contact: &Contact) -> Vec<String> {
+        self.columns.kept(&contact.record)
+    }
+
+    /// The numbers of a row that can be called on every trunk, and its zone.
+    fn judge(&self, record: &Record, place: Place, judged: &mut Judged) -> Result<(), Why> {
         let of_row = |why| Why::Row {
             why,
             goes_on_to: Some(place.last_line).filter(|&line| line != place.at.line),
@@ -278,65 +214,107 @@ impl List {
         if found != expected {
             return Err(of_row(Unsendable::Fields { found, expected }));
         }
-        let number = String::from_utf8_lossy(self.columns.number_field(record));
-        let number = Number::clean(&number).map_err(Why::Number)?;
-        self.check_templates((record, &number), scratch)
-            .map_err(of_row)?;
-        Ok(number)
+        self.columns
+            .numbers(record, &mut judged.numbers)
+            .map_err(Why::Number)?;
+        judged.zone = self.zone(record).map_err(of_row)?;
+        self.check_templates(record, judged).map_err(of_row)
     }
 
-    /// Whether every template has a value that can be sent.
-    fn check_templates(
-        &self,
-        row: (&Record, &Number),
-        scratch: &mut Vec<u8>,
-    ) -> Result<(), Unsendable> {
-        for trunk in 0..self.columns.trunks() {
-            scratch.clear();
-            self.columns.channel(row, trunk, scratch)?;
-            scratch.clear();
-            self.columns.caller_id(row, trunk, scratch)?;
-        }
-        for variable in 0..self.columns.variables().len() {
-            scratch.clear();
-            self.columns.variable(row, variable, scratch)?;
+    fn zone(&self, record: &Record) -> Result<u16, Unsendable> {
+        let Some((name, field)) = self.columns.zone_field(record) else {
+            return Ok(0);
+        };
+        self.zones.find(field).ok_or_else(|| Unsendable::Zone {
+            column: name.to_owned(),
+            name: String::from_utf8_lossy(field).into_owned(),
+        })
+    }
+
+    /// Whether every template has a value that can be sent, whatever number is called.
+    fn check_templates(&self, record: &Record, judged: &mut Judged) -> Result<(), Unsendable> {
+        let scratch = &mut judged.scratch;
+        for (_, number) in &judged.numbers {
+            let row = Row { record, number };
+            for trunk in 0..self.columns.trunks() {
+                scratch.clear();
+                self.columns.channel(row, trunk, scratch)?;
+                scratch.clear();
+                self.columns.caller_id(row, trunk, scratch)?;
+            }
+            for variable in 0..self.columns.variables().len() {
+                scratch.clear();
+                self.columns.variable(row, variable, scratch)?;
+            }
         }
         Ok(())
     }
 
-    fn entry(&self, record: &Record, place: Place, scratch: &mut Vec<u8>) -> Entry {
+    /// What a row comes to; `None` where it is another run's.
+    fn entry(&self, record: &Record, place: Place, judged: &mut Judged) -> Option<Entry> {
         let at = place.at;
-        let id = self.id(record, at);
-        let skipped = |id, disposition, why| {
-            let number = String::from_utf8_lossy(self.columns.number_field(record));
+        let verdict = self.judge(record, place, judged);
+        if !self.is_ours(record, place, verdict.is_ok().then_some(&*judged)) {
+            return None;
+        }
+        let skipped = |disposition, why| {
             Entry::Skipped(Skipped {
-                id,
-                number: number.into_owned(),
+                id: self.id(record, at),
+                number: self.columns.first_number_field(record).into_owned(),
                 disposition,
                 line: at.line,
                 why,
+                kept: self.columns.kept(record),
             })
         };
-        let number = match self.judge(record, place, scratch) {
-            Ok(number) => number,
-            Err(why) => return skipped(id, why.disposition(), why.to_string()),
-        };
-        if let Some(first) = noted(&self.duplicates, at) {
-            let why = format!("the number stands on line {first} already");
-            return skipped(id, Disposition::Duplicate, why);
+        if let Err(why) = verdict {
+            return Some(skipped(why.disposition(), why.to_string()));
         }
-        Entry::Contact(Contact {
+        let mut first_line = None;
+        let (mut numbers, mut passed_over) = (Vec::new(), Vec::new());
+        for &(column, number) in &judged.numbers {
+            match noted(&self.repeated_numbers, (at.offset, column)) {
+                Some(line) => {
+                    first_line = first_line.or(Some(line));
+                    passed_over.push(number);
+                }
+                None => numbers.push(number),
+            }
+        }
+        if let (true, Some(line)) = (numbers.is_empty(), first_line) {
+            let why = format!("the number stands on line {line} already");
+            return Some(skipped(Disposition::Duplicate, why));
+        }
+        Some(Entry::Contact(Contact {
             record: record.clone(),
-            id,
-            number,
+            id: self.id(record, at),
+            numbers,
+            passed_over,
+            zone: judged.zone,
             at,
+        }))
+    }
+
+    /// Whether a row is in this run's part of the list. That is told by its first number, also where the row cannot be
+    /// called, or else by its id.
+    fn is_ours(&self, record: &Record, place: Place, judged: Option<&Judged>) -> bool {
+        let Some(shard) = self.shard else {
+            return true;
+        };
+        let number = match judged {
+            Some(judged) => judged.numbers.first().map(|&(_, number)| number),
+            None => self.columns.first_number(record),
+        };
+        shard.holds(match number {
+            Some(number) => number.key(),
+            None => xxh3_64(self.columns.own_id(record, place.at).as_bytes()),
         })
     }
 
     /// The id of a row: the column's, or the number as given, or the line; with `#2` and so on where it repeats.
     fn id(&self, record: &Record, at: Position) -> String {
         let id = self.columns.own_id(record, at);
-        match noted(&self.repeated_ids, at) {
+        match noted(&self.repeated_ids, at.offset) {
             Some(repetition) => format!("{id}#{repetition}"),
             None => id.into_owned(),
         }
@@ -348,9 +326,9 @@ impl List {
     }
 }
 
-/// What is noted of the row at a place.
-fn noted<T: Copy>(notes: &[(u64, T)], at: Position) -> Option<T> {
-    let place = notes.binary_search_by_key(&at.offset, |&(offset, _)| offset);
+/// What is noted under a key.
+fn noted<K: Ord + Copy, T: Copy>(notes: &[(K, T)], key: K) -> Option<T> {
+    let place = notes.binary_search_by_key(&key, |&(key, _)| key);
     place.ok().map(|place| notes[place].1)
 }
 
@@ -360,19 +338,23 @@ pub struct Rows {
     list: Arc<List>,
     scanner: Scanner,
     record: Record,
-    scratch: Vec<u8>,
+    judged: Judged,
 }
 
 impl Iterator for Rows {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let place = match self.scanner.read(&mut self.record) {
-            Ok(place) => place?,
-            Err(error) => return Some(Err(error.into())),
-        };
-        let entry = self.list.entry(&self.record, place, &mut self.scratch);
-        Some(Ok(entry))
+        loop {
+            let place = match self.scanner.read(&mut self.record) {
+                Ok(place) => place?,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let entry = self.list.entry(&self.record, place, &mut self.judged);
+            if let Some(entry) = entry {
+                return Some(Ok(entry));
+            }
+        }
     }
 }
 

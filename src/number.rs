@@ -1,7 +1,14 @@
-//! What a number in a list of contacts is, and what it is cleaned to. Pure.
+//! What a number in a list of contacts is, what it is cleaned to, and how it is dialed. Pure.
+//!
+//! Without a region a number is what the list gives, without the spaces and punctuation between its digits. With one it
+//! must be valid by the numbering plans that libphonenumber knows, and is E.164. Short codes and internal extensions
+//! are no numbers of a region: a campaign that calls them has none.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::ops::Deref;
+use std::str::FromStr;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, ValidationError};
 
 /// The most digits of a number. E.164 allows 15; what a trunk needs in front of them is within the rest.
 pub const MAX_LEN: usize = 32;
@@ -9,9 +16,72 @@ pub const MAX_LEN: usize = 32;
 /// So many digits on both sides of a slash are two numbers.
 const WHOLE: usize = 6;
 
-/// A number as it is dialed: digits, `*` and `#`, and a leading `+` if the list gives one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Number(Box<str>);
+/// The least digits behind a leading `00` that make it the international prefix. Some emergency numbers begin so.
+const INTERNATIONAL: usize = 7;
+
+/// A country whose numbers are written without its code, by its ISO 3166 name, such as `UY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region(rlibphonenumber::Region);
+
+/// A name that is no region.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no country: write its two letters, such as \"UY\"")]
+pub struct UnknownRegion(String);
+
+impl FromStr for Region {
+    type Err = UnknownRegion;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownRegion(name.to_owned());
+        let region = name.parse().map_err(|_| unknown())?;
+        PHONE_NUMBER_UTIL
+            .get_supported_regions()
+            .any(|known| known == region)
+            .then_some(Self(region))
+            .ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What `{number}` is in a trunk's dial string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DialAs {
+    /// As the list gives it, cleaned.
+    #[default]
+    Given,
+    /// The same without a leading `+`; with a region, the digits of E.164.
+    Digits,
+    /// `+` and the digits of E.164; only with a region.
+    E164,
+    /// As it is dialed within the region, from there abroad if it belongs to another; only with a region.
+    National,
+}
+
+/// How a campaign reads numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numbering {
+    region: Option<Region>,
+}
+
+/// A number that can be called. Nothing of it is on the heap, so that a million of them are read without an allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Number {
+    given: Digits,
+    /// The region, and E.164 with its `+`.
+    read: Option<(Region, Digits)>,
+}
+
+/// Digits, `*` and `#`, and perhaps a `+` before them.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    len: u8,
+    bytes: [u8; MAX_LEN + 1],
+}
 
 /// Why a field is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,51 +105,219 @@ pub enum NumberError {
     /// Longer than any number.
     #[error("not a number: more than {MAX_LEN} digits")]
     TooLong,
+    /// `*` or `#`, which no numbering plan has.
+    #[error("not a number of {0}: it holds * or #")]
+    Code(Region),
+    /// A `+` or an international prefix, and no country has what follows.
+    #[error("not a number: no country has its code")]
+    Country,
+    /// Shorter than any number of its country.
+    #[error("not a valid number for {0}: it is too short")]
+    Short(Region),
+    /// Longer than any number of its country.
+    #[error("not a valid number for {0}: it is too long")]
+    Long(Region),
+    /// Its country has no numbers that begin like this.
+    #[error("not a valid number for {0}: no number begins like this")]
+    Unassigned(Region),
 }
 
-impl Number {
-    /// Cleans a field: spaces and the punctuation that people write between digits are dropped, a leading `+` is kept.
+impl Numbering {
+    /// Numbers of a region, or as they are given.
+    pub fn new(region: Option<Region>) -> Self {
+        Self { region }
+    }
+
+    /// Reads a field: spaces and the punctuation that people write between digits are dropped, a leading `+` is kept;
+    /// with a region, what is left must be a valid number there or, written internationally, elsewhere.
     ///
     /// # Errors
     /// Why the field is no number.
-    pub fn clean(field: &str) -> Result<Self, NumberError> {
-        // Spreadsheets show an apostrophe in front of what they keep as text.
-        let field = field.trim();
-        let field = field.strip_prefix('\'').unwrap_or(field).trim();
-        if field.is_empty() {
-            return Err(NumberError::Empty);
-        }
-        if was_rounded(field) {
-            return Err(NumberError::Rounded);
-        }
-        if has_decimals(field) {
-            return Err(NumberError::Decimals);
-        }
-        // 030/123456 is one number, 099123456/099654321 are two.
-        let is_whole = |part: &str| part.bytes().filter(u8::is_ascii_digit).count() >= WHOLE;
-        if field.split('/').filter(|part| is_whole(part)).count() > 1 {
-            return Err(NumberError::NotANumber);
-        }
-        let mut cleaned = String::with_capacity(field.len());
-        for char in field.chars() {
-            match char {
-                '0'..='9' | '*' | '#' => cleaned.push(char),
-                '+' if cleaned.is_empty() => cleaned.push(char),
-                // An en dash and a non-breaking hyphen are what word processors make of a hyphen.
-                '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2013}' => {}
-                // Two lines in one field are two numbers.
-                '\r' | '\n' => return Err(NumberError::NotANumber),
-                char if char.is_whitespace() || is_invisible(char) => {}
-                _ => return Err(NumberError::NotANumber),
-            }
-        }
-        let digits = cleaned.strip_prefix('+').unwrap_or(&cleaned).len();
-        match digits {
-            0 => Err(NumberError::NotANumber),
-            1..=MAX_LEN => Ok(Self(cleaned.into())),
-            _ => Err(NumberError::TooLong),
+    pub fn read(&self, field: &str) -> Result<Number, NumberError> {
+        let given = clean(field)?;
+        let read = match self.region {
+            Some(region) => Some((region, e164(given.as_str(), region)?)),
+            None => None,
+        };
+        Ok(Number { given, read })
+    }
+}
+
+impl Number {
+    /// What the results call it: E.164 with a region, otherwise as given, cleaned.
+    pub fn as_str(&self) -> &str {
+        match &self.read {
+            Some((_, e164)) => e164.as_str(),
+            None => self.given.as_str(),
         }
     }
+
+    /// What is the same for the same subscriber, however written: the digits of E.164 with a region, otherwise those
+    /// given, without a leading `+` or international `00`.
+    pub fn subscriber(&self) -> &str {
+        let digits = self.as_str();
+        if let Some(digits) = digits.strip_prefix('+') {
+            return digits;
+        }
+        let international = |rest: &&str| rest.len() >= INTERNATIONAL && !rest.starts_with('0');
+        digits
+            .strip_prefix("00")
+            .filter(international)
+            .unwrap_or(digits)
+    }
+
+    /// The same for the same [`subscriber`](Self::subscriber), in every run and on every machine. Different for
+    /// different ones of up to 15 digits, as many as E.164 has; longer ones can share a key, if hardly ever.
+    pub fn key(&self) -> u64 {
+        let subscriber = self.subscriber().as_bytes();
+        let packed = |key: u64, &byte: &u8| {
+            let symbol = match byte {
+                b'*' => 11,
+                b'#' => 12,
+                digit => u64::from(digit - b'0') + 1,
+            };
+            key << 4 | symbol
+        };
+        if subscriber.len() <= 15 {
+            subscriber.iter().fold(0, packed)
+        } else {
+            // What is packed leaves the highest bit clear.
+            xxhash_rust::xxh3::xxh3_64(subscriber) | 1 << 63
+        }
+    }
+
+    /// What stands for `{number}` in a trunk's dial string. Without a region, what needs one is as given.
+    pub fn dialed(&self, dial_as: DialAs) -> Cow<'_, str> {
+        match (dial_as, &self.read) {
+            (DialAs::Given, _) | (DialAs::National, None) => self.given.as_str().into(),
+            (DialAs::E164, _) => self.as_str().into(),
+            (DialAs::Digits, _) => {
+                let digits = self.as_str();
+                digits.strip_prefix('+').unwrap_or(digits).into()
+            }
+            (DialAs::National, Some((region, e164))) => national(e164.as_str(), *region).into(),
+        }
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.subscriber() == other.subscriber()
+    }
+}
+
+impl Eq for Number {}
+
+impl Digits {
+    const NONE: Self = Self {
+        len: 0,
+        bytes: [0; MAX_LEN + 1],
+    };
+
+    /// Appends an ASCII character; `false` where there is no room.
+    fn push(&mut self, byte: u8) -> bool {
+        let slot = self.bytes.get_mut(usize::from(self.len));
+        let fits = slot.is_some();
+        if let Some(slot) = slot {
+            *slot = byte;
+            self.len += 1;
+        }
+        fits
+    }
+
+    fn as_str(&self) -> &str {
+        // Only ASCII is ever pushed.
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+/// Cleans a field of what is not dialed.
+fn clean(field: &str) -> Result<Digits, NumberError> {
+    // Spreadsheets show an apostrophe in front of what they keep as text.
+    let field = field.trim();
+    let field = field.strip_prefix('\'').unwrap_or(field).trim();
+    if field.is_empty() {
+        return Err(NumberError::Empty);
+    }
+    if was_rounded(field) {
+        return Err(NumberError::Rounded);
+    }
+    if has_decimals(field) {
+        return Err(NumberError::Decimals);
+    }
+    // 030/123456 is one number, 099123456/099654321 are two.
+    let is_whole = |part: &str| part.bytes().filter(u8::is_ascii_digit).count() >= WHOLE;
+    if field.split('/').filter(|part| is_whole(part)).count() > 1 {
+        return Err(NumberError::NotANumber);
+    }
+    let mut cleaned = Digits::NONE;
+    let mut too_long = false;
+    for char in field.chars() {
+        match char {
+            '0'..='9' | '*' | '#' => too_long |= !cleaned.push(char as u8),
+            '+' if cleaned.len == 0 => _ = cleaned.push(b'+'),
+            // An en dash and a non-breaking hyphen are what word processors make of a hyphen.
+            '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2013}' => {}
+            // Two lines in one field are two numbers.
+            '\r' | '\n' => return Err(NumberError::NotANumber),
+            char if char.is_whitespace() || is_invisible(char) => {}
+            _ => return Err(NumberError::NotANumber),
+        }
+    }
+    let digits = cleaned.as_str();
+    match digits.strip_prefix('+').unwrap_or(digits).len() {
+        0 => Err(NumberError::NotANumber),
+        1..=MAX_LEN if !too_long => Ok(cleaned),
+        _ => Err(NumberError::TooLong),
+    }
+}
+
+/// A cleaned number of a region as E.164, with its `+`.
+fn e164(cleaned: &str, region: Region) -> Result<Digits, NumberError> {
+    if cleaned.contains(['*', '#']) {
+        return Err(NumberError::Code(region));
+    }
+    let number = PHONE_NUMBER_UTIL
+        .parse(cleaned, Some(region.0))
+        .map_err(|error| match error {
+            ParseError::InvalidCountryCode => NumberError::Country,
+            ParseError::TooLongNsn => NumberError::Long(region),
+            ParseError::NotANumber(_) | ParseError::TooShortAfterIdd | ParseError::TooShortNsn => {
+                NumberError::Short(region)
+            }
+        })?;
+    if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
+        return Err(
+            match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
+                Err(ValidationError::TooShort) => NumberError::Short(region),
+                Err(ValidationError::TooLong) => NumberError::Long(region),
+                _ => NumberError::Unassigned(region),
+            },
+        );
+    }
+    let mut digits = Digits::NONE;
+    for byte in PHONE_NUMBER_UTIL
+        .format(&number, PhoneNumberFormat::E164)
+        .bytes()
+    {
+        digits.push(byte);
+    }
+    Ok(digits)
+}
+
+/// What is dialed within a region to reach a number of E.164.
+fn national(e164: &str, region: Region) -> String {
+    let Ok(number) = PHONE_NUMBER_UTIL.parse(e164, None) else {
+        return e164.to_owned();
+    };
+    let own = PHONE_NUMBER_UTIL.get_country_code_for_region(region.0) == Some(number.country_code);
+    let written = if own {
+        PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::National)
+    } else {
+        PHONE_NUMBER_UTIL.format_out_of_country_calling_number(&number, region.0)
+    };
+    let dialed = |char: &char| char.is_ascii_digit() || matches!(char, '+' | '*' | '#');
+    written.chars().filter(dialed).collect()
 }
 
 /// `1.4E+10` and `1,4E+10`: what a spreadsheet makes of 14 000 000 123.
@@ -108,23 +346,19 @@ fn is_invisible(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-impl Deref for Number {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self)
+        f.pad(self.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(field: &str) -> Result<Number, NumberError> {
+        Numbering::default().read(field)
+    }
 
     #[test]
     fn what_people_write_between_digits_is_dropped() {
@@ -139,8 +373,8 @@ mod tests {
             ("*86#", "*86#".to_owned()),
         ] {
             assert_eq!(
-                Number::clean(field).as_deref(),
-                Ok(number.as_str()),
+                read(field).map(|number| number.as_str().to_owned()),
+                Ok(number),
                 "{field:?}"
             );
         }
@@ -149,21 +383,25 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_rounded_is_told_apart() {
         for field in ["1.4E+10", "1,4E+10", "5.9829E10", "4e+08"] {
-            assert_eq!(Number::clean(field), Err(NumberError::Rounded), "{field}");
+            assert_eq!(read(field), Err(NumberError::Rounded), "{field}");
         }
     }
 
     #[test]
     fn decimals_do_not_become_digits_of_somebody_elses_number() {
         for field in ["59829000000.0", "+59829000000.00", "'099123456,0"] {
-            assert_eq!(Number::clean(field), Err(NumberError::Decimals), "{field}");
+            assert_eq!(read(field), Err(NumberError::Decimals), "{field}");
         }
         for (field, number) in [
             ("099.123.00", "09912300"),
             ("02.900.00.00", "029000000"),
             ("0800.0", "08000"),
         ] {
-            assert_eq!(Number::clean(field).as_deref(), Ok(number), "{field}");
+            assert_eq!(
+                read(field).map(|number| number.as_str().to_owned()),
+                Ok(number.to_owned()),
+                "{field}"
+            );
         }
     }
 
@@ -186,14 +424,10 @@ mod tests {
             "100\r200",
             "=1+1",
         ] {
-            assert_eq!(
-                Number::clean(field),
-                Err(NumberError::NotANumber),
-                "{field:?}"
-            );
+            assert_eq!(read(field), Err(NumberError::NotANumber), "{field:?}");
         }
-        assert_eq!(Number::clean("  "), Err(NumberError::Empty));
-        assert_eq!(Number::clean("'"), Err(NumberError::Empty));
-        assert_eq!(Number::clean(&"1".repeat(33)), Err(NumberError::TooLong));
+        assert_eq!(read("  "), Err(NumberError::Empty));
+        assert_eq!(read("'"), Err(NumberError::Empty));
+        assert_eq!(read(&"1".repeat(33)), Err(NumberError::TooLong));
     }
 }

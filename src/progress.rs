@@ -103,7 +103,7 @@ mod tests {
     use crate::disposition::Disposition;
 
     fn tally() -> Tally {
-        let mut tally = Tally::new(310, 300, 10);
+        let mut tally = Tally::new(310, 300, [("carrier", 10)]);
         tally.in_flight = 10;
         tally.retrying = 12;
         for _ in 0..80 {
@@ -122,7 +122,7 @@ mod tests {
     fn rates(tally: &mut Tally) -> Rates {
         let mut rates = Rates::default();
         let start = Instant::now();
-        let mut nothing = Tally::new(310, 300, 10);
+        let mut nothing = Tally::new(310, 300, [("carrier", 10)]);
         for (second, counts) in [(0, &mut nothing), (60, tally)] {
             let now = start + Duration::from_secs(second);
             counts.at = Some(now.into());
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_cannot_be_told_yet_is_not_guessed() {
         assert_eq!(
-            bar(&Tally::new(3, 3, 2), &Rates::default(), 120),
+            bar(&Tally::new(3, 3, [("carrier", 2)]), &Rates::default(), 120),
             "░░░░░░░░░░░░░░░  0/3  left –  answered 0  lines 0/2  failed 0  retrying 0  dialed 0  –/s"
         );
     }
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_list_with_nobody_to_call_is_done_from_the_start() {
-        let line = bar(&Tally::new(3, 0, 2), &Rates::default(), 80);
+        let line = bar(&Tally::new(3, 0, [("carrier", 2)]), &Rates::default(), 80);
         assert!(line.starts_with("██████████  0/0"), "{line}");
     }
 

@@ -75,7 +75,7 @@ fn the_least_campaign_gets_every_default() {
     assert_eq!(campaign.ami.connect_timeout, Duration::from_secs(5));
     assert_eq!(campaign.ami.reconnect_for, Duration::from_secs(600));
     assert_eq!(campaign.contacts.file, folder.join("contacts.csv"));
-    assert_eq!(campaign.contacts.number.name, "number");
+    assert_eq!(campaign.contacts.numbers[0].name, "number");
     assert_eq!(campaign.contacts.delimiter, b',');
     assert_eq!(campaign.contacts.bad_rows, BadRows::Skip);
     let Target::Exten { priority, .. } = campaign.call.target else {

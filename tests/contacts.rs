@@ -38,7 +38,7 @@ impl Setup {
 
     fn open(&self, list: impl AsRef<[u8]>) -> Result<Arc<List>, Faults> {
         fs::write(self.folder.path().join("list.csv"), list).unwrap();
-        List::open(&self.campaign()).map(Arc::new)
+        List::open(&self.campaign(), None).map(Arc::new)
     }
 
     fn list(&self, list: impl AsRef<[u8]>) -> Arc<List> {
@@ -86,7 +86,7 @@ fn skipped(list: &Arc<List>) -> Vec<Skipped> {
 fn called(list: &Arc<List>) -> Vec<(String, String)> {
     contacts(list)
         .into_iter()
-        .map(|contact| (contact.id, contact.number.to_string()))
+        .map(|contact| (contact.id, contact.numbers[0].to_string()))
         .collect()
 }
 
@@ -229,7 +229,7 @@ fn a_contact_says_what_its_templates_say() {
     };
     let list = setup.list("id,number,trunk,name,message\na,+1 (5),carrier-1,\"Zoë \"\"<Z>\"\", \",\"a,b;c\\d[e]${X}\"\n");
     let contact = &contacts(&list)[0];
-    let rendered = list.render(contact, 0).unwrap();
+    let rendered = list.render(contact, 0, 0).unwrap();
     assert_eq!(rendered.channel, b"PJSIP/+15@carrier-1");
     assert_eq!(rendered.caller_id.unwrap(), "Zoë Z <+5982>".as_bytes());
     let variables: Vec<(&str, &str)> = rendered
@@ -283,7 +283,7 @@ fn a_contact_can_be_read_again_by_its_place() {
     assert_eq!(contacts(&list).len(), 4);
     for contact in contacts(&list) {
         let again = list.reread(contact.at).unwrap();
-        assert_eq!((&again.id, &again.number), (&contact.id, &contact.number));
+        assert_eq!((&again.id, &again.numbers), (&contact.id, &contact.numbers));
     }
 }
 
@@ -425,7 +425,7 @@ fn rows_that_repeat_both_id_and_number_are_told_apart_in_every_pass() {
 #[test]
 fn a_list_that_is_not_there_is_told_where_the_campaign_names_it() {
     let setup = Setup::new();
-    let error = List::open(&setup.campaign()).unwrap_err();
+    let error = List::open(&setup.campaign(), None).unwrap_err();
     let fault = &error.0[0];
     assert_eq!((fault.line, fault.column), (Some(5), Some(8)));
     assert!(

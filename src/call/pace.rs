@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Added to the window in which calls are counted, for what lies between noting a write and the system call.
@@ -16,7 +17,11 @@ const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// What the task that owns the socket notes of one trunk: the Originates written lately, and the last sign of life.
 #[derive(Debug, Clone, Default)]
-pub struct TrunkLog(Arc<Mutex<Log>>);
+pub struct TrunkLog {
+    log: Arc<Mutex<Log>>,
+    /// Told when it rings or is answered, where somebody waits for that.
+    rings: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Log {
@@ -26,6 +31,10 @@ struct Log {
     written: VecDeque<Instant>,
     /// When a call of this trunk last showed a sign of life.
     alive: Option<Instant>,
+    /// When a call of this trunk last rang, progressed or was answered.
+    rang: Option<Instant>,
+    /// Somebody waits for that.
+    awaited: bool,
 }
 
 impl TrunkLog {
@@ -42,9 +51,29 @@ impl TrunkLog {
         log.underway = log.underway.saturating_sub(1);
     }
 
-    /// Notes that a call of this trunk rang, progressed, was answered, or was ended by the far end.
+    /// Notes that a call of this trunk was ended by the far end.
     pub fn alive(&self, now: Instant) {
         self.lock().alive = Some(now);
+    }
+
+    /// Notes that a call of this trunk rang, progressed or was answered.
+    pub fn rang(&self, now: Instant) {
+        let mut log = self.lock();
+        log.alive = Some(now);
+        log.rang = Some(now);
+        if std::mem::take(&mut log.awaited) {
+            self.rings.notify_one();
+        }
+    }
+
+    /// Whether any call of this trunk rang, progressed or was answered at or after a moment.
+    pub fn rang_since(&self, moment: Instant) -> bool {
+        self.lock().rang.is_some_and(|rang| rang >= moment)
+    }
+
+    /// Has whoever waits told when a call of this trunk rings next.
+    pub fn wake_when_it_rings(&self) {
+        self.lock().awaited = true;
     }
 
     /// Whether any call of this trunk showed a sign of life at or after a moment.
@@ -53,7 +82,7 @@ impl TrunkLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,8 +99,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A pace of `calls_per_second`, which must be positive.
-    pub fn new(calls_per_second: f64) -> Self {
+    /// A pace of `calls_per_second`, which must be positive. `rings` is for [`TrunkLog::wake_when_it_rings`].
+    pub fn new(calls_per_second: f64, rings: &Arc<Notify>) -> Self {
         let whole = calls_per_second.floor().max(1.0);
         #[expect(
             clippy::cast_possible_truncation,
@@ -84,7 +113,10 @@ impl Pace {
             most,
             window: Duration::from_secs_f64(whole / calls_per_second) + MARGIN,
             next: None,
-            log: TrunkLog::default(),
+            log: TrunkLog {
+                rings: Arc::clone(rings),
+                ..TrunkLog::default()
+            },
         }
     }
 
@@ -93,11 +125,11 @@ impl Pace {
         self.log.clone()
     }
 
-    /// Takes the turn of one call, or says when to ask again.
+    /// When it is the turn of the next call: now, or the earliest moment at which it is worth asking again.
     ///
     /// # Errors
-    /// The earliest moment at which it is worth asking again.
-    pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    /// That moment.
+    pub fn ready(&self, now: Instant) -> Result<(), Instant> {
         if let Some(next) = self.next
             && now < next
         {
@@ -117,10 +149,14 @@ impl Pace {
                 .front()
                 .map_or(now + self.gap, |&written| written + self.window));
         }
-        log.underway += 1;
+        Ok(())
+    }
+
+    /// Takes the turn of one call, which must be [ready](Self::ready).
+    pub fn take(&mut self, now: Instant) {
+        self.log.lock().underway += 1;
         let planned = self.next.unwrap_or(now);
         self.next = Some(planned.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + self.gap);
-        Ok(())
     }
 }
 
@@ -132,7 +168,7 @@ mod tests {
     /// written, in seconds.
     fn run(calls_per_second: f64, seconds: f64, delay: impl Fn(usize) -> Duration) -> Vec<f64> {
         let start = Instant::now();
-        let mut pace = Pace::new(calls_per_second);
+        let mut pace = Pace::new(calls_per_second, &Arc::default());
         let log = pace.log();
         let mut written: Vec<Instant> = Vec::new();
         let mut turns: Vec<Instant> = Vec::new();
@@ -145,8 +181,11 @@ mod tests {
                 }
                 due > now
             });
-            match pace.take(now) {
-                Ok(()) => turns.push(now + delay(written.len())),
+            match pace.ready(now) {
+                Ok(()) => {
+                    pace.take(now);
+                    turns.push(now + delay(written.len()));
+                }
                 // As tokio's timers do, wake at the next millisecond.
                 Err(_) => now += Duration::from_millis(1),
             }
@@ -189,14 +228,16 @@ mod tests {
     #[test]
     fn an_idle_trunk_saves_nothing_up_for_a_burst() {
         let start = Instant::now();
-        let mut pace = Pace::new(2.0);
+        let mut pace = Pace::new(2.0, &Arc::default());
         let log = pace.log();
-        assert_eq!(pace.take(start), Ok(()));
+        assert_eq!(pace.ready(start), Ok(()));
+        pace.take(start);
         log.written(start);
         let later = start + Duration::from_secs(60);
-        assert_eq!(pace.take(later), Ok(()));
+        assert_eq!(pace.ready(later), Ok(()));
+        pace.take(later);
         log.written(later);
-        let again = pace.take(later).unwrap_err();
+        let again = pace.ready(later).unwrap_err();
         assert!(again >= later + Duration::from_millis(480));
     }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::error;
 
-use super::retry::{Decision, History};
+use super::breaker::{Breaker, Showing};
+use super::gate::Gated;
+use super::retry::{self, Decision};
 use super::{Resources, Stop};
 use crate::ami::action::{Action, ActionError};
 use crate::ami::client::SessionClosed;
@@ -15,14 +18,19 @@ use crate::call::signals::Signals;
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, Ended};
 use crate::config::{Call, Target};
-use crate::contacts::{Contact, Position, Rendered};
+use crate::contacts::{Contact, Rendered};
 use crate::disposition::Disposition;
+use crate::history::{Happened, History};
+use crate::number::Number;
 use crate::results::journal::Entry;
 use crate::results::row::Row;
 use crate::results::writer::WriteError;
+use crate::suppress;
 
 /// How long before its Originate a sign of life on the trunk still speaks for it.
 const LATELY: Duration = Duration::from_secs(60);
+/// What stands in the `note` of every row of a rehearsal.
+const SIMULATED: &str = "simulated";
 
 /// A line in use: who is called on it, and as what. Owned by the dispatcher, borrowed by the call's task.
 #[derive(Debug)]
@@ -33,12 +41,20 @@ pub struct Record {
     pub trunk: usize,
     /// What is noted of that trunk.
     pub log: TrunkLog,
+    /// Whether that trunk works.
+    pub breaker: Breaker,
+    /// The trunk had rested, and is tried with this call.
+    pub trial: bool,
     /// When the line was taken.
     pub begun_at: Instant,
     /// Its slot of the journal.
     pub slot: usize,
     /// Who is called.
     pub who: Who,
+    /// Which of the contact's numbers is called, from 0.
+    pub number: u8,
+    /// That number's key, which is the same however the number is written.
+    pub key: u64,
     /// What happened to the contact before.
     pub history: History,
 }
@@ -61,17 +77,40 @@ impl Record {
         }
     }
 
-    fn number(&self) -> &str {
+    fn called(&self) -> &str {
         match &self.who {
-            Who::Contact(contact) => &contact.number,
+            Who::Contact(contact) => contact.numbers[usize::from(self.number)].as_str(),
             Who::Adopted(entry) => &entry.number,
         }
     }
 
-    fn at(&self) -> Option<Position> {
+    /// All numbers of the contact, as far as they are known.
+    fn numbers(&self) -> Vec<&str> {
         match &self.who {
-            Who::Contact(contact) => Some(contact.at),
-            Who::Adopted(_) => None,
+            Who::Contact(contact) => contact.numbers.iter().map(Number::as_str).collect(),
+            Who::Adopted(entry) => entry.numbers.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The contact's zone; for a call of an earlier run that of the campaign.
+    fn zone(&self) -> u16 {
+        match &self.who {
+            Who::Contact(contact) => contact.zone,
+            Who::Adopted(_) => 0,
+        }
+    }
+
+    /// The row that every outcome of this attempt begins with.
+    fn row(&self, resources: &Resources) -> Row {
+        Row {
+            campaign: resources.campaign.name.clone(),
+            contact: self.contact().to_owned(),
+            number: self.called().to_owned(),
+            own: match &self.who {
+                Who::Contact(contact) => resources.own_columns(contact),
+                Who::Adopted(entry) => entry.kept.clone(),
+            },
+            ..Row::default()
         }
     }
 }
@@ -79,16 +118,14 @@ impl Record {
 /// What the dispatcher needs to know of an attempt that is over.
 #[derive(Debug)]
 pub struct Attempted {
-    /// The contact's place in the list; `None` for a call of an earlier run.
-    pub at: Option<Position>,
-    /// What has happened to it, this attempt included.
+    /// What has happened to the contact, this attempt included.
     pub history: History,
     /// How it ended.
     pub disposition: Disposition,
     /// What follows.
     pub decision: Decision,
-    /// When the contact is due again.
-    pub due: Option<Instant>,
+    /// When the contact is due again, in milliseconds since 1970.
+    pub due: Option<i64>,
     /// What an operator should know at once: why the trunk or Asterisk did not do what it was asked.
     pub trouble: Option<String>,
 }
@@ -98,7 +135,7 @@ pub struct Attempted {
 pub enum Outcome {
     /// It is over, and this is its row.
     Over(Attempted, Box<Row>),
-    /// There was no session, or no new call is wanted any more: nothing was dialed.
+    /// There was no session, or no new call may begin any more: nothing was dialed.
     NotDialed,
     /// It could not be noted in the journal: nothing was dialed.
     NotNoted(WriteError),
@@ -112,7 +149,10 @@ pub async fn run(
     stop: &Stop,
 ) -> Outcome {
     let campaign = &resources.campaign;
-    let rendered = match resources.list.render(contact, record.trunk) {
+    let rendered = match resources
+        .list
+        .render(contact, usize::from(record.number), record.trunk)
+    {
         Ok(rendered) => rendered,
         Err(why) => return unsendable(resources, record, &why.to_string()),
     };
@@ -129,21 +169,26 @@ pub async fn run(
         let entry = Entry {
             call_id: record.id.to_string(),
             contact: contact.id.clone(),
-            number: contact.number.to_string(),
+            number: record.called().to_owned(),
+            place: record.number,
+            numbers: contact.numbers.iter().map(ToString::to_string).collect(),
+            kept: resources.own_columns(contact),
             trunk: campaign.trunks[record.trunk].name.clone(),
             caller_id: caller_id.clone(),
-            attempts: record.history.attempts,
-            counted: record.history.counted,
-            congested: record.history.congested,
-            begun_at: resources.clock.now().timestamp().as_millisecond(),
+            begun_at: resources.clock.millis(),
         };
         if let Err(error) = journal.begin(record.slot, &entry).await {
             return Outcome::NotNoted(error);
         }
-        if stop.drain.is_cancelled() {
-            return Outcome::NotDialed;
-        }
     }
+    // The disk may have taken its time.
+    let open = resources.gate.state(contact.zone, resources.clock.millis()) == Gated::Open;
+    if !open || stop.drain.is_cancelled() {
+        return Outcome::NotDialed;
+    }
+    resources
+        .limits
+        .called(&contact.id, resources.clock.millis());
     let attempt = Attempt {
         id: record.id,
         originate,
@@ -152,7 +197,7 @@ pub async fn run(
         hang_up: stop.hang_up.clone(),
     };
     match call::place(&resources.link, attempt).await {
-        Ok(ended) => over(resources, record, caller_id, &ended, false),
+        Ok(ended) => over(resources, record, caller_id, &ended, false).await,
         Err(SessionClosed) => Outcome::NotDialed,
     }
 }
@@ -172,10 +217,10 @@ pub async fn adopted(
         signals.ended_at = Instant::now();
         Ended { signals, cut: None }
     });
-    over(resources, record, entry.caller_id.clone(), &ended, true)
+    over(resources, record, entry.caller_id.clone(), &ended, true).await
 }
 
-fn over(
+async fn over(
     resources: &Resources,
     record: &Record,
     caller_id: String,
@@ -188,21 +233,23 @@ fn over(
         cut: ended.cut,
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
-        min_talk: Duration::ZERO,
+        min_talk: resources.campaign.call.min_talk,
     };
     let verdict = verdict::decide(signals, &circumstances);
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
     let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
-    let row = Row {
+    let mut row = Row {
         caller_id,
         ring: channel.map(|_| connected_at - signals.written_at),
         talk: verdict.answered_at.map(|at| signals.ended_at - at),
         uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
         linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
-        ..Row::default()
+        ..record.row(resources)
     };
+    row.own
+        .resize(resources.campaign.contacts.keep.len(), String::new());
     conclude(
         resources,
         record,
@@ -224,36 +271,32 @@ pub async fn bury(resources: &Resources, record: &Record) -> Outcome {
         note: "the dialer lost track of this call and hung it up".to_owned(),
     };
     let now = Instant::now();
-    conclude(
-        resources,
-        record,
-        Row::default(),
-        verdict,
-        record.begun_at,
-        now,
-    )
+    let row = record.row(resources);
+    conclude(resources, record, row, verdict, record.begun_at, now)
 }
 
 /// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
 /// is a second net.
 fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
     record.log.not_written();
-    let mut history = record.history;
-    let decision = history.attempted(Disposition::Failed, &resources.campaign.retry);
+    if record.trial {
+        record.breaker.not_tried();
+    }
+    let disposition = Disposition::Failed;
     let row = Row {
-        campaign: resources.campaign.name.clone(),
-        contact: record.contact().to_owned(),
-        number: record.number().to_owned(),
         is_final: true,
-        disposition: Some(Disposition::Failed),
-        note: note(resources, why),
-        ..Row::default()
+        disposition: Some(disposition),
+        note: resources.note(why),
+        ..record.row(resources)
     };
     let attempted = Attempted {
-        at: record.at(),
-        history,
-        disposition: Disposition::Failed,
-        decision,
+        history: record.history,
+        disposition,
+        decision: Decision {
+            counted: false,
+            again_after: None,
+            is_final: true,
+        },
         due: None,
         trouble: Some(why.to_owned()),
     };
@@ -268,43 +311,70 @@ fn conclude(
     dialed_at: Instant,
     ended_at: Instant,
 ) -> Outcome {
+    let disposition = verdict.disposition;
+    let doubt = record.breaker.ended(Showing {
+        contact: record.contact(),
+        disposition,
+        dialed_at,
+        told_at: verdict.answered_at.unwrap_or(ended_at),
+        trial: record.trial,
+    });
     let mut history = record.history;
-    let decision = history.attempted(verdict.disposition, &resources.campaign.retry);
-    let due = decision.again_after.map(|delay| ended_at + delay);
-    let time = |at: Instant| resources.clock.at(at);
-    let is_trouble = matches!(
-        verdict.disposition,
-        Disposition::Congestion | Disposition::Failed
+    let happened = Happened {
+        disposition,
+        number: record.number,
+        trunk: u8::try_from(record.trunk).unwrap_or(u8::MAX),
+        doubt,
+    };
+    let campaign = &resources.campaign;
+    let numbers = record.numbers().len().max(1);
+    let decision = retry::decide(
+        &mut history,
+        happened,
+        numbers,
+        &campaign.retry,
+        &campaign.call,
     );
+    let due = decision.again_after.map(|delay| {
+        let due = resources.clock.millis_at(ended_at + delay);
+        let due = resources.limits.earliest(record.contact(), due);
+        resources.gate.earliest(record.zone(), due)
+    });
+    let time = |at: Instant| resources.clock.at(at);
+    let is_trouble = matches!(disposition, Disposition::Congestion | Disposition::Failed);
     let trouble = Some(&verdict.note)
         .filter(|note| is_trouble && !note.is_empty())
         .cloned();
+    let note = if doubt && trouble.is_none() {
+        join(
+            &verdict.note,
+            "many calls in a row ended so on this trunk: called again",
+        )
+    } else {
+        verdict.note
+    };
     let row = Row {
-        campaign: resources.campaign.name.clone(),
-        contact: record.contact().to_owned(),
-        number: record.number().to_owned(),
         attempt: history.attempts,
         counted: decision.counted,
         is_final: decision.is_final,
-        disposition: Some(verdict.disposition),
+        disposition: Some(disposition),
         cause: verdict.cause,
         sip_code: verdict.sip_code,
         trunk: match &record.who {
-            Who::Contact(_) => resources.campaign.trunks[record.trunk].name.clone(),
+            Who::Contact(_) => campaign.trunks[record.trunk].name.clone(),
             Who::Adopted(entry) => entry.trunk.clone(),
         },
         dialed_at: Some(time(dialed_at)),
         answered_at: verdict.answered_at.map(time),
         ended_at: Some(time(ended_at)),
-        next_attempt_at: due.map(time),
+        next_attempt_at: due.map(|due| resources.clock.time(due)),
         call_id: record.id.to_string(),
-        note: note(resources, &verdict.note),
+        note: resources.note(&note),
         ..row
     };
     let attempted = Attempted {
-        at: record.at(),
         history,
-        disposition: verdict.disposition,
+        disposition,
         decision,
         due,
         trouble,
@@ -312,12 +382,65 @@ fn conclude(
     Outcome::Over(attempted, Box::new(row))
 }
 
-/// The note of a row, with what is remarked on every row of this run.
-pub fn note(resources: &Resources, note: &str) -> String {
-    match (resources.remark, note) {
-        (None, note) => note.to_owned(),
-        (Some(remark), "") => remark.to_owned(),
-        (Some(remark), note) => format!("{remark}: {note}"),
+impl Resources {
+    /// The note of a row, with what is remarked on every row of a rehearsal.
+    pub(super) fn note(&self, note: &str) -> String {
+        if self.rehearsal {
+            join(SIMULATED, note)
+        } else {
+            note.to_owned()
+        }
+    }
+
+    /// What a number is known by, also one that was written differently in an earlier run.
+    pub(super) fn key_of(&self, number: &str) -> u64 {
+        let number = self.numbering.read(number);
+        number.map_or(0, |number| number.key())
+    }
+
+    /// What is kept of a contact's row.
+    pub(super) fn own_columns(&self, contact: &Contact) -> Vec<String> {
+        self.list.kept(contact)
+    }
+
+    /// Never calls these numbers again, in this run and in the next.
+    async fn opt_out(&self, numbers: &[&str]) {
+        for number in numbers {
+            self.suppress.insert(self.key_of(number));
+        }
+        let Some(opt_out) = self
+            .campaign
+            .capture
+            .opt_out
+            .as_ref()
+            .filter(|_| !self.rehearsal)
+        else {
+            return;
+        };
+        let file = opt_out.file.clone();
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let written = tokio::task::spawn_blocking(move || {
+            let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+            suppress::opt_out(&file, &numbers)
+        })
+        .await;
+        let error = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        error!(
+            "{} cannot be written ({error}): somebody who asked not to be called again is not called in this run, but stands in the results alone",
+            opt_out.file.display()
+        );
+    }
+}
+
+/// Two remarks as one.
+fn join(first: &str, second: &str) -> String {
+    match (first, second) {
+        (remark, "") | ("", remark) => remark.to_owned(),
+        (first, second) => format!("{first}: {second}"),
     }
 }
 
@@ -367,6 +490,7 @@ mod tests {
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),
+            min_talk: Duration::ZERO,
             variables: Vec::new(),
         };
         let rendered = Rendered {

@@ -1,8 +1,9 @@
-//! Whom to call next: contacts fresh from the list, and those whose retry is due.
+//! Whom to call next: contacts fresh from the list, and those whose turn has come again.
 //!
 //! The list is read in small pieces on blocking threads, always a little ahead of the calls, so that neither a long
-//! list nor a slow disk holds up the reading of the socket. A contact that waits for its retry is only a place in the
-//! list and what has happened so far; its row is read again when its time has come.
+//! list nor a slow disk holds up the reading of the socket. A contact that waits is only a place in the list and what
+//! has happened so far; its row is read again when its time has come. Moments of waiting are times of day, in
+//! milliseconds since 1970, since a clock that is set and a machine that slept must not change who is called when.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -10,15 +11,13 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::Instant;
 
-use super::retry::History;
-use crate::clock::Clock;
 use crate::contacts::{Contact, Entry, List, Position, Rows, Skipped};
+use crate::history::{Histories, History};
 use crate::results::resume::{Earlier, Progress};
 
 /// How many rows are read at once.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// A contact whose turn has come, with what has happened to it so far.
 #[derive(Debug)]
@@ -29,31 +28,16 @@ pub struct Ready {
     pub history: History,
 }
 
-/// What comes next.
-#[derive(Debug)]
-pub enum Next {
-    /// Somebody to call.
-    Call(Box<Ready>),
-    /// A row of the list that is not called, and why.
-    Skip(Skipped),
-}
-
-/// What kind of thing comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Somebody to call.
-    Call,
-    /// A row of the list that is not called.
-    Skip,
-}
-
 /// The contacts that are still to be called.
 #[derive(Debug)]
 pub struct Queue {
     list: Arc<List>,
-    retries: VecDeque<Ready>,
+    ready: VecDeque<Ready>,
+    /// Those whose last call was congested, by the trunk that it was on.
+    avoiding: Vec<VecDeque<Ready>>,
     fresh: VecDeque<Entry>,
     waiting: BinaryHeap<Reverse<Waiting>>,
+    histories: Histories,
     rows: Option<Rows>,
     fetching: Option<JoinHandle<io::Result<Fetched>>>,
     /// Fresh contacts that may still be handed out.
@@ -62,43 +46,31 @@ pub struct Queue {
     earlier: Earlier,
     /// Contacts whose call of an earlier run is still being settled, by id.
     held: HashMap<String, Contact>,
-    clock: Clock,
+    /// Contacts that wait for the end of a call to the same number, by that.
+    behind: HashMap<u64, Vec<Ready>>,
 }
 
-/// A contact that waits for its retry. Ordered by when it is due, then by its place in the list.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A contact that waits. Ordered by when it is due, then by its place in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
-    due: Instant,
-    at: Position,
-    history: HistoryOf,
+    due: i64,
+    offset: u64,
+    line: u32,
+    history: u32,
 }
 
-/// A history has no order of its own; it only rides along.
-#[derive(Debug, PartialEq, Eq)]
-struct HistoryOf(History);
-
-impl PartialOrd for HistoryOf {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for HistoryOf {
-    fn cmp(&self, _other: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
+const _: () = assert!(size_of::<Waiting>() == 24, "there may be millions");
 
 #[derive(Debug)]
 struct Fetched {
-    retries: Vec<Ready>,
+    again: Vec<Ready>,
     fresh: Vec<Entry>,
     /// `None` when the list is at its end.
     rows: Option<Rows>,
 }
 
 impl Queue {
-    /// What earlier runs left of the list, or the first `limit` contacts of that.
+    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
@@ -106,50 +78,85 @@ impl Queue {
         list: Arc<List>,
         limit: Option<u64>,
         earlier: Earlier,
-        clock: Clock,
+        trunks: usize,
     ) -> io::Result<Self> {
         let rows = list.rows()?;
         Ok(Self {
             list,
-            retries: VecDeque::new(),
+            ready: VecDeque::new(),
+            avoiding: (0..trunks).map(|_| VecDeque::new()).collect(),
             fresh: VecDeque::new(),
             waiting: BinaryHeap::new(),
+            histories: Histories::default(),
             rows: Some(rows),
             fetching: None,
             limit: limit.unwrap_or(u64::MAX),
             earlier,
             held: HashMap::new(),
-            clock,
+            behind: HashMap::new(),
         })
     }
 
-    /// Puts a contact back until its retry is due.
-    pub fn wait(&mut self, at: Position, history: History, due: Instant) {
-        let history = HistoryOf(history);
-        self.waiting.push(Reverse(Waiting { due, at, history }));
+    /// Puts a contact back until it is due.
+    pub fn wait(&mut self, at: Position, history: History, due: i64) {
+        self.waiting.push(Reverse(Waiting {
+            due,
+            offset: at.offset,
+            // It is for people alone, and nobody has a list of four thousand million lines.
+            line: u32::try_from(at.line).unwrap_or(u32::MAX),
+            history: self.histories.keep(history),
+        }));
     }
 
     /// Puts a contact back that was not called after all.
     pub fn put_back(&mut self, ready: Ready) {
-        self.retries.push_front(ready);
+        self.ready.push_front(ready);
     }
 
-    /// What is next, if anything is ready now; due retries go first. Reads ahead.
-    pub fn peek(&mut self, now: Instant) -> Option<Kind> {
-        self.fetch(now);
-        if !self.retries.is_empty() {
-            return Some(Kind::Call);
-        }
-        match self.fresh.front().filter(|_| self.limit > 0)? {
-            Entry::Contact(_) => Some(Kind::Call),
-            Entry::Skipped(_) => Some(Kind::Skip),
+    /// Puts a contact back until the call to this number is over.
+    pub fn wait_behind(&mut self, number: u64, ready: Ready) {
+        self.behind.entry(number).or_default().push(ready);
+    }
+
+    /// A call to this number is over: whoever waited for that is next.
+    pub fn free_number(&mut self, number: u64) {
+        if !self.behind.is_empty()
+            && let Some(behind) = self.behind.remove(&number)
+        {
+            self.ready.extend(behind);
         }
     }
 
-    /// Takes what [`peek`](Self::peek) saw.
-    pub fn take(&mut self) -> Option<Next> {
-        if let Some(ready) = self.retries.pop_front() {
-            return Some(Next::Call(Box::new(ready)));
+    /// The next row of the list that is not called, if its turn has come.
+    pub fn take_skipped(&mut self) -> Option<Skipped> {
+        if self.limit == 0 {
+            return None;
+        }
+        match self.fresh.pop_front()? {
+            Entry::Skipped(skipped) => Some(skipped),
+            contact @ Entry::Contact(_) => {
+                self.fresh.push_front(contact);
+                None
+            }
+        }
+    }
+
+    /// Whether somebody could be called on this trunk now. Where `others` work, those who were congested on it are
+    /// left to them.
+    pub fn has_for(&self, trunk: usize, others: bool) -> bool {
+        self.avoiders(trunk, others).next().is_some()
+            || !self.ready.is_empty()
+            || (self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Contact(_))))
+    }
+
+    /// Takes whom [`has_for`](Self::has_for) saw: those who wait the longest first, then the list.
+    pub fn take_for(&mut self, trunk: usize, others: bool) -> Option<Ready> {
+        let avoided = self.avoiders(trunk, others).next();
+        if let Some(avoided) = avoided {
+            return self.avoiding[avoided].pop_front();
+        }
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(ready);
         }
         if self.limit == 0 {
             return None;
@@ -158,25 +165,36 @@ impl Queue {
             Entry::Contact(contact) => {
                 self.limit -= 1;
                 let history = History::default();
-                Some(Next::Call(Box::new(Ready { contact, history })))
+                Some(Ready { contact, history })
             }
-            Entry::Skipped(row) => Some(Next::Skip(row)),
+            skipped @ Entry::Skipped(_) => {
+                self.fresh.push_front(skipped);
+                None
+            }
         }
+    }
+
+    /// The trunks whose congested contacts may be called on this one.
+    fn avoiders(&self, trunk: usize, others: bool) -> impl Iterator<Item = usize> {
+        self.avoiding
+            .iter()
+            .enumerate()
+            .filter(move |&(avoided, ready)| !ready.is_empty() && (avoided != trunk || !others))
+            .map(|(avoided, _)| avoided)
     }
 
     /// Whether nobody is left: none ready, none waiting, the list at its end.
     pub fn is_exhausted(&self) -> bool {
         let fresh_left = self.limit > 0 && (self.rows.is_some() || !self.fresh.is_empty());
-        self.fetching.is_none()
-            && self.retries.is_empty()
-            && self.waiting.is_empty()
-            && self.held.is_empty()
-            && !fresh_left
+        self.fetching.is_none() && self.waiting() == 0 && self.held.is_empty() && !fresh_left
     }
 
-    /// How many contacts wait for a retry.
+    /// How many contacts wait for their turn to come again.
     pub fn waiting(&self) -> usize {
-        self.waiting.len() + self.retries.len()
+        self.waiting.len()
+            + self.ready.len()
+            + self.avoiding.iter().map(VecDeque::len).sum::<usize>()
+            + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
     /// Whether something is being read ahead.
@@ -184,35 +202,48 @@ impl Queue {
         self.fetching.is_some()
     }
 
-    /// When the next waiting contact is due.
-    pub fn next_due(&self) -> Option<Instant> {
+    /// When the next waiting contact is due; `None` if its row would not be read then anyway.
+    pub fn next_due(&self) -> Option<i64> {
+        if self.fetching.is_some() || self.ready.len() >= CHUNK {
+            return None;
+        }
         self.waiting.peek().map(|Reverse(waiting)| waiting.due)
     }
 
-    /// Starts reading ahead if that is called for.
-    fn fetch(&mut self, now: Instant) {
+    /// Starts reading ahead if that is called for: those who are due, and fresh ones if calls may begin at all.
+    pub fn fetch(&mut self, now: i64, open: bool) {
         if self.fetching.is_some() {
             return;
         }
         let mut due = Vec::new();
-        while due.len() < CHUNK
+        while due.len() + self.ready.len() < CHUNK
             && let Some(Reverse(waiting)) = self.waiting.peek()
             && waiting.due <= now
         {
             due.extend(self.waiting.pop().map(|Reverse(waiting)| waiting));
         }
-        let more_fresh = self.limit > 0 && self.rows.is_some() && self.fresh.len() < CHUNK / 2;
+        let more_fresh =
+            open && self.limit > 0 && self.rows.is_some() && self.fresh.len() < CHUNK / 2;
         if due.is_empty() && !more_fresh {
             return;
         }
+        let due: Vec<_> = due
+            .into_iter()
+            .map(|waiting| {
+                let at = Position {
+                    offset: waiting.offset,
+                    line: waiting.line.into(),
+                };
+                (at, self.histories.get(waiting.history))
+            })
+            .collect();
         let list = Arc::clone(&self.list);
         let mut rows = self.rows.take();
         self.fetching = Some(tokio::task::spawn_blocking(move || {
-            let retries = due
+            let again = due
                 .into_iter()
-                .map(|waiting| {
-                    let contact = list.reread(waiting.at)?;
-                    let history = waiting.history.0;
+                .map(|(at, history)| {
+                    let contact = list.reread(at)?;
                     Ok(Ready { contact, history })
                 })
                 .collect::<io::Result<_>>()?;
@@ -226,11 +257,7 @@ impl Queue {
                     None => rows = None,
                 }
             }
-            Ok(Fetched {
-                retries,
-                fresh,
-                rows,
-            })
+            Ok(Fetched { again, fresh, rows })
         }));
     }
 
@@ -245,8 +272,13 @@ impl Queue {
         let fetched = fetching.await;
         self.fetching = None;
         let fetched = fetched.map_err(|error| panicked(&error))??;
-        self.retries.extend(fetched.retries);
         self.rows = fetched.rows;
+        for ready in fetched.again {
+            match ready.history.avoid.map(usize::from) {
+                Some(trunk) if trunk < self.avoiding.len() => self.avoiding[trunk].push_back(ready),
+                _ => self.ready.push_back(ready),
+            }
+        }
         for entry in fetched.fresh {
             self.meet(entry);
         }
@@ -273,12 +305,8 @@ impl Queue {
             Some(progress) => {
                 if self.limit > 0 {
                     self.limit -= 1;
-                    let history = history_of(&progress);
-                    let due = progress.due().map(|due| self.clock.moment(due));
-                    match due.filter(|&due| due > Instant::now()) {
-                        Some(due) => self.wait(contact.at, history, due),
-                        None => self.retries.push_back(Ready { contact, history }),
-                    }
+                    let history = self.earlier.history(&contact.id, &contact.numbers);
+                    self.wait(contact.at, history, progress.next);
                 }
             }
         }
@@ -290,22 +318,18 @@ impl Queue {
             .is_some_and(|progress| progress.is_final)
     }
 
+    /// What earlier runs made of a contact, as far as it can be told without the list.
+    pub fn history_of(&self, contact: &str) -> History {
+        self.earlier.history(contact, &[])
+    }
+
     /// A call of an earlier run is settled: its contact is free for what follows, now or when the list comes to it.
-    pub fn settled(&mut self, contact: &str, history: History, due: Option<Instant>) {
-        let due = due.map(|due| self.clock.at(due).timestamp());
-        let progress = Progress::settled(history.attempts, history.counted, history.congested, due);
+    pub fn settled(&mut self, contact: &str, history: History, due: Option<i64>) {
+        let progress = Progress::settled(history, due);
         self.earlier.note(contact, progress);
         if let Some(contact) = self.held.remove(contact) {
             self.meet(Entry::Contact(contact));
         }
-    }
-}
-
-fn history_of(progress: &Progress) -> History {
-    History {
-        attempts: progress.attempts,
-        counted: progress.counted,
-        congested: progress.congested,
     }
 }
 

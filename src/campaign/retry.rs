@@ -2,22 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::Retry;
+use crate::config::{Call, Retry};
 use crate::disposition::Disposition;
-
-/// So many congested attempts of a contact are the trunk's fault alone and use up none of `max_attempts`.
-pub const UNCOUNTED_CONGESTION: u8 = 5;
-
-/// What has happened to a contact so far. Small, since one is kept for every contact that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct History {
-    /// Calls made.
-    pub attempts: u16,
-    /// Those of them that count against `max_attempts`.
-    pub counted: u16,
-    /// Congested ones that did not count.
-    pub congested: u8,
-}
+use crate::history::{Happened, History};
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,42 +18,75 @@ pub struct Decision {
     pub is_final: bool,
 }
 
-impl History {
-    /// Notes one more attempt with this outcome and decides what follows.
-    pub fn attempted(&mut self, disposition: Disposition, policy: &Retry) -> Decision {
-        self.attempts = self.attempts.saturating_add(1);
-        let counted = match disposition {
-            Disposition::Cancelled => false,
-            Disposition::Congestion if self.congested < UNCOUNTED_CONGESTION => {
-                self.congested += 1;
-                false
-            }
-            _ => true,
-        };
-        if counted {
-            self.counted = self.counted.saturating_add(1);
-        }
-        if disposition == Disposition::Cancelled {
-            return Decision {
-                counted,
-                again_after: None,
-                is_final: false,
-            };
-        }
-        let again =
-            disposition.retried_by_default() && u32::from(self.counted) < policy.max_attempts;
-        Decision {
+/// Notes an attempt of a contact with so many numbers, and decides what follows.
+pub fn decide(
+    history: &mut History,
+    happened: Happened,
+    numbers: usize,
+    policy: &Retry,
+    call: &Call,
+) -> Decision {
+    let counted = history.note(happened);
+    let Happened {
+        disposition, doubt, ..
+    } = happened;
+    if disposition == Disposition::Cancelled {
+        return Decision {
             counted,
-            again_after: again.then(|| delay(policy, self.attempts)),
-            is_final: !again,
+            again_after: None,
+            is_final: false,
+        };
+    }
+    let next = history.numbers(numbers).next();
+    let again = next.is_some() && (doubt || may_be_called_again(history, disposition, policy));
+    let again_after = again.then(|| {
+        if disposition == Disposition::InvalidNumber && !doubt {
+            return Duration::ZERO;
         }
+        // The turn goes on to a number further down the row, and not back to the first.
+        let further = next.is_some_and(|next| next > happened.number);
+        let wait = policy
+            .next_number_delay
+            .filter(|_| further)
+            .unwrap_or_else(|| delay(policy, disposition, history.attempts));
+        match disposition {
+            // Whoever cannot be told may still be on the phone.
+            Disposition::Unknown => wait.max(call.ring_timeout + call.call_timeout),
+            _ => wait,
+        }
+    });
+    Decision {
+        counted,
+        again_after,
+        is_final: !again,
     }
 }
 
+fn may_be_called_again(history: &History, disposition: Disposition, policy: &Retry) -> bool {
+    if u32::from(history.counted) >= policy.max_attempts {
+        return false;
+    }
+    if disposition == Disposition::InvalidNumber {
+        // Of another number.
+        return true;
+    }
+    let rule = policy.rules.get(&disposition);
+    let used_up = rule
+        .and_then(|rule| rule.max_attempts)
+        .is_some_and(|most| u32::from(history.of(disposition)) >= most);
+    let retried = rule
+        .and_then(|rule| rule.retry)
+        .unwrap_or(disposition.retried_by_default());
+    retried && !used_up
+}
+
 /// The wait after the `attempts`-th call: `delay`, multiplied by `backoff` for each call before it, at most `max_delay`.
-fn delay(policy: &Retry, attempts: u16) -> Duration {
+fn delay(policy: &Retry, disposition: Disposition, attempts: u16) -> Duration {
+    let rule = policy.rules.get(&disposition);
+    let delay = rule.and_then(|rule| rule.delay).unwrap_or(policy.delay);
+    let backoff = rule.and_then(|rule| rule.backoff).unwrap_or(policy.backoff);
     let exponent = i32::from(attempts.saturating_sub(1));
-    let seconds = policy.delay.as_secs_f64() * policy.backoff.powi(exponent);
+    let seconds = delay.as_secs_f64() * backoff.powi(exponent);
     Duration::try_from_secs_f64(seconds)
         .unwrap_or(policy.max_delay)
         .min(policy.max_delay)
@@ -74,55 +94,116 @@ fn delay(policy: &Retry, attempts: u16) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::config::{Rule, Target};
 
     fn policy(max_attempts: u32, backoff: f64) -> Retry {
         Retry {
             max_attempts,
+            max_per_day: None,
+            max_per_week: None,
             delay: Duration::from_secs(300),
+            next_number_delay: None,
             backoff,
             max_delay: Duration::from_secs(1000),
+            rules: BTreeMap::new(),
         }
+    }
+
+    fn with_rule(disposition: Disposition, rule: Rule) -> Retry {
+        Retry {
+            rules: BTreeMap::from([(disposition, rule)]),
+            ..policy(3, 1.0)
+        }
+    }
+
+    const NOTHING: Rule = Rule {
+        delay: None,
+        backoff: None,
+        max_attempts: None,
+        retry: None,
+    };
+
+    fn call() -> Call {
+        Call {
+            target: Target::Application {
+                application: "Playback".to_owned(),
+                data: String::new(),
+            },
+            caller_id: None,
+            ring_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(200),
+            min_talk: Duration::ZERO,
+            variables: Vec::new(),
+        }
+    }
+
+    fn ended(disposition: Disposition, number: u8) -> Happened {
+        Happened {
+            disposition,
+            number,
+            trunk: 0,
+            doubt: false,
+        }
+    }
+
+    fn after(history: &mut History, disposition: Disposition, policy: &Retry) -> Decision {
+        decide(history, ended(disposition, 0), 1, policy, &call())
+    }
+
+    const fn seconds(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
     }
 
     #[test]
     fn the_busy_are_called_until_their_attempts_are_used_up() {
         let mut history = History::default();
         let policy = policy(3, 2.0);
-        let waits: Vec<_> = (0..3)
-            .map(|_| history.attempted(Disposition::Busy, &policy).again_after)
-            .collect();
-        assert_eq!(
-            waits,
-            [
-                Some(Duration::from_secs(300)),
-                Some(Duration::from_secs(600)),
-                None
-            ]
-        );
+        let waits = [0; 3].map(|_| after(&mut history, Disposition::Busy, &policy).again_after);
+        assert_eq!(waits, [seconds(300), seconds(600), None]);
     }
 
     #[test]
     fn the_wait_never_grows_over_max_delay() {
-        let mut history = History {
-            attempts: 4000,
-            ..History::default()
-        };
-        let decision = history.attempted(Disposition::NoAnswer, &policy(10_000, 3.0));
-        assert_eq!(decision.again_after, Some(Duration::from_secs(1000)));
+        let mut history = History::default();
+        let policy = policy(10_000, 3.0);
+        for _ in 0..4_000 {
+            after(&mut history, Disposition::NoAnswer, &policy);
+        }
+        let decision = after(&mut history, Disposition::NoAnswer, &policy);
+        assert_eq!(decision.again_after, seconds(1000));
     }
 
     #[test]
-    fn five_congested_attempts_are_the_trunks_fault_and_the_sixth_counts() {
+    fn congestion_is_final_only_when_it_counts() {
         let mut history = History::default();
         let policy = policy(1, 1.0);
         for _ in 0..5 {
-            let decision = history.attempted(Disposition::Congestion, &policy);
+            let decision = after(&mut history, Disposition::Congestion, &policy);
             assert!(!decision.counted && !decision.is_final);
         }
-        let sixth = history.attempted(Disposition::Congestion, &policy);
+        let sixth = after(&mut history, Disposition::Congestion, &policy);
         assert!(sixth.counted && sixth.is_final);
-        assert_eq!(history.attempts, 6);
+    }
+
+    #[test]
+    fn nothing_is_final_on_a_trunk_in_doubt() {
+        for disposition in Disposition::ALL {
+            let doubtful = Happened {
+                doubt: true,
+                ..ended(disposition, 0)
+            };
+            let decision = decide(
+                &mut History::default(),
+                doubtful,
+                1,
+                &policy(1, 1.0),
+                &call(),
+            );
+            assert!(!decision.counted && !decision.is_final, "{disposition}");
+        }
     }
 
     #[test]
@@ -134,14 +215,108 @@ mod tests {
             Disposition::Failed,
             Disposition::Unknown,
         ] {
-            let decision = History::default().attempted(disposition, &policy(3, 1.0));
+            let decision = after(&mut History::default(), disposition, &policy(3, 1.0));
             assert!(decision.is_final && decision.counted, "{disposition}");
         }
     }
 
     #[test]
     fn a_cancelled_call_is_left_to_the_next_run() {
-        let decision = History::default().attempted(Disposition::Cancelled, &policy(3, 1.0));
+        let decision = after(
+            &mut History::default(),
+            Disposition::Cancelled,
+            &policy(3, 1.0),
+        );
         assert!(!decision.counted && !decision.is_final && decision.again_after.is_none());
+    }
+
+    #[test]
+    fn a_rule_has_its_own_delay_and_its_own_number_of_attempts() {
+        let policy = with_rule(
+            Disposition::NoAnswer,
+            Rule {
+                delay: seconds(600),
+                max_attempts: Some(2),
+                ..NOTHING
+            },
+        );
+        let mut history = History::default();
+        assert_eq!(
+            after(&mut history, Disposition::NoAnswer, &policy).again_after,
+            seconds(600)
+        );
+        let mut busy_between = history;
+        assert_eq!(
+            after(&mut busy_between, Disposition::Busy, &policy).again_after,
+            seconds(300)
+        );
+        assert!(after(&mut history, Disposition::NoAnswer, &policy).is_final);
+    }
+
+    #[test]
+    fn a_rule_can_forbid_a_retry_and_allow_one() {
+        let retry = |retry| Rule {
+            retry: Some(retry),
+            ..NOTHING
+        };
+        let never_busy = with_rule(Disposition::Busy, retry(false));
+        assert!(after(&mut History::default(), Disposition::Busy, &never_busy).is_final);
+        let machines = with_rule(Disposition::Machine, retry(true));
+        let decision = after(&mut History::default(), Disposition::Machine, &machines);
+        assert_eq!(decision.again_after, seconds(300));
+    }
+
+    #[test]
+    fn nobody_is_called_again_who_may_still_be_on_the_phone() {
+        let unknown = with_rule(
+            Disposition::Unknown,
+            Rule {
+                delay: seconds(1),
+                retry: Some(true),
+                ..NOTHING
+            },
+        );
+        let decision = after(&mut History::default(), Disposition::Unknown, &unknown);
+        assert_eq!(decision.again_after, seconds(230));
+    }
+
+    #[test]
+    fn the_next_number_has_its_own_delay_and_the_way_back_to_the_first_has_not() {
+        let policy = Retry {
+            next_number_delay: Some(Duration::from_secs(10)),
+            ..policy(5, 1.0)
+        };
+        let mut history = History::default();
+        let mut wait = |number| {
+            decide(
+                &mut history,
+                ended(Disposition::Busy, number),
+                2,
+                &policy,
+                &call(),
+            )
+            .again_after
+        };
+        assert_eq!(
+            [wait(0), wait(1), wait(0)],
+            [seconds(10), seconds(300), seconds(10)]
+        );
+    }
+
+    #[test]
+    fn a_number_that_does_not_exist_is_passed_over_at_once() {
+        let mut history = History::default();
+        let invalid = |history: &mut History, number| {
+            decide(
+                history,
+                ended(Disposition::InvalidNumber, number),
+                2,
+                &policy(3, 1.0),
+                &call(),
+            )
+        };
+        assert_eq!(invalid(&mut history, 0).again_after, Some(Duration::ZERO));
+        let last = invalid(&mut history, 1);
+        assert!(last.is_final, "there is no other number");
     }
 }

@@ -1,7 +1,10 @@
 //! The counts of a run: what the progress line and the summary show.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::disposition::Disposition;
 
 /// What has happened so far.
@@ -27,19 +30,79 @@ pub struct Tally {
     pub ports: usize,
     /// No new call is begun any more.
     pub stopping: bool,
+    /// The trunks, in the order of the campaign.
+    pub trunks: Vec<OfTrunk>,
+    /// Why nobody is being called, if nobody is.
+    pub idle: Option<Idle>,
     /// When this was counted; in a rehearsal that is not the time of the wall.
     pub at: Option<Instant>,
     attempts: [u64; Disposition::ALL.len()],
     finals: [u64; Disposition::ALL.len()],
 }
 
+/// How a trunk is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfTrunk {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its lines.
+    pub ports: usize,
+    /// Those of them that carry a call.
+    pub busy: usize,
+    /// It does not work, and rests or is being tried.
+    pub resting: bool,
+}
+
+/// Why nobody is being called. Times of day are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// There is no connection to Asterisk.
+    NoSession,
+    /// It is outside the calling hours until then.
+    Outside(i64),
+    /// No trunk works: they rest and are tried in turn.
+    TrunksRest,
+    /// Everybody who is left waits, the next until then.
+    UntilDue(i64),
+}
+
+impl Idle {
+    /// The reason in words.
+    pub fn say(self, clock: &Clock) -> String {
+        let time = |millis| clock.time(millis).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        match self {
+            Self::NoSession => "there is no connection to Asterisk".to_owned(),
+            Self::Outside(opens) => format!("outside the calling hours until {}", time(opens)),
+            Self::TrunksRest => "no trunk works, they rest before they are tried again".to_owned(),
+            Self::UntilDue(due) => format!(
+                "everybody who is left waits to be called again, the next at {}",
+                time(due)
+            ),
+        }
+    }
+}
+
 impl Tally {
-    /// Nothing has happened yet to so many contacts, so many of them to be called, on so many lines.
-    pub fn new(contacts: u64, to_call: u64, ports: usize) -> Self {
+    /// Nothing has happened yet to so many contacts, so many of them to be called, on trunks with so many lines.
+    pub fn new<'t>(
+        contacts: u64,
+        to_call: u64,
+        trunks: impl IntoIterator<Item = (&'t str, usize)>,
+    ) -> Self {
+        let trunks: Vec<OfTrunk> = trunks
+            .into_iter()
+            .map(|(name, ports)| OfTrunk {
+                name: name.into(),
+                ports,
+                busy: 0,
+                resting: false,
+            })
+            .collect();
         Self {
             contacts,
             to_call,
-            ports,
+            ports: trunks.iter().map(|trunk| trunk.ports).sum(),
+            trunks,
             ..Self::default()
         }
     }

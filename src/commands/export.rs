@@ -45,28 +45,27 @@ fn usage(error: ReadError) -> Failure {
 #[derive(Clone, Copy)]
 struct Form {
     spreadsheet: bool,
-    delimiter: u8,
+    delimiter: char,
 }
 
 impl Form {
     fn row<'f>(
         self,
-        bytes: &mut Vec<u8>,
+        line: &mut String,
         fields: impl Iterator<Item = &'f str>,
         kinds: impl Iterator<Item = Kind>,
     ) {
-        bytes.clear();
-        for (place, (field, kind)) in fields.zip(kinds).enumerate() {
-            if place > 0 {
-                bytes.push(self.delimiter);
-            }
+        line.clear();
+        for (field, kind) in fields.zip(kinds) {
             if self.spreadsheet {
-                push_cell(bytes, kind, field, self.delimiter);
+                push_cell(line, kind, field, self.delimiter);
             } else {
-                push_field(bytes, field, self.delimiter);
+                push_field(line, field, self.delimiter);
             }
         }
-        bytes.push(b'\n');
+        // In the place of the last delimiter.
+        line.pop();
+        line.push('\n');
     }
 }
 
@@ -143,13 +142,13 @@ fn copy<R: Read>(
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
     let mut failed = None;
     super::print(|stdout| {
-        let mut bytes = Vec::new();
+        let mut line = String::new();
         if form.spreadsheet {
-            stdout.write_all(spreadsheet::MARK)?;
+            stdout.write_all(spreadsheet::MARK.as_bytes())?;
         }
         let names = columns.iter().map(String::as_str);
-        form.row(&mut bytes, names, columns.iter().map(|_| Kind::Text));
-        stdout.write_all(&bytes)?;
+        form.row(&mut line, names, columns.iter().map(|_| Kind::Text));
+        stdout.write_all(line.as_bytes())?;
         let mut record = Record::default();
         for row in 0.. {
             match reader.read(&mut record) {
@@ -164,8 +163,8 @@ fn copy<R: Read>(
                 break;
             }
             if last.is_none_or(|last| last.has(record.get(Some(contact)), row)) {
-                form.row(&mut bytes, record.fields(), kinds.iter().copied());
-                stdout.write_all(&bytes)?;
+                form.row(&mut line, record.fields(), kinds.iter().copied());
+                stdout.write_all(line.as_bytes())?;
             }
         }
         Ok(())

@@ -16,6 +16,8 @@ use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::link::Link;
 use crate::call::probe;
+use crate::campaign::gate::Gate;
+use crate::campaign::limits::Limits;
 use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
@@ -24,6 +26,7 @@ use crate::config::{self, Campaign};
 use crate::contacts::List;
 use crate::sim::{Simulator, SimulatorConfig};
 use crate::summary::Summary;
+use crate::suppress::Suppressions;
 use crate::terminal::Screen;
 use crate::{exit, signals};
 
@@ -31,8 +34,6 @@ use crate::{exit, signals};
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Bytes that the pipe to the simulated Asterisk holds in each direction.
 const PIPE: usize = 1 << 16;
-/// What stands in the `note` of every row of a rehearsal.
-const SIMULATED: &str = "simulated";
 
 /// Runs the command and returns the exit code of the process.
 ///
@@ -42,8 +43,20 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     refuse_unsupported(args)?;
     let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
-    let list = List::open(&campaign).map_err(usage)?;
-    let target = Target::choose(&campaign, args, &Clock::system())?;
+    let list = List::open(&campaign, args.shard).map_err(usage)?;
+    let numbering = campaign.numbering();
+    let suppress = Suppressions::load(
+        &campaign.suppress,
+        campaign
+            .capture
+            .opt_out
+            .as_ref()
+            .map(|opt_out| opt_out.file.as_path()),
+        move |field| numbering.read(field).ok().map(|number| number.key()),
+    )
+    .map_err(usage)?;
+    let zone = campaign.zone();
+    let target = Target::choose(&campaign, args, &Clock::system(zone.clone()))?;
     if args.json && matches!(target, Target::Stdout) {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
@@ -61,12 +74,24 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
         let clock = if virtual_time {
-            Clock::following_tokio()
+            Clock::following_tokio(zone)
         } else {
-            Clock::system()
+            Clock::system(zone)
         };
-        dial(campaign, list, claimed, clock, args, screen).await
+        let input = Input {
+            campaign,
+            list,
+            suppress,
+        };
+        dial(input, claimed, clock, args, screen).await
     })
+}
+
+/// What the operator wrote.
+struct Input {
+    campaign: Campaign,
+    list: List,
+    suppress: Suppressions,
 }
 
 fn usage(faults: impl std::fmt::Display) -> Failure {
@@ -75,19 +100,18 @@ fn usage(faults: impl std::fmt::Display) -> Failure {
 
 /// Says plainly what is not there yet, rather than ignoring it.
 fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
-    let asked = [
-        ("--shard", args.shard.is_some()),
-        ("--dry-run", args.dry_run),
-    ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        Some((option, _)) => Err(Failure::Usage(format!("{option} is not supported yet"))),
-        None => Ok(()),
+    if args.dry_run {
+        return Err(Failure::Usage("--dry-run is not supported yet".to_owned()));
     }
+    Ok(())
 }
 
 async fn dial(
-    campaign: Campaign,
-    list: List,
+    Input {
+        campaign,
+        list,
+        suppress,
+    }: Input,
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
@@ -101,7 +125,7 @@ async fn dial(
     probe::permissions(&link, &campaign.ami.username)
         .await
         .map_err(|error| Failure::Pbx(error.to_string()))?;
-    let opened = claimed.open()?;
+    let opened = claimed.open(&campaign.own_columns())?;
     let left = std::mem::take(&mut claimed.left);
 
     let stop = Stop::default();
@@ -122,10 +146,18 @@ async fn dial(
     );
     let watching = screen.watch(changes, claimed.is_stdout());
     let (name, wall, began) = (campaign.name.clone(), clock.clone(), Instant::now());
+    let list = Arc::new(list);
     let resources = Resources {
-        list: Arc::new(list),
+        list: Arc::clone(&list),
         link: link.clone(),
-        remark: args.simulate.then_some(SIMULATED),
+        gate: Gate::new(
+            campaign.window.as_ref().map(|window| window.hours.clone()),
+            list.zones(),
+        ),
+        limits: Limits::new(&campaign.retry),
+        numbering: campaign.numbering(),
+        suppress,
+        rehearsal: args.simulate,
         campaign,
         writer: opened.writer,
         columns: opened.columns,
@@ -212,6 +244,33 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
         Over::Drained => {
             info!("stopped with {} contacts left", tally.pending());
             (exit::CONTACTS_LEFT, "drained")
+        }
+        Over::Outside => {
+            info!(
+                "stopped with {} contacts left: outside the calling hours, and [window] says outside = \"stop\"",
+                tally.pending()
+            );
+            (exit::CONTACTS_LEFT, "outside the window")
+        }
+        Over::StopAt => {
+            info!(
+                "stopped with {} contacts left: it is stop_at",
+                tally.pending()
+            );
+            (exit::CONTACTS_LEFT, "stop_at")
+        }
+        Over::TrunksLost(finals) => {
+            error!(
+                "stopped with {} contacts left: no trunk has worked for reconnect_for; when they do again, run the same command",
+                tally.pending()
+            );
+            if !finals.is_empty() {
+                error!(
+                    "these contacts got a final row before that was seen, and --redial with its disposition makes them callable again: {}",
+                    finals.join(", ")
+                );
+            }
+            (exit::CONTACTS_LEFT, "trunks lost")
         }
         Over::PbxLost(why) => {
             error!(
@@ -319,6 +378,9 @@ mod tests {
         let ends = [
             (Over::Finished, (0, "finished")),
             (Over::Drained, (3, "drained")),
+            (Over::Outside, (3, "outside the window")),
+            (Over::StopAt, (3, "stop_at")),
+            (Over::TrunksLost(Vec::new()), (3, "trunks lost")),
             (Over::PbxLost("gone".into()), (3, "session lost")),
             (
                 Over::Unreadable(io::Error::other("gone")),
@@ -326,7 +388,10 @@ mod tests {
             ),
         ];
         for (over, expected) in ends {
-            assert_eq!(conclude(over, &Tally::new(1, 1, 1), &screen), expected);
+            assert_eq!(
+                conclude(over, &Tally::new(1, 1, [("carrier", 1)]), &screen),
+                expected
+            );
         }
     }
 }

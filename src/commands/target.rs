@@ -17,7 +17,7 @@ use crate::config::{Campaign, Results};
 use crate::results::journal::{self, Journal};
 use crate::results::lock::{Lock, LockError};
 use crate::results::resume;
-use crate::results::row;
+use crate::results::row::Columns;
 use crate::results::writer::{self, Sink, Writer};
 
 /// Where the results go.
@@ -44,7 +44,7 @@ pub(super) struct Claimed {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) writer: Writer,
-    pub(super) columns: Vec<String>,
+    pub(super) columns: Columns,
     pub(super) journal: Option<Journal>,
 }
 
@@ -67,7 +67,7 @@ impl Target {
         let Results::File(pattern) = &campaign.results else {
             return Ok(Self::Stdout);
         };
-        let path = clock.dated(pattern).map_err(|error| {
+        let path = clock.dated(pattern, &campaign.zone()).map_err(|error| {
             Failure::Usage(format!("results = \"{}\": {error}", pattern.display()))
         })?;
         Ok(if args.simulate {
@@ -115,7 +115,7 @@ impl Target {
         if args.fresh {
             set_aside(path)?;
         }
-        let left = read(path, args)?;
+        let left = read(path, args, &campaign.own_columns())?;
         Ok(Claimed {
             target: self,
             left,
@@ -131,7 +131,7 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
     })
 }
 
-fn read(path: &Path, args: &RunArgs) -> Result<Left, Failure> {
+fn read(path: &Path, args: &RunArgs, own: &[String]) -> Result<Left, Failure> {
     let journal = journal::path_of(path);
     let noted = journal::read(&journal).with_context(|| format!("{}", journal.display()))?;
     let ids: BTreeSet<_> = noted.iter().filter_map(|(_, entry)| entry.id()).collect();
@@ -150,7 +150,7 @@ fn read(path: &Path, args: &RunArgs) -> Result<Left, Failure> {
             torn.display()
         );
     }
-    if !earlier.columns.is_empty() && earlier.columns != row::columns() {
+    if !earlier.columns.is_empty() && earlier.columns != Columns::new(own).names() {
         warn!(
             "{} has another set of columns: it is continued in its own",
             path.display()
@@ -197,10 +197,15 @@ impl Claimed {
     }
 
     /// Opens the results for writing: begun with their header, or continued.
-    pub(super) fn open(&self) -> Result<Opened, Failure> {
+    pub(super) fn open(&self, own: &[String]) -> Result<Opened, Failure> {
         let name = self.name();
-        let header = row::header();
         let earlier = &self.left.earlier;
+        let columns = if earlier.columns.is_empty() {
+            Columns::new(own)
+        } else {
+            Columns::of_file(earlier.columns.clone(), own)
+        };
+        let header = columns.header();
         let sink = match &self.target {
             Target::Stdout => Sink::stdout(&header),
             Target::Anew(path) => writer::begin_anew(path, &header).map(Sink::Unsynced),
@@ -217,11 +222,6 @@ impl Claimed {
                 Some(opened.with_context(|| format!("{} cannot be written", journal.display()))?)
             }
             Target::Stdout | Target::Anew(_) => None,
-        };
-        let columns = if earlier.columns.is_empty() {
-            row::columns()
-        } else {
-            earlier.columns.clone()
         };
         Ok(Opened {
             writer: Writer::start(sink, &name),

@@ -1,32 +1,19 @@
-//! campaign.toml, table by table.
+//! campaign.toml as a whole; its tables are read by the modules that are named like them.
 
+use std::cell::OnceCell;
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use toml::de::DeTable;
 
-use super::reader::{Reader, Section, Text};
+use super::call::call;
+use super::reader::{Reader, Section};
+use super::retry::retry;
+use super::simulate::simulate;
 use super::trunk::trunks;
-use super::{
-    Ami, BadRows, Call, Campaign, Contacts, Fault, Faults, Field, Results, Retry, Secret, Simulate,
-    Target,
-};
-use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
-use crate::ami::login::Auth;
-use crate::ami::tls::TlsOptions;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-/// The longest call: Asterisk counts its milliseconds in 32 bits, and what is over 24 days would ring for ever.
-const DAY: Duration = Duration::from_secs(86_400);
-/// The longest wait.
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
-/// Channel variables of a call. The other headers of its Originate need some room.
-const MAX_VARIABLES: usize = MAX_HEADERS - 16;
-/// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
-const SIMULATED_SECRET: &str = "simulated";
+use super::window::window;
+use super::{Campaign, Fault, Faults, Results};
 
 /// Reads a campaign file. `env_secret` is the secret from the environment, used where the file gives none; a
 /// rehearsal (`simulate`) needs none.
@@ -65,6 +52,7 @@ pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<C
         folder: path.parent().unwrap_or(Path::new("")),
         env_secret,
         simulate,
+        list: OnceCell::new(),
     };
     // After a syntax error, what is missing may be what could not be read: only the syntax is reported then.
     let campaign = if errors.is_empty() {
@@ -79,11 +67,15 @@ pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<C
     }
 }
 
-struct Loader<'l> {
+/// What the tables are read with.
+pub(super) struct Loader<'l> {
     path: &'l Path,
-    folder: &'l Path,
-    env_secret: Option<String>,
-    simulate: bool,
+    /// The campaign's folder, which its paths are relative to.
+    pub(super) folder: &'l Path,
+    pub(super) env_secret: Option<String>,
+    pub(super) simulate: bool,
+    /// The list of contacts, once it is known.
+    list: OnceCell<PathBuf>,
 }
 
 impl Loader<'_> {
@@ -92,17 +84,24 @@ impl Loader<'_> {
         let name = self.name(top);
         let results = self.results(top, name.as_deref());
         let ami = self.ami(&top.section("ami", "[ami]"));
-        let contacts = self.contacts(&top.section("contacts", "[contacts]"));
-        let call = call(&top.section("call", "[call]"));
-        let trunks = trunks(top);
-        let retry = retry(&top.section("retry", "[retry]"));
-        let simulate = simulate(&top.section("simulate", "[simulate]"));
-        for table in ["window", "suppress", "capture"] {
-            top.not_yet(table);
+        let list = top.section("contacts", "[contacts]");
+        let contacts = self.contacts(&list);
+        if let Some(contacts) = &contacts {
+            let _ = self.list.set(contacts.file.clone());
         }
-        if let (Some(Results::File(results)), Some(contacts)) = (&results, &contacts)
-            && let Some(value) = top.value("results")
-            && (*results == contacts.file || results == self.path)
+        let call = call(&top.section("call", "[call]"));
+        let trunks = trunks(top, list.value("region").is_some());
+        let retry = retry(&top.section("retry", "[retry]"));
+        let window = top
+            .value("window")
+            .map(|_| window(&top.section("window", "[window]")));
+        let keep = contacts.as_ref().map_or(&[][..], |contacts| &contacts.keep);
+        let capture = self.capture(&top.section("capture", "[capture]"), keep);
+        let opt_out = capture.opt_out.as_ref();
+        let suppress = self.suppress(&top.section("suppress", "[suppress]"), opt_out);
+        let simulate = simulate(&top.section("simulate", "[simulate]"));
+        if let (Some(Results::File(results)), Some(value)) = (&results, top.value("results"))
+            && (self.reads(results) || suppress.contains(results))
         {
             top.fault(
                 value.span().start,
@@ -119,6 +118,12 @@ impl Loader<'_> {
             call: call?,
             trunks: trunks?,
             retry,
+            window: match window {
+                Some(window) => Some(window?),
+                None => None,
+            },
+            suppress,
+            capture,
             simulate,
         })
     }
@@ -173,144 +178,9 @@ impl Loader<'_> {
         Some(Results::File(path))
     }
 
-    fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
-        let host = section.text("host", "host = \"127.0.0.1\"");
-        if let Some(host) = host.filter(|host| !is_host(host.text)) {
-            section.fault(
-                host.at,
-                "`host` must be a name or an address alone: write `host = \"127.0.0.1\"`, and the port as `port = 5038`",
-            );
-        }
-        let port = section.integer("port", 1..=u64::from(u16::MAX));
-        let username = section
-            .required("username", "username = \"dialer\"")
-            .filter(|text| section.fits_line(*text, "username"));
-        let secret = self.secret(section);
-        let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
-        let tls = self.tls(section);
-        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
-        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
-        section.finish();
-        Some(Ami {
-            host: host.map_or("127.0.0.1", |host| host.text).to_owned(),
-            port: port
-                .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(if tls.is_some() { 5039 } else { 5038 }),
-            tls,
-            username: username?.text.to_owned(),
-            secret: secret?,
-            auth: auth.unwrap_or(Auth::Md5),
-            connect_timeout,
-            reconnect_for,
-        })
-    }
-
-    fn tls(&self, section: &Section<'_, '_>) -> Option<TlsOptions> {
-        let tls = section.flag("tls", false);
-        let ca_file = section.text("ca_file", "ca_file = \"ca.pem\"");
-        let server_name = section.text("server_name", "server_name = \"pbx.example.org\"");
-        for (key, text) in [("ca_file", ca_file), ("server_name", server_name)] {
-            if let Some(text) = text.filter(|_| !tls) {
-                section.fault(
-                    text.at,
-                    format!("`{key}` has a meaning with `tls = true` only"),
-                );
-            }
-        }
-        tls.then(|| TlsOptions {
-            ca_file: ca_file.map(|text| self.folder.join(text.text)),
-            server_name: server_name.map(|text| text.text.to_owned()),
-        })
-    }
-
-    fn secret(&self, section: &Section<'_, '_>) -> Option<Secret> {
-        let inline = section.text("secret", "secret_file = \"ami.secret\"");
-        let file = section.text("secret_file", "secret_file = \"ami.secret\"");
-        if let (Some(_), Some(file)) = (inline, file) {
-            section.fault(
-                file.at,
-                "both `secret` and `secret_file` are given: leave one of them out",
-            );
-            return None;
-        }
-        let given = match (inline, file) {
-            (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
-            (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
-                Ok(text) => {
-                    // Some editors begin a file with a byte order mark.
-                    let secret = text.strip_prefix('\u{feff}').unwrap_or(&text);
-                    Some((secret.trim_end_matches(['\r', '\n']).to_owned(), file.at))
-                }
-                Err(_) if self.simulate => None,
-                Err(error) => {
-                    section.fault(
-                        file.at,
-                        format!("`secret_file` {} cannot be read: {error}", file.text),
-                    );
-                    return None;
-                }
-            },
-            (None, None) => None,
-        };
-        let of_environment = || {
-            let secret = self.env_secret.as_ref()?;
-            let secret = secret.trim_end_matches(['\r', '\n']);
-            (!secret.is_empty()).then(|| (secret.to_owned(), section.at()))
-        };
-        let Some((secret, at)) = given.or_else(of_environment) else {
-            if self.simulate {
-                return Some(Secret::new(SIMULATED_SECRET));
-            }
-            section.missing("secret_file", "secret_file = \"ami.secret\"");
-            return None;
-        };
-        let fits = !secret.is_empty() && check_header("Secret", secret.as_bytes()).is_ok();
-        if !fits {
-            let of_environment = if inline.is_none() && file.is_none() {
-                " in the environment"
-            } else {
-                ""
-            };
-            section.fault(
-                at,
-                format!("the secret{of_environment} must be one line that is not empty"),
-            );
-        }
-        fits.then(|| Secret::new(secret))
-    }
-
-    fn contacts(&self, section: &Section<'_, '_>) -> Option<Contacts> {
-        let file = section.required("file", "file = \"contacts.csv\"");
-        let number = number_column(section);
-        let id = section
-            .text("id", "id = \"id\"")
-            .map(|text| section.column(text, "id"));
-        let delimiter = delimiter(section);
-        let bad_rows = section.choice(
-            "bad_rows",
-            &[("skip", BadRows::Skip), ("stop", BadRows::Stop)],
-        );
-        if section.choice("duplicates", &[("skip", false), ("call", true)]) == Some(true)
-            && let Some(value) = section.value("duplicates")
-        {
-            section.not_supported(value, "duplicates = \"call\"");
-        }
-        for key in ["timezone", "keep", "region"] {
-            section.not_yet(key);
-        }
-        section.finish();
-        let file = file?;
-        Some(Contacts {
-            file_at: section.place(file.at),
-            file: self.folder.join(file.text),
-            number: number?,
-            id: match id {
-                Some(id) => Some(id?),
-                None => None,
-            },
-            delimiter: delimiter?,
-            bad_rows: bad_rows.unwrap_or(BadRows::Skip),
-        })
+    /// Whether this is a file that the campaign reads and must not write.
+    pub(super) fn reads(&self, file: &Path) -> bool {
+        file == self.path || self.list.get().is_some_and(|list| list == file)
     }
 }
 
@@ -318,246 +188,4 @@ impl Loader<'_> {
 fn names_a_file(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or(path);
     !matches!(last, "" | "." | "..") && !path.contains(char::is_control)
-}
-
-/// Whether a host is a name or an address and nothing more.
-fn is_host(host: &str) -> bool {
-    let is_ipv6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-    !host.is_empty() && (is_ipv6 || !host.contains([':', '/', '[', ' ']))
-}
-
-fn number_column(section: &Section<'_, '_>) -> Option<super::Column> {
-    const EXAMPLE: &str = "number = \"phone\"";
-    let Some(value) = section.value("number") else {
-        let text = "number";
-        let at = section.at();
-        return section.column(Text { text, at }, "number");
-    };
-    let one = match value.get_ref().as_array() {
-        Some(columns) => match columns.iter().collect::<Vec<_>>().as_slice() {
-            [one] => one,
-            [] => {
-                section.fault(
-                    value.span().start,
-                    format!("`number` names no column: write `{EXAMPLE}`"),
-                );
-                return None;
-            }
-            _ => {
-                section.not_supported(value, "number with several columns");
-                return None;
-            }
-        },
-        None => value,
-    };
-    let text = section.text_of(one, "number", EXAMPLE)?;
-    section.column(text, "number")
-}
-
-fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
-    let Some(text) = section.text("delimiter", "delimiter = \";\"") else {
-        return Some(b',');
-    };
-    match text.text.as_bytes() {
-        [byte]
-            if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n\0 ".contains(byte) =>
-        {
-            Some(*byte)
-        }
-        _ => {
-            section.fault(
-                text.at,
-                "`delimiter` must be one character, such as \",\" \";\" or \"\\t\"",
-            );
-            None
-        }
-    }
-}
-
-fn call(section: &Section<'_, '_>) -> Option<Call> {
-    let target = target(section);
-    let caller_id = section
-        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
-        .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
-    // 0 would ring for ever, and less than a second is over before a phone rings.
-    let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND..=DAY);
-    let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND..=DAY);
-    if section.duration("min_talk", Duration::ZERO, Duration::ZERO..=DAY) > Duration::ZERO
-        && let Some(value) = section.value("min_talk")
-    {
-        section.not_supported(value, "min_talk");
-    }
-    let variables = variables(&section.section("variables", "[call.variables]"));
-    section.finish();
-    Some(Call {
-        target: target?,
-        caller_id: match caller_id {
-            Some(field) => Some(field?),
-            None => None,
-        },
-        ring_timeout,
-        call_timeout,
-        variables: variables?,
-    })
-}
-
-fn target(section: &Section<'_, '_>) -> Option<Target> {
-    let context = section.text("context", "context = \"notify\"");
-    let exten = section.text("exten", "exten = \"s\"");
-    let priority = section.integer("priority", 1..=u64::from(u32::MAX));
-    let application = section.text("application", "application = \"Playback\"");
-    let data = section
-        .text("data", "data = \"storm-warning\"")
-        .filter(|text| section.fits_line(*text, "data"));
-    let beside = |key: &'static str, needed: &str| {
-        if let Some(value) = section.value(key) {
-            section.fault(
-                value.span().start,
-                format!("`{key}` has a meaning with `{needed}` only: leave it out"),
-            );
-        }
-    };
-    let line = |text: Text<'_>, key: &str| {
-        let fits = section.fits_line(text, key);
-        if text.text.is_empty() {
-            section.fault(text.at, format!("`{key}` is empty"));
-        }
-        (fits && !text.text.is_empty()).then(|| text.text.to_owned())
-    };
-    match (context, exten, application) {
-        (Some(context), Some(exten), None) => {
-            beside("data", "application");
-            let (context, exten) = (line(context, "context"), line(exten, "exten"));
-            Some(Target::Exten {
-                context: context?,
-                exten: exten?,
-                priority: priority
-                    .and_then(|priority| u32::try_from(priority).ok())
-                    .unwrap_or(1),
-            })
-        }
-        (None, None, Some(application)) => {
-            beside("priority", "exten");
-            Some(Target::Application {
-                application: line(application, "application")?,
-                data: data.map_or("", |data| data.text).to_owned(),
-            })
-        }
-        (_, _, Some(application)) => {
-            section.fault(application.at, "`application` stands beside `context` or `exten`: an answered call goes to one of them, so leave the other out");
-            None
-        }
-        (Some(_), None, None) => {
-            section.missing("exten", "exten = \"s\"");
-            None
-        }
-        (None, _, None) => {
-            section.missing("context", "context = \"notify\"");
-            None
-        }
-    }
-}
-
-/// Channel variables, in the order of the file.
-fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
-    let entries = section.entries();
-    let mut variables = Vec::with_capacity(entries.len());
-    let mut whole = true;
-    for &(name, at, value) in &entries {
-        let mut chars = name.chars();
-        let fits = chars
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-            && chars.all(|char| char.is_ascii_alphanumeric() || char == '_');
-        if !fits {
-            section.fault(at, format!("{name:?} cannot be a channel variable: letters, digits and _ only, and no digit first"));
-        }
-        let reserved = name.trim_start_matches('_') == "CALLID";
-        if reserved {
-            section.fault(
-                at,
-                "CALLID is the dialer's own variable: choose another name",
-            );
-        }
-        let field = section
-            .text_of(value, name, "MESSAGE = \"{message}\"")
-            .and_then(|text| {
-                // Other faults of the name are told above.
-                let name = if fits { name } else { "_" };
-                section.field(text, name, |bytes| check_variable(name, bytes))
-            });
-        match field {
-            Some(field) if fits && !reserved => variables.push((name.to_owned(), field)),
-            _ => whole = false,
-        }
-    }
-    if entries.len() > MAX_VARIABLES {
-        section.fault_here(format!(
-            "[call.variables] holds {} variables: Asterisk takes {MAX_VARIABLES} of a call at most",
-            entries.len()
-        ));
-    }
-    whole.then_some(variables)
-}
-
-fn retry(section: &Section<'_, '_>) -> Retry {
-    let max_attempts = section.integer("max_attempts", 1..=u64::from(u16::MAX));
-    let delay = section.duration("delay", 5 * MINUTE, Duration::ZERO..=YEAR);
-    let backoff = section.float(
-        "backoff",
-        1.0,
-        |backoff| backoff >= 1.0,
-        "a number, at least 1.0",
-    );
-    let max_delay = section.duration("max_delay", 360 * MINUTE, Duration::ZERO..=YEAR);
-    for key in ["max_per_day", "max_per_week", "next_number_delay", "rules"] {
-        section.not_yet(key);
-    }
-    section.finish();
-    Retry {
-        max_attempts: max_attempts
-            .and_then(|most| u32::try_from(most).ok())
-            .unwrap_or(3),
-        delay,
-        backoff,
-        max_delay,
-    }
-}
-
-fn simulate(section: &Section<'_, '_>) -> Simulate {
-    let share = |key, default| {
-        section.float(
-            key,
-            default,
-            |share| (0.0..=1.0).contains(&share),
-            "a share between 0 and 1",
-        )
-    };
-    let default = Simulate::default();
-    let simulate = Simulate {
-        seed: section
-            .integer("seed", 0..=u64::MAX)
-            .unwrap_or(default.seed),
-        answered: share("answered", default.answered),
-        busy: share("busy", default.busy),
-        declined: share("declined", default.declined),
-        congestion: share("congestion", default.congestion),
-        invalid: share("invalid", default.invalid),
-        no_channel: share("no_channel", default.no_channel),
-        talk: section.duration("talk", default.talk, Duration::ZERO..=DAY),
-        ring: section.duration("ring", default.ring, Duration::ZERO..=DAY),
-    };
-    let sum = simulate.answered
-        + simulate.busy
-        + simulate.declined
-        + simulate.congestion
-        + simulate.invalid
-        + simulate.no_channel;
-    if sum > 1.0 + 1e-9 {
-        section.fault_here(format!(
-            "the shares of [simulate] add up to {sum:.2}: they must not be more than 1"
-        ));
-    }
-    section.finish();
-    simulate
 }

@@ -4,22 +4,43 @@
 //! are compiled. Whatever is wrong with the file is reported at once, each fault with its line and column. What the
 //! list of contacts holds is not known here.
 
+mod ami;
+mod call;
+mod capture;
+mod contacts;
 mod duration;
 mod fault;
 mod load;
 mod reader;
+mod retry;
+mod simulate;
 mod trunk;
+mod window;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::ami::login::Auth;
 use crate::ami::tls::TlsOptions;
+use crate::disposition::Disposition;
+use crate::number::{DialAs, Numbering, Region};
 use crate::template::Template;
+use crate::window::{Hours, StopAt};
 
 pub use fault::{Fault, Faults};
 pub use load::load;
+pub(crate) use window::zone;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// The longest call: Asterisk counts its milliseconds in 32 bits, and what is over 24 days would ring for ever.
+const DAY: Duration = Duration::from_secs(86_400);
+/// The longest wait.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// A campaign, ready to be dialed.
 #[derive(Debug, Clone)]
@@ -40,8 +61,35 @@ pub struct Campaign {
     pub trunks: Vec<Trunk>,
     /// Who is called again, and when.
     pub retry: Retry,
+    /// When calls may start; `None`: at any time.
+    pub window: Option<Window>,
+    /// Files with numbers never to call, the opt-out file among them; that one alone may not be there yet.
+    pub suppress: Vec<PathBuf>,
+    /// What is read from the channel variables that the dialplan sets.
+    pub capture: Capture,
     /// What the simulated Asterisk does.
     pub simulate: Simulate,
+}
+
+impl Campaign {
+    /// The columns of the results that are this campaign's own: what is kept of the list, then what is captured.
+    pub fn own_columns(&self) -> Vec<String> {
+        let kept = self.contacts.keep.iter().map(|column| &column.name);
+        kept.chain(&self.capture.variables).cloned().collect()
+    }
+
+    /// How numbers are read.
+    pub fn numbering(&self) -> Numbering {
+        Numbering::new(self.contacts.region)
+    }
+
+    /// The zone in which the campaign tells the time where a contact has none of its own: the window's, or the system's.
+    pub fn zone(&self) -> TimeZone {
+        match &self.window {
+            Some(window) => window.hours.zone.clone(),
+            None => TimeZone::system(),
+        }
+    }
 }
 
 /// Where the results go.
@@ -125,14 +173,22 @@ pub struct Contacts {
     pub file: PathBuf,
     /// Line and column where the campaign file names the list.
     pub file_at: (u64, u64),
-    /// The column of the number.
-    pub number: Column,
+    /// The columns of the numbers, in the order in which they are tried; never empty.
+    pub numbers: Vec<Column>,
     /// The column of the id.
     pub id: Option<Column>,
+    /// The column of the contact's time zone.
+    pub timezone: Option<Column>,
+    /// The columns that are copied into the results.
+    pub keep: Vec<Column>,
     /// What stands between two fields.
     pub delimiter: u8,
+    /// The country whose numbers these are; `None`: they are dialed as given.
+    pub region: Option<Region>,
     /// What becomes of rows that cannot be called.
     pub bad_rows: BadRows,
+    /// What becomes of a number that stands twice.
+    pub duplicates: Duplicates,
 }
 
 /// What becomes of rows that cannot be called.
@@ -142,6 +198,15 @@ pub enum BadRows {
     Skip,
     /// Nothing is dialed.
     Stop,
+}
+
+/// What becomes of a number that stands in more than one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// It is called for its first row.
+    Skip,
+    /// It is called for each.
+    Call,
 }
 
 /// What an answered call gets to hear.
@@ -176,6 +241,8 @@ pub struct Call {
     pub ring_timeout: Duration,
     /// From the Originate to the hangup by the dialer.
     pub call_timeout: Duration,
+    /// An answered call that is shorter is SHORT.
+    pub min_talk: Duration,
     /// Channel variables in the file's order; the names may begin with the underscores of inheritance.
     pub variables: Vec<(String, Field)>,
 }
@@ -187,6 +254,8 @@ pub struct Trunk {
     pub name: String,
     /// The dial string.
     pub channel: Field,
+    /// What `{number}` is in the dial string.
+    pub dial_as: DialAs,
     /// Its lines: calls at once, at least 1.
     pub ports: usize,
     /// New calls a second, more than 0.
@@ -196,16 +265,88 @@ pub struct Trunk {
 }
 
 /// `[retry]`
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// Counted calls of a contact, at least 1.
+    /// Counted calls of a contact, all its numbers together, at least 1.
     pub max_attempts: u32,
+    /// Calls of a contact within any 24 hours, at least 1.
+    pub max_per_day: Option<u32>,
+    /// Calls of a contact within any 7 days, at least 1.
+    pub max_per_week: Option<u32>,
     /// From the end of an attempt to the next.
     pub delay: Duration,
+    /// Instead of that where the next attempt is on another number of the contact; `None`: as [`delay`](Self::delay).
+    pub next_number_delay: Option<Duration>,
     /// What multiplies the delay at each further attempt, at least 1.
     pub backoff: f64,
     /// The longest that the delay becomes.
     pub max_delay: Duration,
+    /// What is different after these outcomes; never INVALID NUMBER, CANCELLED, SUPPRESSED or DUPLICATE.
+    pub rules: BTreeMap<Disposition, Rule>,
+}
+
+/// `[retry.rules.…]`: what is different after one outcome; `None`: as `[retry]` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Rule {
+    /// From the end of the attempt to the next.
+    pub delay: Option<Duration>,
+    /// What multiplies that delay at each further attempt, at least 1.
+    pub backoff: Option<f64>,
+    /// So many attempts that end like this make the outcome final, at least 1.
+    pub max_attempts: Option<u32>,
+    /// Whether a contact with this outcome is called again; `None`: as the outcome says by default.
+    pub retry: Option<bool>,
+}
+
+/// `[window]`
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// When it is open.
+    pub hours: Hours,
+    /// What a run does while it is closed.
+    pub outside: Outside,
+    /// After this nothing new is begun.
+    pub stop_at: Option<StopAt>,
+}
+
+/// What a run does while the window is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// It waits until it opens.
+    Wait,
+    /// It ends.
+    Stop,
+}
+
+/// `[capture]`: what is read from the channel variables that the dialplan sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// Variables that become columns of the results, in the file's order.
+    pub variables: Vec<String>,
+    /// An answered call for which this holds is MACHINE.
+    pub machine: Option<Condition>,
+    /// A variable that names the disposition of an answered call; it need not be one of [`variables`](Self::variables).
+    pub disposition: Option<String>,
+    /// Who is never to be called again.
+    pub opt_out: Option<OptOut>,
+}
+
+/// `AMDSTATUS=MACHINE`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The channel variable; it need not be one of [`Capture::variables`].
+    pub variable: String,
+    /// The value it has, exactly.
+    pub value: String,
+}
+
+/// Who is never to be called again, and where that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptOut {
+    /// Once this held, whatever the variable became later.
+    pub when: Condition,
+    /// The numbers are appended to this file, which is one of [`Campaign::suppress`] and may not be there yet.
+    pub file: PathBuf,
 }
 
 /// `[simulate]`: shares of fates between 0 and 1, together at most 1; what is left over is not answered.

@@ -1,5 +1,6 @@
 //! Reads typed values out of a TOML document and gathers everything that is wrong with it, each with its place.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -83,7 +84,7 @@ impl<'t> Reader<'t> {
 pub(super) struct Section<'r, 't> {
     reader: &'r Reader<'t>,
     /// `[ami]`, as messages name it; empty for the top of the document.
-    name: &'static str,
+    name: Cow<'static, str>,
     at: usize,
     table: Option<&'r DeTable<'t>>,
     known: RefCell<Vec<&'static str>>,
@@ -100,13 +101,13 @@ pub(super) struct Text<'r> {
 impl<'r, 't> Section<'r, 't> {
     pub(super) fn new(
         reader: &'r Reader<'t>,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         at: usize,
         table: Option<&'r DeTable<'t>>,
     ) -> Self {
         Self {
             reader,
-            name,
+            name: name.into(),
             at,
             table,
             known: RefCell::default(),
@@ -114,14 +115,14 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    /// A table that is an element of an array.
-    pub(super) fn new_in(
-        parent: &Section<'r, 't>,
-        name: &'static str,
+    /// A table that this one holds in an array, or under a key that is no word of ours.
+    pub(super) fn within(
+        &self,
+        name: impl Into<Cow<'static, str>>,
         at: usize,
         table: &'r DeTable<'t>,
     ) -> Self {
-        Self::new(parent.reader, name, at, Some(table))
+        Self::new(self.reader, name, at, Some(table))
     }
 
     /// Notes what is wrong at a byte of the document.
@@ -169,6 +170,17 @@ impl<'r, 't> Section<'r, 't> {
         section
     }
 
+    /// A table that is written on one line, if it is there.
+    pub(super) fn inline(&self, key: &'static str, example: &str) -> Option<Section<'r, 't>> {
+        let value = self.value(key)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(value, key, &format!("a table, such as `{example}`"));
+        }
+        let name = format!("`{key}`");
+        Some(self.within(name, value.span().start, table?))
+    }
+
     /// Says that a key must be there.
     pub(super) fn missing(&self, key: &str, example: &str) {
         // What is there and of the wrong type is told already.
@@ -189,22 +201,8 @@ impl<'r, 't> Section<'r, 't> {
         self.fault(self.at, what);
     }
 
-    /// Says that a key is known and will do something in a later version.
-    pub(super) fn not_yet(&self, key: &'static str) {
-        if let Some(value) = self.value(key) {
-            self.not_supported(value, key);
-        }
-    }
-
-    /// Says that this value of a key will do something in a later version.
-    pub(super) fn not_supported(&self, value: &Value<'t>, what: &str) {
-        self.fault(
-            value.span().start,
-            format!("`{what}` is not supported yet: leave it out"),
-        );
-    }
-
-    fn wrong_type(&self, value: &Value<'t>, key: &str, expected: &str) {
+    /// Says that a value is of another type than it must be.
+    pub(super) fn wrong_type(&self, value: &Value<'t>, key: &str, expected: &str) {
         let found = value.get_ref().type_str();
         self.fault(
             value.span().start,
@@ -230,6 +228,26 @@ impl<'r, 't> Section<'r, 't> {
         }
         let at = value.span().start;
         text.map(|text| Text { text, at })
+    }
+
+    /// The elements of a list; none where there is no list.
+    pub(super) fn list(&self, key: &'static str, example: &str) -> Vec<&'r Value<'t>> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let list = value.get_ref().as_array();
+        if list.is_none() {
+            self.wrong_type(value, key, &format!("a list, such as `{example}`"));
+        }
+        list.into_iter().flat_map(|list| list.iter()).collect()
+    }
+
+    /// The strings of a list; none where there is no list.
+    pub(super) fn texts(&self, key: &'static str, example: &str) -> Vec<Text<'r>> {
+        self.list(key, example)
+            .into_iter()
+            .filter_map(|value| self.text_of(value, key, example))
+            .collect()
     }
 
     /// A string that must be there and not be empty.
@@ -268,6 +286,14 @@ impl<'r, 't> Section<'r, 't> {
             );
         }
         bytes <= MAX_LINE && self.one_line(text, key)
+    }
+
+    /// Says that a name cannot be a channel variable's.
+    pub(super) fn no_variable(&self, at: usize, name: &str) {
+        self.fault(
+            at,
+            format!("{name:?} cannot be a channel variable: letters, digits and _ only, and no digit first"),
+        );
     }
 
     /// A template. `check` says whether Asterisk takes what does not come from the list.
@@ -330,12 +356,19 @@ impl<'r, 't> Section<'r, 't> {
         default: Duration,
         range: RangeInclusive<Duration>,
     ) -> Duration {
-        let Some(value) = self.value(key) else {
-            return default;
-        };
+        self.optional_duration(key, range).unwrap_or(default)
+    }
+
+    /// A duration within a range, or nothing.
+    pub(super) fn optional_duration(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let value = self.value(key)?;
         let parsed = value.get_ref().as_str().and_then(duration::parse);
         match parsed {
-            Some(duration) if range.contains(&duration) => return duration,
+            Some(duration) if range.contains(&duration) => return parsed,
             Some(duration) => {
                 let (bound, limit) = if duration < *range.start() {
                     ("at least", range.start())
@@ -353,7 +386,7 @@ impl<'r, 't> Section<'r, 't> {
                 format!("`{key}` must be a duration, such as \"30s\", \"5m\" or \"1h30m\""),
             ),
         }
-        default
+        None
     }
 
     /// A whole number.
@@ -386,9 +419,17 @@ impl<'r, 't> Section<'r, 't> {
         fits: impl Fn(f64) -> bool,
         expected: impl Display,
     ) -> f64 {
-        let Some(value) = self.value(key) else {
-            return default;
-        };
+        self.optional_float(key, fits, expected).unwrap_or(default)
+    }
+
+    /// A number that fits, or nothing.
+    pub(super) fn optional_float(
+        &self,
+        key: &'static str,
+        fits: impl Fn(f64) -> bool,
+        expected: impl Display,
+    ) -> Option<f64> {
+        let value = self.value(key)?;
         let digits = match value.get_ref() {
             DeValue::Float(float) => Some(float.as_str()),
             DeValue::Integer(integer) => Some(integer.as_str()),
@@ -404,19 +445,22 @@ impl<'r, 't> Section<'r, 't> {
                 format!("`{key}` must be {expected}{unquoted}"),
             );
         }
-        parsed.unwrap_or(default)
+        parsed
     }
 
     /// `true` or `false`.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
-        let Some(value) = self.value(key) else {
-            return default;
-        };
+        self.optional_flag(key).unwrap_or(default)
+    }
+
+    /// `true`, `false` or nothing.
+    pub(super) fn optional_flag(&self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
             self.wrong_type(value, key, "true or false");
         }
-        flag.unwrap_or(default)
+        flag
     }
 
     /// One of some words.
@@ -465,22 +509,41 @@ impl<'r, 't> Section<'r, 't> {
             } else {
                 format!("unknown key `{key}` in {}", self.name)
             };
-            let nearest = known
-                .iter()
-                .map(|known| {
-                    let written = key.to_lowercase();
-                    (strsim::damerau_levenshtein(known, &written), known)
-                })
-                .filter(|&(distance, known)| distance <= 2 && distance < known.len())
-                .min();
+            let nearest = nearest(&key.to_lowercase(), known.iter().copied());
             let message = match nearest {
-                Some((_, nearest)) => format!("{what}; did you mean `{nearest}`?"),
+                Some(nearest) => format!("{what}; did you mean `{nearest}`?"),
                 None if known.is_empty() => what,
                 None => format!("{what}; known are {}", known.join(", ")),
             };
             self.fault(at, message);
         }
     }
+}
+
+/// The word that is most like what was written, if any is.
+pub(super) fn nearest<'w>(
+    written: &str,
+    words: impl IntoIterator<Item = &'w str>,
+) -> Option<&'w str> {
+    words
+        .into_iter()
+        .map(|word| {
+            let distance =
+                strsim::damerau_levenshtein(&word.to_lowercase(), &written.to_lowercase());
+            (distance, word)
+        })
+        .filter(|&(distance, word)| distance <= 2 && distance < word.len())
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// Whether a name can be a channel variable's. Anything else would be a function that is written to.
+pub(super) fn is_variable(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// What to add about a number that is written as a string.

@@ -3,9 +3,11 @@
 use super::reader::{Section, Text};
 use super::{Field, Trunk};
 use crate::ami::action::check_header;
+use crate::number::DialAs;
 use crate::template::Piece;
 
-pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
+/// The trunks in their order. `has_region`: `[contacts]` says whose numbers are called.
+pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Option<Vec<Trunk>> {
     const EXAMPLE: &str = "[[trunk]]";
     let Some(value) = top.value("trunk") else {
         top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
@@ -20,7 +22,7 @@ pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
     };
     let mut trunks = Vec::new();
     let mut whole = true;
-    for (place, table) in tables.iter().enumerate() {
+    for table in tables {
         let Some(keys) = table.get_ref().as_table() else {
             top.fault(
                 table.span().start,
@@ -29,11 +31,8 @@ pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
             whole = false;
             continue;
         };
-        if place == 1 {
-            top.not_supported(table, "more than one [[trunk]]");
-        }
-        let section = Section::new_in(top, EXAMPLE, table.span().start, keys);
-        let Some((trunk, name_at)) = trunk(&section) else {
+        let section = top.within(EXAMPLE, table.span().start, keys);
+        let Some((trunk, name_at)) = trunk(&section, has_region) else {
             whole = false;
             continue;
         };
@@ -53,7 +52,7 @@ pub(super) fn trunks(top: &Section<'_, '_>) -> Option<Vec<Trunk>> {
 }
 
 /// A trunk, and where its name stands.
-fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
+fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<(Trunk, usize)> {
     let name = section
         .required("name", "name = \"carrier\"")
         .filter(|text| section.one_line(*text, "name"));
@@ -70,16 +69,13 @@ fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
         .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
-    if let Some(value) = section.value("dial_as")
-        && value.get_ref().as_str() != Some("given")
-    {
-        section.not_supported(value, "dial_as");
-    }
+    let dial_as = dial_as(section, has_region);
     section.finish();
     let name = name?;
     let trunk = Trunk {
         name: name.text.trim().to_owned(),
         channel: channel?,
+        dial_as,
         ports: ports
             .and_then(|ports| usize::try_from(ports).ok())
             .unwrap_or(10),
@@ -90,6 +86,26 @@ fn trunk(section: &Section<'_, '_>) -> Option<(Trunk, usize)> {
         },
     };
     Some((trunk, name.at))
+}
+
+fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
+    let choices = [
+        ("given", DialAs::Given),
+        ("digits", DialAs::Digits),
+        ("e164", DialAs::E164),
+        ("national", DialAs::National),
+    ];
+    let dial_as = section.choice("dial_as", &choices).unwrap_or_default();
+    if matches!(dial_as, DialAs::E164 | DialAs::National)
+        && !has_region
+        && let Some(value) = section.value("dial_as")
+    {
+        section.fault(
+            value.span().start,
+            "`dial_as` needs to know whose numbers these are: write `region = \"UY\"` in [contacts]",
+        );
+    }
+    dial_as
 }
 
 /// A dial string that calls each contact somewhere else, and stays in the call.

@@ -1,37 +1,51 @@
 //! The one look at every row before anything is dialed.
 
 use std::collections::{HashMap, HashSet, hash_map};
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::path::Path;
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::entry::Why;
 use super::scan::{Record, STREAM, ScanError};
-use super::{List, Why};
-use crate::config::Fault;
-use crate::number::Number;
+use super::{Judged, List};
+use crate::config::{Duplicates, Fault};
 
 /// The rows of bad lists that are named one by one before the rest are only counted.
 const FAULTS_SHOWN: usize = 100;
 
-/// A row that cannot be called: its line, and why.
-pub(super) type Bad = (u64, Why);
+/// The rows of the whole list that cannot be called.
+#[derive(Debug, Default)]
+pub(super) struct Bad {
+    /// How many there are.
+    pub(super) all: u64,
+    /// The first of them by their lines, and why.
+    first: Vec<(u64, Why)>,
+}
 
-/// Looks at every row: counts them, and notes which repeat an id or a number. Returns the first bad ones.
+/// Looks at every row: counts them, learns their zones, and notes which repeat an id or a number.
 ///
-/// This takes 16 bytes a row: a hash of its id and one of its number. Sorted, they show which hashes repeat. Only the
-/// rows that have one of those are then compared in full, so that nobody is left out because of a hash.
-pub(super) fn check(list: &mut List) -> Result<Vec<Bad>, ScanError> {
-    let (mut ids, mut numbers, mut bad) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut record, mut scratch) = (Record::default(), Vec::new());
+/// This takes 16 bytes a row: a hash of its id and the key of its number. Sorted, they show which repeat. Only the rows
+/// that have one of those are then compared in full, so that nobody is left out because of a hash.
+pub(super) fn check(list: &mut List) -> Result<Bad, ScanError> {
+    let (mut ids, mut numbers, mut bad) = (Vec::new(), Vec::new(), Bad::default());
+    let (mut record, mut judged) = (Record::default(), Judged::default());
     let mut scanner = list.scanner(list.columns.body, STREAM)?;
     while let Some(place) = scanner.read(&mut record)? {
-        list.summary.contacts += 1;
         ids.push(hash(&list.columns.own_id(&record, place.at)));
-        match list.judge(&record, place, &mut scratch) {
-            Ok(number) => numbers.push(hash(&number)),
+        if let Some((_, zone)) = list.columns.zone_field(&record) {
+            list.zones.learn(zone);
+        }
+        let verdict = list.judge(&record, place, &mut judged);
+        let is_ours = list.is_ours(&record, place, verdict.is_ok().then_some(&judged));
+        list.summary.contacts += u64::from(is_ours);
+        match verdict {
+            Ok(()) if list.duplicates == Duplicates::Call => {}
+            Ok(()) => numbers.extend(judged.numbers.iter().map(|(_, number)| number.key())),
             Err(why) => {
-                list.summary.bad += 1;
-                if bad.len() < FAULTS_SHOWN {
-                    bad.push((place.at.line, why));
+                list.summary.bad += u64::from(is_ours);
+                bad.all += 1;
+                if bad.first.len() < FAULTS_SHOWN {
+                    bad.first.push((place.at.line, why));
                 }
             }
         }
@@ -43,11 +57,8 @@ pub(super) fn check(list: &mut List) -> Result<Vec<Bad>, ScanError> {
     Ok(bad)
 }
 
-/// The same for the same text in every run, so that ids are the same in every run.
 fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+    xxh3_64(text.as_bytes())
 }
 
 /// What is there more than once.
@@ -60,15 +71,15 @@ fn repeated(mut hashes: Vec<u64>) -> HashSet<u64> {
         .collect()
 }
 
-/// Notes the rows whose id or number was there before; only those with one of these hashes can be.
+/// Notes the rows whose id was there before, and the numbers that were; only those with one of these hashes can be.
 fn note_repetitions(
     list: &mut List,
     ids: &HashSet<u64>,
     numbers: &HashSet<u64>,
 ) -> Result<(), ScanError> {
     let mut known_ids = HashMap::new();
-    let mut first_lines: HashMap<Number, u64> = HashMap::new();
-    let (mut record, mut scratch) = (Record::default(), Vec::new());
+    let mut first_lines: HashMap<Box<str>, u64> = HashMap::new();
+    let (mut record, mut judged) = (Record::default(), Judged::default());
     let mut scanner = list.scanner(list.columns.body, STREAM)?;
     while let Some(place) = scanner.read(&mut record)? {
         let id = list.columns.own_id(&record, place.at);
@@ -77,28 +88,31 @@ fn note_repetitions(
         {
             list.repeated_ids.push((place.at.offset, repetition));
         }
-        let number = String::from_utf8_lossy(list.columns.number_field(&record));
-        let Some(number) = Number::clean(&number)
-            .ok()
-            .filter(|number| numbers.contains(&hash(number)))
-        else {
-            continue;
-        };
-        if list.judge(&record, place, &mut scratch).is_err() {
+        if numbers.is_empty() || list.judge(&record, place, &mut judged).is_err() {
             continue;
         }
-        match first_lines.entry(number) {
-            hash_map::Entry::Vacant(entry) => {
-                entry.insert(place.at.line);
+        let mut left = judged.numbers.len();
+        for (column, number) in &judged.numbers {
+            if !numbers.contains(&number.key()) {
+                continue;
             }
-            hash_map::Entry::Occupied(entry) => {
-                list.duplicates.push((place.at.offset, *entry.get()));
-                list.summary.duplicates += 1;
+            match first_lines.entry(number.subscriber().into()) {
+                hash_map::Entry::Vacant(entry) => {
+                    entry.insert(place.at.line);
+                }
+                hash_map::Entry::Occupied(entry) => {
+                    let at = (place.at.offset, *column);
+                    list.repeated_numbers.push((at, *entry.get()));
+                    left -= 1;
+                }
             }
+        }
+        if left == 0 && list.is_ours(&record, place, Some(&judged)) {
+            list.summary.duplicates += 1;
         }
     }
     list.repeated_ids.shrink_to_fit();
-    list.duplicates.shrink_to_fit();
+    list.repeated_numbers.shrink_to_fit();
     Ok(())
 }
 
@@ -124,25 +138,25 @@ fn repetition(known: &mut HashMap<String, u32>, id: &str) -> Option<u32> {
     Some(repetition)
 }
 
-/// Bad rows as faults of the list.
-pub(super) fn as_faults(source: &Path, bad: Vec<Bad>, all: u64) -> Vec<Fault> {
-    let shown = bad.len() as u64;
-    let mut faults: Vec<Fault> = bad
-        .into_iter()
-        .map(|(line, why)| Fault {
+impl Bad {
+    /// As faults of the list.
+    pub(super) fn into_faults(self, source: &Path) -> Vec<Fault> {
+        let fault = |line, message| Fault {
             file: source.to_owned(),
-            line: Some(line),
+            line,
             column: None,
-            message: why.to_string(),
-        })
-        .collect();
-    if all > shown {
-        faults.push(Fault {
-            file: source.to_owned(),
-            line: None,
-            column: None,
-            message: format!("and {} more rows that cannot be called", all - shown),
-        });
+            message,
+        };
+        let more = self.all - self.first.len() as u64;
+        let mut faults: Vec<Fault> = self
+            .first
+            .into_iter()
+            .map(|(line, why)| fault(Some(line), why.to_string()))
+            .collect();
+        if more > 0 {
+            let message = format!("and {more} more rows that cannot be called");
+            faults.push(fault(None, message));
+        }
+        faults
     }
-    faults
 }

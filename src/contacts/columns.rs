@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::scan::{ONE_ROW, Record, ScanError, Scanner};
 use super::{Position, Unsendable};
 use crate::ami::action::{check_header, check_variable};
-use crate::config::{Campaign, Contacts, Fault, Faults, Field};
-use crate::number::Number;
+use crate::config::{Campaign, Column, Contacts, Fault, Faults, Field};
+use crate::number::{DialAs, Number, NumberError, Numbering};
 use crate::template;
 
 /// What UTF-8 files from some editors and spreadsheets begin with.
@@ -39,6 +39,7 @@ enum Piece {
 /// The templates of one trunk.
 #[derive(Debug)]
 struct Templates {
+    dial_as: DialAs,
     channel: Vec<Piece>,
     caller_id: Option<Vec<Piece>>,
 }
@@ -54,9 +55,20 @@ pub(super) struct Columns {
     variables: Vec<(Arc<str>, Vec<Piece>)>,
     /// Where the rows begin in the copy.
     pub(super) body: Position,
-    number: usize,
+    /// The columns of the numbers, in the order in which they are tried; never empty.
+    numbers: Vec<usize>,
+    numbering: Numbering,
     id: Option<usize>,
+    zone: Option<usize>,
+    keep: Vec<usize>,
     pub(super) delimiter: u8,
+}
+
+/// A row, and which of its numbers is called.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'r> {
+    pub(super) record: &'r Record,
+    pub(super) number: &'r Number,
 }
 
 impl Columns {
@@ -107,19 +119,18 @@ impl Columns {
             names: &names,
             faults: &mut faults,
         };
-        let number = binder.column(
-            &contacts.number.name,
-            contacts.number.line,
-            contacts.number.column,
-        );
-        let id = contacts
-            .id
+        let numbers = binder.columns(&contacts.numbers);
+        let id = contacts.id.as_ref().map(|id| binder.column_of(id));
+        let zone = contacts
+            .timezone
             .as_ref()
-            .map(|id| binder.column(&id.name, id.line, id.column));
+            .map(|zone| binder.column_of(zone));
+        let keep = binder.columns(&contacts.keep);
         let trunks = campaign
             .trunks
             .iter()
             .map(|trunk| Templates {
+                dial_as: trunk.dial_as,
                 channel: binder.field(&trunk.channel),
                 caller_id: trunk
                     .caller_id
@@ -145,23 +156,80 @@ impl Columns {
             names,
             trunks,
             variables,
-            number,
+            numbers,
+            numbering: Numbering::new(contacts.region),
             id,
+            zone,
+            keep,
         })
     }
 
-    /// The number as the list gives it; empty where the row is too short to have one.
-    pub(super) fn number_field<'r>(&self, record: &'r Record) -> &'r [u8] {
-        record.get(self.number).unwrap_or_default()
+    /// Reads the numbers of a row, with the places of their columns. One that is none is passed over while there is
+    /// another, one that stands twice is there once.
+    pub(super) fn numbers(
+        &self,
+        record: &Record,
+        numbers: &mut Vec<(u16, Number)>,
+    ) -> Result<(), NumberError> {
+        numbers.clear();
+        let mut first_error = NumberError::Empty;
+        for (&place, column) in self.numbers.iter().zip(0..) {
+            let field = String::from_utf8_lossy(record.get(place).unwrap_or_default());
+            match self.numbering.read(&field) {
+                Ok(number) => {
+                    if numbers.iter().all(|(_, known)| *known != number) {
+                        numbers.push((column, number));
+                    }
+                }
+                Err(error) if first_error == NumberError::Empty => first_error = error,
+                Err(_) => {}
+            }
+        }
+        if numbers.is_empty() {
+            return Err(first_error);
+        }
+        Ok(())
+    }
+
+    /// The first field of a row that is a number.
+    pub(super) fn first_number(&self, record: &Record) -> Option<Number> {
+        let fields = self.numbers.iter().filter_map(|&place| record.get(place));
+        fields
+            .map(String::from_utf8_lossy)
+            .find_map(|field| self.numbering.read(&field).ok())
+    }
+
+    /// The first number of a row as the list gives it, whatever it is; empty where there is none.
+    pub(super) fn first_number_field<'r>(&self, record: &'r Record) -> Cow<'r, str> {
+        let mut fields = self.numbers.iter().filter_map(|&place| record.get(place));
+        String::from_utf8_lossy(fields.find(|field| !field.is_empty()).unwrap_or_default())
+    }
+
+    /// The name of the column of the time zone, and what a row has there.
+    pub(super) fn zone_field<'r>(&self, record: &'r Record) -> Option<(&str, &'r [u8])> {
+        let zone = self.zone?;
+        Some((&self.names[zone], record.get(zone).unwrap_or_default()))
+    }
+
+    /// The values of the columns that are copied into the results.
+    pub(super) fn kept(&self, record: &Record) -> Vec<String> {
+        let field = |&place: &usize| record.get(place).unwrap_or_default();
+        let fields = self.keep.iter().map(field);
+        fields
+            .map(|field| String::from_utf8_lossy(field).into_owned())
+            .collect()
     }
 
     /// The id as the row gives it, however often it stands in the list.
     pub(super) fn own_id<'r>(&self, record: &'r Record, at: Position) -> Cow<'r, str> {
-        let field = record.get(self.id.unwrap_or(self.number));
-        match field.unwrap_or_default() {
-            [] => format!("line {}", at.line).into(),
-            field => String::from_utf8_lossy(field),
+        let id = match self.id {
+            Some(id) => String::from_utf8_lossy(record.get(id).unwrap_or_default()),
+            None => self.first_number_field(record),
+        };
+        if id.is_empty() {
+            return format!("line {}", at.line).into();
         }
+        id
     }
 
     /// How many trunks there are.
@@ -172,12 +240,14 @@ impl Columns {
     /// Appends the dial string of a row.
     pub(super) fn channel(
         &self,
-        (record, number): (&Record, &Number),
+        row: Row<'_>,
         trunk: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsendable> {
-        for piece in &self.trunks[trunk].channel {
-            let value = self.value(piece, record, number)?;
+        let templates = &self.trunks[trunk];
+        let dialed = row.number.dialed(templates.dial_as);
+        for piece in &templates.channel {
+            let value = self.value(piece, row.record, &dialed)?;
             if let Piece::Column(column) = piece
                 && let Some(char) = undialable(value)
             {
@@ -192,7 +262,7 @@ impl Columns {
     /// Appends the caller id of a row; `false` where the campaign has none.
     pub(super) fn caller_id(
         &self,
-        (record, number): (&Record, &Number),
+        row: Row<'_>,
         trunk: usize,
         out: &mut Vec<u8>,
     ) -> Result<bool, Unsendable> {
@@ -200,7 +270,7 @@ impl Columns {
             return Ok(false);
         };
         for piece in pieces {
-            let value = self.value(piece, record, number)?;
+            let value = self.value(piece, row.record, row.number.as_str())?;
             match piece {
                 Piece::Text(_) => out.extend_from_slice(value),
                 _ => out.extend(value.iter().filter(|&&byte| fits_caller_id(byte))),
@@ -218,13 +288,13 @@ impl Columns {
     /// Appends the value of a channel variable (its place in [`variables`](Self::variables)), unescaped.
     pub(super) fn variable(
         &self,
-        (record, number): (&Record, &Number),
+        row: Row<'_>,
         variable: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsendable> {
         let (name, pieces) = &self.variables[variable];
         for piece in pieces {
-            out.extend_from_slice(self.value(piece, record, number)?);
+            out.extend_from_slice(self.value(piece, row.record, row.number.as_str())?);
         }
         Ok(check_variable(name, out)?)
     }
@@ -234,7 +304,7 @@ impl Columns {
         &self,
         piece: &'v Piece,
         record: &'v Record,
-        number: &'v Number,
+        number: &'v str,
     ) -> Result<&'v [u8], Unsendable> {
         Ok(match piece {
             Piece::Text(text) => text,
@@ -270,8 +340,8 @@ fn not_a_header(header: &Record, contacts: &Contacts) -> Option<String> {
     if first.len() <= b"sep=;".len() && first.starts_with(b"sep=") {
         return Some("the first line, `sep=`, is for a spreadsheet alone: delete it".to_owned());
     }
-    let wanted = contacts.number.name.as_bytes();
-    if header.len() > 1 || first == wanted {
+    let mut wanted = contacts.numbers.iter();
+    if header.len() > 1 || wanted.any(|column| column.name.as_bytes() == first) {
         return None;
     }
     let delimiter = DELIMITERS
@@ -324,6 +394,17 @@ impl Binder<'_> {
                     Piece::Column(self.column(name, field.line, field.column))
                 }
             })
+            .collect()
+    }
+
+    fn column_of(&mut self, column: &Column) -> usize {
+        self.column(&column.name, column.line, column.column)
+    }
+
+    fn columns(&mut self, columns: &[Column]) -> Vec<usize> {
+        columns
+            .iter()
+            .map(|column| self.column_of(column))
             .collect()
     }
 

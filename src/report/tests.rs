@@ -4,7 +4,7 @@ use jiff::Zoned;
 
 use super::*;
 use crate::results::read::{Reader, Record};
-use crate::results::row::{Row, columns, header};
+use crate::results::row::{self, Row};
 
 fn at(time: &str) -> Option<Zoned> {
     Some(
@@ -81,9 +81,10 @@ fn of(rows: &[Row]) -> Figures {
 }
 
 fn csv(rows: &[Row]) -> Vec<u8> {
-    let mut bytes = header();
+    let columns = row::Columns::new(&[]);
+    let mut bytes = columns.header();
     for row in rows {
-        bytes.extend(row.to_csv(&columns()));
+        bytes.extend(row.to_csv(&columns));
     }
     bytes
 }

@@ -33,16 +33,19 @@ pub struct Entry {
     pub contact: String,
     /// The number.
     pub number: String,
+    /// Which of the contact's numbers that is, from 0.
+    #[serde(default)]
+    pub place: u8,
+    /// All of the contact's numbers.
+    #[serde(default)]
+    pub numbers: Vec<String>,
+    /// What the results keep of the contact's row; empty where that had no room.
+    #[serde(default)]
+    pub kept: Vec<String>,
     /// The trunk's name.
     pub trunk: String,
     /// The caller id.
     pub caller_id: String,
-    /// Calls made before this one.
-    pub attempts: u16,
-    /// Those of them that were counted.
-    pub counted: u16,
-    /// Those of them that were congested and not counted.
-    pub congested: u8,
     /// When it was about to be placed, in milliseconds since 1970.
     pub begun_at: i64,
 }
@@ -177,7 +180,14 @@ async fn write(file: File, mut requests: mpsc::UnboundedReceiver<Request>, path:
 }
 
 fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
-    let content = serde_json::to_vec(entry)?;
+    let mut content = serde_json::to_vec(entry)?;
+    if content.len() > SLOT - HEAD {
+        // Everything that tells whose call it is, but nothing that is only copied.
+        content = serde_json::to_vec(&Entry {
+            kept: Vec::new(),
+            ..entry.clone()
+        })?;
+    }
     if content.len() > SLOT - HEAD {
         return Err(io::Error::other(
             "the contact's id is too long for the journal",
@@ -221,11 +231,11 @@ mod tests {
             call_id: CallId::new().to_string(),
             contact: contact.to_owned(),
             number: "+59829000000".to_owned(),
+            place: 0,
+            numbers: Vec::new(),
+            kept: Vec::new(),
             trunk: "carrier".to_owned(),
             caller_id: String::new(),
-            attempts: 1,
-            counted: 1,
-            congested: 0,
             begun_at: 1_795_410_050_304,
         }
     }
@@ -281,5 +291,8 @@ mod tests {
     fn an_id_that_has_no_room_is_an_error_and_not_a_torn_slot() {
         assert!(encode(&entry(&"\u{1}".repeat(512))).is_ok());
         assert!(encode(&entry(&"x".repeat(5_000))).is_err());
+        let kept = vec!["x".repeat(5_000)];
+        let slot = encode(&Entry { kept, ..entry("a") }).unwrap();
+        assert_eq!(decode(&slot).unwrap().kept, Vec::<String>::new());
     }
 }

@@ -3,7 +3,7 @@
 //! The rows are the truth: what has a final row is done, what has others is called again when it is due, and a call of
 //! the journal that has a row is settled. A row that was torn by a crash is the last one, and is set aside.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
@@ -16,10 +16,13 @@ use memchr::memchr2;
 use super::writer::sync_folder;
 use crate::call::id::CallId;
 use crate::disposition::Disposition;
+use crate::history::History;
+use crate::number::Number;
 
 /// The columns without which nothing can be continued.
-const NEEDED: [&str; 8] = [
+const NEEDED: [&str; 9] = [
     "contact",
+    "number",
     "attempt",
     "counted",
     "final",
@@ -32,12 +35,8 @@ const NEEDED: [&str; 8] = [
 /// How far an earlier run came with a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Calls made.
-    pub attempts: u16,
-    /// Those of them that were counted.
-    pub counted: u16,
-    /// Those of them that were congested and not counted.
-    pub congested: u8,
+    /// What has happened to it, but for which number is next: that takes the list to tell.
+    pub history: History,
     /// It will not be called again.
     pub is_final: bool,
     /// How its last row ended.
@@ -45,27 +44,20 @@ pub struct Progress {
     /// An earlier run was cut off in the middle of a call to it, and that call is being settled.
     pub in_flight: bool,
     /// When it may be called again, in milliseconds since 1970; 0: at once.
-    next: i64,
+    pub next: i64,
+    /// A hash of the number that was called last.
+    number: u32,
 }
 
 impl Progress {
     /// A contact whose call was settled: it is called again when it is due, and never where it is not.
-    pub fn settled(attempts: u16, counted: u16, congested: u8, due: Option<Timestamp>) -> Self {
+    pub fn settled(history: History, due: Option<i64>) -> Self {
         Self {
-            attempts,
-            counted,
-            congested,
+            history,
             is_final: due.is_none(),
-            next: due.map_or(0, Timestamp::as_millisecond),
+            next: due.unwrap_or(0),
             ..Self::default()
         }
-    }
-
-    /// When it may be called again at the earliest; `None`: at once.
-    pub fn due(&self) -> Option<Timestamp> {
-        Timestamp::from_millisecond(self.next)
-            .ok()
-            .filter(|_| self.next > 0)
     }
 }
 
@@ -83,6 +75,8 @@ pub struct Earlier {
     /// The calls that were asked for and have their row.
     pub settled: BTreeSet<CallId>,
     contacts: HashMap<u128, Progress>,
+    /// Numbers of contacts that have several, and that turned out not to exist.
+    dead: HashSet<(u128, u32)>,
     /// Two keys: 128 bits never make two people one.
     keys: (RandomState, RandomState),
 }
@@ -133,12 +127,35 @@ impl Earlier {
         self.contacts.insert(key, progress);
     }
 
-    /// The outcomes of the contacts that are done.
-    pub fn finals(&self) -> impl Iterator<Item = Disposition> {
-        self.contacts
-            .values()
-            .filter(|progress| progress.is_final)
-            .filter_map(|progress| progress.last)
+    /// What is known of a contact that has these numbers: its history, which number is next, and which do not exist.
+    pub fn history(&self, contact: &str, numbers: &[Number]) -> History {
+        let key = self.key(contact);
+        let Some(progress) = self.contacts.get(&key) else {
+            return History::default();
+        };
+        let mut history = progress.history;
+        for (place, number) in (0..).zip(numbers) {
+            let number = hash(number.as_str());
+            if self.dead.contains(&(key, number)) {
+                history.number_is_dead(place);
+            }
+            if number == progress.number {
+                history.next_number += place;
+            }
+        }
+        history
+    }
+
+    /// Notes that an earlier run was cut off in the middle of a call to a contact.
+    pub fn is_in_flight(&mut self, contact: &str) {
+        let key = self.key(contact);
+        self.contacts.entry(key).or_default().in_flight = true;
+    }
+
+    /// The contacts that are done.
+    pub fn finals(&self) -> impl Iterator<Item = &Progress> {
+        let all = self.contacts.values();
+        all.filter(|progress| progress.is_final)
     }
 
     fn key(&self, contact: &str) -> u128 {
@@ -251,6 +268,7 @@ impl Earlier {
     ) -> Result<(), String> {
         let [
             contact,
+            number,
             attempt,
             counted,
             is_final,
@@ -272,11 +290,14 @@ impl Earlier {
         }
         let key = self.key(contact);
         let progress = self.contacts.entry(key).or_default();
-        progress.attempts = progress.attempts.max(attempt);
-        if counted == "yes" {
-            progress.counted = progress.counted.saturating_add(1);
-        } else if disposition == Disposition::Congestion {
-            progress.congested = progress.congested.saturating_add(1);
+        let counted = counted == "yes";
+        progress.history.put(disposition, counted);
+        progress.history.attempts = attempt;
+        progress.number = hash(number);
+        // The turn of a number is over when the call counted and was no fault of the trunk.
+        progress.history.next_number = u8::from(counted && disposition != Disposition::Congestion);
+        if counted && disposition == Disposition::InvalidNumber && attempt > 0 {
+            self.dead.insert((key, progress.number));
         }
         progress.is_final = is_final == "yes";
         progress.last = Some(disposition);
@@ -290,12 +311,19 @@ impl Earlier {
         if progress.is_final && redial.contains(&disposition) {
             // Its attempts are used up; it gets all of them once more.
             *progress = Progress {
-                attempts: progress.attempts,
+                history: progress.history.afresh(),
                 ..Progress::default()
             };
         }
         Ok(())
     }
+}
+
+/// 32 bits suffice to tell the few numbers of one contact apart.
+fn hash(number: &str) -> u32 {
+    number.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// Whether a rehearsal may begin a file anew: there is none, it is empty, or it is an earlier rehearsal's.
@@ -362,7 +390,7 @@ fn set_aside(path: &Path, bytes: &[u8], whole: usize) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::row::{Row, columns, header};
+    use crate::results::row::{Columns, Row};
 
     fn row(
         contact: &str,
@@ -383,9 +411,10 @@ mod tests {
     }
 
     fn file(rows: &[Row]) -> Vec<u8> {
-        let mut bytes = header();
+        let columns = Columns::new(&[]);
+        let mut bytes = columns.header();
         for row in rows {
-            bytes.extend(row.to_csv(&columns()));
+            bytes.extend(row.to_csv(&columns));
         }
         bytes
     }
@@ -416,10 +445,14 @@ mod tests {
         assert_eq!(earlier.rows, 5);
         assert!(earlier.progress("a").unwrap().is_final);
         let busy = earlier.progress("b").unwrap();
-        assert_eq!((busy.attempts, busy.counted, busy.congested), (2, 1, 1));
-        assert_eq!(busy.due().unwrap().to_string(), "2026-11-23T12:30:00.25Z");
+        let history = busy.history;
+        assert_eq!(
+            (history.attempts, history.counted, history.congested),
+            (2, 1, 1)
+        );
+        assert_eq!(busy.next, 1_795_437_000_250);
         let cancelled = earlier.progress("c").unwrap();
-        assert!(!cancelled.is_final && cancelled.due().is_none());
+        assert!(!cancelled.is_final && cancelled.next == 0);
         assert!(earlier.progress("d").unwrap().is_final);
         assert!(earlier.progress("e").is_none());
     }
@@ -434,7 +467,10 @@ mod tests {
         let earlier = read_bytes(&file(&rows), &[Disposition::Unknown]).unwrap();
         let redialed = earlier.progress("a").unwrap();
         assert!(!redialed.is_final);
-        assert_eq!((redialed.attempts, redialed.counted), (3, 0));
+        assert_eq!(
+            (redialed.history.attempts, redialed.history.counted),
+            (3, 0)
+        );
         assert!(earlier.progress("b").unwrap().is_final);
     }
 
@@ -476,8 +512,8 @@ mod tests {
     fn what_cannot_be_continued_is_left_as_it_is() {
         for (bytes, says) in [
             (&b"a,b\n1,2\n"[..], "it has no column contact"),
-            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
-            (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
+            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
+            (&b"contact,number,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
         ] {
             let error = read_bytes(bytes, &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -1,11 +1,12 @@
 //! One row of the results, and the columns it stands in.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Zoned;
 
 use crate::call::signals::Cause;
-use crate::clock::rfc3339;
+use crate::clock::push_rfc3339;
 use crate::disposition::Disposition;
 
 /// The columns of the results in their order. Scripts depend on them: none is renamed or moved.
@@ -79,103 +80,180 @@ pub struct Row {
     pub linkedid: String,
     /// What a reader should know, in words.
     pub note: String,
+    /// The values of the campaign's own columns, in their order: what is kept of the list, then what was captured.
+    pub own: Vec<String>,
+}
+
+/// The columns of a file, in its order: those of [`COLUMNS`], then the campaign's own, or those that an earlier run had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    names: Vec<String>,
+    fields: Vec<Field>,
+}
+
+/// What stands in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// One of [`COLUMNS`], by its place.
+    Known(usize),
+    /// One of [`Row::own`], by its place.
+    Own(usize),
+    /// Nothing that this campaign knows.
+    Unknown,
+}
+
+impl Columns {
+    /// The columns of new results; `own` are the campaign's.
+    pub fn new(own: &[String]) -> Self {
+        let names = COLUMNS.iter().map(|name| (*name).to_owned());
+        Self::of_file(names.chain(own.iter().cloned()).collect(), own)
+    }
+
+    /// The columns of results that are continued. A column of theirs that is not known is left empty.
+    pub fn of_file(names: Vec<String>, own: &[String]) -> Self {
+        let fields = names
+            .iter()
+            .map(|name| {
+                let known = COLUMNS.iter().position(|column| column == name);
+                let own = || own.iter().position(|column| column == name);
+                known
+                    .map(Field::Known)
+                    .or_else(|| own().map(Field::Own))
+                    .unwrap_or(Field::Unknown)
+            })
+            .collect();
+        Self { names, fields }
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The header line.
+    pub fn header(&self) -> Vec<u8> {
+        let mut line = String::new();
+        for name in &self.names {
+            push_field(&mut line, name, ',');
+        }
+        end(line)
+    }
 }
 
 impl Row {
-    /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`), in the columns of a file. A column that is not known
-    /// is left empty.
-    pub fn to_csv(&self, columns: &[String]) -> Vec<u8> {
-        let fields: Vec<String> = columns.iter().map(|column| self.field(column)).collect();
-        line(&fields)
+    /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`), in the columns of a file.
+    pub fn to_csv(&self, columns: &Columns) -> Vec<u8> {
+        let mut line = String::with_capacity(384);
+        for field in &columns.fields {
+            match *field {
+                Field::Known(place) => self.push(&mut line, COLUMNS[place]),
+                Field::Own(place) => {
+                    let field = self.own.get(place).map_or("", String::as_str);
+                    push_field(&mut line, field, ',');
+                }
+                Field::Unknown => line.push(','),
+            }
+        }
+        end(line)
     }
 
-    fn field(&self, column: &str) -> String {
-        let time = |at: &Option<Zoned>| at.as_ref().map(rfc3339).unwrap_or_default();
-        let seconds = |of: Option<Duration>| {
-            of.map(|of| format!("{:.3}", of.as_secs_f64()))
-                .unwrap_or_default()
-        };
-        let number = |of: Option<u16>| of.map(|of| of.to_string()).unwrap_or_default();
-        let yes_no = |of: bool| if of { "yes" } else { "no" }.to_owned();
-        match column {
-            "campaign" => self.campaign.clone(),
-            "contact" => self.contact.clone(),
-            "number" => self.number.clone(),
-            "attempt" => self.attempt.to_string(),
+    /// Appends one of [`COLUMNS`] and a comma. What is not text needs no quoting.
+    fn push(&self, line: &mut String, column: &str) {
+        let text = match column {
+            "campaign" => &self.campaign,
+            "contact" => &self.contact,
+            "number" => &self.number,
+            "disposition" => self.disposition.map_or("", Disposition::as_str),
+            "cause_text" => self.cause.as_ref().map_or("", |cause| &cause.text),
+            "trunk" => &self.trunk,
+            "caller_id" => &self.caller_id,
+            "call_id" => &self.call_id,
+            "uniqueid" => &self.uniqueid,
+            "linkedid" => &self.linkedid,
+            "note" => &self.note,
             "counted" => yes_no(self.counted),
             "final" => yes_no(self.is_final),
-            "disposition" => self.disposition.map_or("", Disposition::as_str).to_owned(),
-            "cause" => number(self.cause.as_ref().map(|cause| cause.code)),
-            "cause_text" => self
-                .cause
-                .as_ref()
-                .map_or("", |cause| &cause.text)
-                .to_owned(),
-            "sip_code" => number(self.sip_code),
-            "trunk" => self.trunk.clone(),
-            "caller_id" => self.caller_id.clone(),
-            "dialed_at" => time(&self.dialed_at),
-            "answered_at" => time(&self.answered_at),
-            "ended_at" => time(&self.ended_at),
-            "ring_seconds" => seconds(self.ring),
-            "talk_seconds" => seconds(self.talk),
-            "next_attempt_at" => time(&self.next_attempt_at),
-            "call_id" => self.call_id.clone(),
-            "uniqueid" => self.uniqueid.clone(),
-            "linkedid" => self.linkedid.clone(),
-            "note" => self.note.clone(),
-            _ => String::new(),
+            _ => {
+                self.push_figure(line, column);
+                line.push(',');
+                return;
+            }
+        };
+        push_field(line, text, ',');
+    }
+
+    fn push_figure(&self, line: &mut String, column: &str) {
+        let time = match column {
+            "dialed_at" => &self.dialed_at,
+            "answered_at" => &self.answered_at,
+            "ended_at" => &self.ended_at,
+            "next_attempt_at" => &self.next_attempt_at,
+            _ => &None,
+        };
+        if let Some(time) = time {
+            push_rfc3339(line, time);
+            return;
         }
+        let number = match column {
+            "attempt" => Some(self.attempt),
+            "cause" => self.cause.as_ref().map(|cause| cause.code),
+            "sip_code" => self.sip_code,
+            _ => None,
+        };
+        let seconds = match column {
+            "ring_seconds" => self.ring,
+            "talk_seconds" => self.talk,
+            _ => None,
+        };
+        // Writing to a string cannot fail.
+        let _ = match (number, seconds) {
+            (Some(number), _) => write!(line, "{number}"),
+            (None, Some(seconds)) => {
+                write!(line, "{}.{:03}", seconds.as_secs(), seconds.subsec_millis())
+            }
+            (None, None) => Ok(()),
+        };
     }
 }
 
-/// The columns of new results.
-pub fn columns() -> Vec<String> {
-    COLUMNS.map(str::to_owned).to_vec()
+fn yes_no(of: bool) -> &'static str {
+    if of { "yes" } else { "no" }
 }
 
-/// The header line.
-pub fn header() -> Vec<u8> {
-    line(&COLUMNS)
-}
-
-fn line<T: AsRef<str>>(fields: &[T]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
-    for (place, field) in fields.iter().enumerate() {
-        if place > 0 {
-            bytes.push(b',');
-        }
-        push_field(&mut bytes, field.as_ref(), b',');
-    }
-    bytes.push(b'\n');
-    bytes
-}
-
-/// Adds a field as it stands in a row whose fields are told apart by `delimiter`.
-pub(crate) fn push_field(bytes: &mut Vec<u8>, field: &str, delimiter: u8) {
+/// Appends a field and what stands behind it.
+pub(crate) fn push_field(line: &mut String, field: &str, delimiter: char) {
     let quote = field
-        .bytes()
-        .any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
+        .chars()
+        .any(|char| char == delimiter || matches!(char, '"' | '\n' | '\r'))
         // A reader that trims must not change a value.
         || field.starts_with(' ')
         || field.ends_with(' ');
     if quote {
-        push_quoted(bytes, field);
+        push_quoted(line, field, delimiter);
     } else {
-        bytes.extend_from_slice(field.as_bytes());
+        line.push_str(field);
+        line.push(delimiter);
     }
 }
 
-/// Adds a field in quotes.
-pub(crate) fn push_quoted(bytes: &mut Vec<u8>, field: &str) {
-    bytes.push(b'"');
-    for byte in field.bytes() {
-        if byte == b'"' {
-            bytes.push(b'"');
+/// Appends a field in quotes and what stands behind it.
+pub(crate) fn push_quoted(line: &mut String, field: &str, delimiter: char) {
+    line.push('"');
+    for (place, part) in field.split('"').enumerate() {
+        if place > 0 {
+            line.push_str("\"\"");
         }
-        bytes.push(byte);
+        line.push_str(part);
     }
-    bytes.push(b'"');
+    line.push('"');
+    line.push(delimiter);
+}
+
+/// The line end, in the place of the last comma.
+fn end(mut line: String) -> Vec<u8> {
+    line.pop();
+    line.push('\n');
+    line.into_bytes()
 }
 
 #[cfg(test)]
@@ -197,17 +275,25 @@ mod tests {
             }),
             ring: Some(Duration::from_millis(30_004)),
             note: " =1+1".into(),
+            own: vec!["a \"b\"".into(), "9".into()],
             ..Row::default()
         };
-        let mut bytes = header();
-        bytes.extend(row.to_csv(&columns()));
+        let columns = Columns::new(&["name".to_owned(), "CHOICE".to_owned()]);
+        let mut bytes = columns.header();
+        bytes.extend(row.to_csv(&columns));
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         assert_eq!(
             reader.headers().unwrap().iter().collect::<Vec<_>>(),
-            COLUMNS
+            columns.names()
         );
         let read = reader.records().next().unwrap().unwrap();
-        let column = |name: &str| &read[COLUMNS.iter().position(|column| *column == name).unwrap()];
+        let column = |name: &str| {
+            &read[columns
+                .names()
+                .iter()
+                .position(|column| column == name)
+                .unwrap()]
+        };
         assert_eq!(column("campaign"), "storm, \"north\"");
         assert_eq!(column("contact"), "Peña\r\n2");
         assert_eq!(column("number"), "+59829000000");
@@ -221,5 +307,6 @@ mod tests {
         assert_eq!(column("ring_seconds"), "30.004");
         assert_eq!((column("talk_seconds"), column("sip_code")), ("", ""));
         assert_eq!(column("note"), " =1+1");
+        assert_eq!((column("name"), column("CHOICE")), ("a \"b\"", "9"));
     }
 }

@@ -18,7 +18,7 @@ use jiff::fmt::temporal::DateTimeParser;
 static PARSER: DateTimeParser = DateTimeParser::new();
 
 /// What a spreadsheet needs to see at the beginning of a file to read it as UTF-8.
-pub const MARK: &[u8] = b"\xef\xbb\xbf";
+pub const MARK: &str = "\u{feff}";
 
 /// With these, if nothing but spaces is before them, a formula begins; the wide ones are typed on Asian keyboards.
 const FORMULA: [char; 10] = [
@@ -55,8 +55,8 @@ impl Kind {
     }
 }
 
-/// Adds a field to a row whose fields are told apart by `delimiter`. What does not look like its column is text.
-pub fn push_cell(row: &mut Vec<u8>, kind: Kind, field: &str, delimiter: u8) {
+/// Appends a field and the delimiter behind it. What does not look like its column is text.
+pub fn push_cell(row: &mut String, kind: Kind, field: &str, delimiter: char) {
     let value = match kind {
         Kind::Quantity => quantity(field),
         Kind::Seconds => whole_seconds(field),
@@ -66,7 +66,7 @@ pub fn push_cell(row: &mut Vec<u8>, kind: Kind, field: &str, delimiter: u8) {
     match (value, front(field)) {
         (Some(value), _) => push_field(row, &value, delimiter),
         (None, None) => push_field(row, field, delimiter),
-        (None, Some(mark)) => push_quoted(row, &format!("{mark}{field}")),
+        (None, Some(mark)) => push_quoted(row, &format!("{mark}{field}"), delimiter),
     }
 }
 
@@ -127,9 +127,10 @@ mod tests {
     use super::*;
 
     fn cell(column: &str, field: &str) -> String {
-        let mut row = Vec::new();
-        push_cell(&mut row, Kind::of(column), field, b',');
-        String::from_utf8(row).unwrap()
+        let mut row = String::new();
+        push_cell(&mut row, Kind::of(column), field, ',');
+        row.pop();
+        row
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_before_it_can_be() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(100, 100, 4));
+        let (mut rates, mut tally) = (Rates::default(), Tally::new(100, 100, [("carrier", 4)]));
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..1, 1);
         assert_eq!((rates.calls_per_second(), rates.left()), (None, None));
@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn the_speed_is_that_of_the_last_ten_seconds() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(10_000, 10_000, 4));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(10_000, 10_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..100, 8);
         watch(&mut rates, &mut tally, start, 100..111, 2);
@@ -144,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_speed_falls_also_while_nothing_is_counted() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(100, 100, 4));
+        let (mut rates, mut tally) = (Rates::default(), Tally::new(100, 100, [("carrier", 4)]));
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..11, 3);
         for second in 11..25 {
@@ -155,14 +158,17 @@ mod tests {
 
     #[test]
     fn the_time_left_follows_the_last_minutes_and_few_contacts_are_looked_for_further_back() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(10_000, 10_000, 4));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(10_000, 10_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         watch(&mut rates, &mut tally, start, 0..100, 8);
         watch(&mut rates, &mut tally, start, 100..500, 1);
         let left = rates.left().unwrap().as_secs();
         assert!((8_600..8_900).contains(&left), "{left}");
 
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(20, 20, 1));
+        let (mut rates, mut tally) = (Rates::default(), Tally::new(20, 20, [("carrier", 1)]));
         let start = Instant::now();
         for call in 0..6 {
             tally.called = call;
@@ -174,7 +180,10 @@ mod tests {
 
     #[test]
     fn a_rehearsal_tells_the_speed_of_the_campaign_and_the_time_that_is_waited() {
-        let (mut rates, mut tally) = (Rates::default(), Tally::new(20_000, 20_000, 4));
+        let (mut rates, mut tally) = (
+            Rates::default(),
+            Tally::new(20_000, 20_000, [("carrier", 4)]),
+        );
         let start = Instant::now();
         for second in 0..=10 {
             tally.dispatched = second * 1000;

@@ -1,0 +1,716 @@
+//! The one owner of the lines and the queue.
+//!
+//! A line is given back when its call's row is durable, and is taken again in the same turn: nothing here polls. The
+//! dispatcher wakes for a call that ended, for contacts that were read ahead, for the pace, for somebody who is due, for
+//! a trunk that is tried, for the hours, for the end of the session and for the operator.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info, warn};
+
+use super::attempt::{self, Attempted, Outcome, Record, Who};
+use super::gate::Gated;
+use super::queue::{Queue, Ready};
+use super::tally::{Idle, Tally};
+use super::trunk::{Takes, Trunk};
+use super::{Over, Resources, Stop, beginning};
+use crate::call::id::CallId;
+use crate::call::link::State;
+use crate::config::Outside;
+use crate::contacts::Skipped;
+use crate::disposition::Disposition;
+use crate::results::journal::Entry;
+use crate::results::resume::Earlier;
+use crate::results::row::Row;
+use crate::results::writer::WriteError;
+
+/// Rows of contacts that are not called which may wait for their write at once.
+const SKIPPED_AT_ONCE: usize = 256;
+/// How many different troubles are said before the rest is left to the rows.
+const TROUBLES_TOLD: usize = 20;
+/// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How old what is known of the lists of numbers never to call may be.
+const SUPPRESSED_AS_OF: Duration = Duration::from_secs(1);
+
+/// What a task of the dispatcher was about.
+pub(super) enum Settled {
+    /// A call, with its row written.
+    Call(Attempted),
+    /// The row of a contact that is not called, written.
+    Uncalled(Disposition),
+    /// The session was over before the contact was dialed, or no call may begin any more.
+    NotDialed(Arc<Record>),
+    /// The call could not be noted in the journal.
+    NotNoted(WriteError, Arc<Record>),
+    /// A row that could not be written.
+    Unwritten(WriteError, Vec<u8>),
+}
+
+pub(super) struct Dispatcher {
+    pub(super) resources: Arc<Resources>,
+    pub(super) queue: Queue,
+    pub(super) trunks: Vec<Trunk>,
+    pub(super) tasks: JoinSet<Settled>,
+    /// The lines in use, by the task that borrows each. The record outlives a task that dies.
+    pub(super) lines: HashMap<Id, Arc<Record>>,
+    /// Slots of the journal that no line uses.
+    pub(super) slots: Vec<usize>,
+    /// Numbers that are being called, by their keys.
+    pub(super) numbers: HashSet<u64>,
+    /// What was said already of calls that went wrong.
+    told: HashSet<String>,
+    /// Rows of contacts that are not called, waiting for their write.
+    uncalled: usize,
+    /// Contacts who may not be called at this time of day, in a campaign that does not wait.
+    left_outside: u64,
+    /// When the pace or a rest allows the next call, where that is what holds it up.
+    next_turn: Option<Instant>,
+    /// The lists of numbers never to call, as of when; and while they are looked at.
+    suppressed_as_of: Option<Instant>,
+    refreshing: Option<JoinHandle<()>>,
+    stop_at: Option<i64>,
+    /// Told when a call rings that a rested trunk is tried with.
+    rings: Arc<Notify>,
+    /// Why no new call is begun any more.
+    pub(super) over: Option<Over>,
+    pub(super) tally: Tally,
+    link: watch::Receiver<State>,
+    pub(super) stop: Stop,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        resources: Resources,
+        mut earlier: Earlier,
+        in_flight: &[(usize, Entry)],
+        limit: Option<u64>,
+        stop: Stop,
+    ) -> io::Result<Self> {
+        let resources = Arc::new(resources);
+        let campaign = &resources.campaign;
+        let tally = beginning(campaign, &resources.list, limit, &earlier);
+        for (_, entry) in in_flight {
+            earlier.is_in_flight(&entry.contact);
+        }
+        let ports: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
+        let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
+        let rings = Arc::new(Notify::new());
+        let trunks: Vec<Trunk> = campaign
+            .trunks
+            .iter()
+            .map(|trunk| Trunk::new(trunk, campaign.ami.reconnect_for, &rings))
+            .collect();
+        let list = Arc::clone(&resources.list);
+        let stop_at = campaign.window.as_ref().and_then(|window| {
+            let zone = &window.hours.zone;
+            let start = resources.clock.now().timestamp();
+            Some(window.stop_at?.next(zone, start).as_millisecond())
+        });
+        Ok(Self {
+            queue: Queue::new(list, limit, earlier, trunks.len())?,
+            slots: (0..ports)
+                .rev()
+                .filter(|slot| !taken.contains(slot))
+                .collect(),
+            trunks,
+            tasks: JoinSet::new(),
+            lines: HashMap::new(),
+            numbers: HashSet::new(),
+            told: HashSet::new(),
+            uncalled: 0,
+            left_outside: 0,
+            next_turn: None,
+            suppressed_as_of: None,
+            refreshing: None,
+            stop_at,
+            rings,
+            over: None,
+            tally,
+            link: resources.link.watch(),
+            stop,
+            resources,
+        })
+    }
+
+    pub(super) async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
+        loop {
+            if self.over.is_none() {
+                self.look_at_the_clock();
+            }
+            if self.over.is_none() && self.linked() {
+                self.fill_lines();
+            }
+            self.publish(progress);
+            if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
+                return self.end().await;
+            }
+            self.wake().await;
+        }
+    }
+
+    /// Why the run is over, now that nothing is going on any more.
+    async fn end(mut self) -> Over {
+        match self.over.take() {
+            Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
+            // Nobody is left: what would have stopped the run has stopped nothing.
+            Some(Over::Drained | Over::PbxLost(_) | Over::Outside | Over::StopAt)
+                if self.queue.is_exhausted() && self.left_outside == 0 =>
+            {
+                Over::Finished
+            }
+            Some(over) => over,
+            None if self.left_outside > 0 => Over::Outside,
+            None => Over::Finished,
+        }
+    }
+
+    /// Ends the run when the time of day says so.
+    fn look_at_the_clock(&mut self) {
+        let now = self.resources.clock.millis();
+        if self.stop_at.is_some_and(|stop_at| stop_at <= now) {
+            self.over = Some(Over::StopAt);
+            return;
+        }
+        let waits = self
+            .resources
+            .campaign
+            .window
+            .as_ref()
+            .is_none_or(|window| window.outside == Outside::Wait);
+        match self.resources.gate.any(now) {
+            Gated::Closed(None) => self.over = Some(Over::Outside),
+            Gated::Closed(Some(_)) if !waits => self.over = Some(Over::Outside),
+            _ => {}
+        }
+    }
+
+    /// Begins calls while there is a free line, somebody to call, and nothing that forbids it.
+    fn fill_lines(&mut self) {
+        self.next_turn = None;
+        if !self.knows_who_is_suppressed() {
+            return;
+        }
+        let wall = self.resources.clock.millis();
+        let open = self.resources.gate.any(wall) == Gated::Open;
+        self.queue.fetch(wall, open);
+        loop {
+            self.pass_over_rows();
+            if !self.fill_a_line(wall) {
+                break;
+            }
+        }
+        self.queue.fetch(wall, open);
+    }
+
+    /// Whether the lists of numbers never to call are known as they are now; looks at them if not.
+    fn knows_who_is_suppressed(&mut self) -> bool {
+        if self.refreshing.is_some() {
+            return false;
+        }
+        let is_fresh = self
+            .suppressed_as_of
+            .is_some_and(|as_of| self.resources.rehearsal || as_of.elapsed() < SUPPRESSED_AS_OF);
+        if is_fresh || !self.resources.suppress.has_files() {
+            return true;
+        }
+        self.suppressed_as_of = Some(Instant::now());
+        let suppress = self.resources.suppress.clone();
+        self.refreshing = Some(tokio::task::spawn_blocking(move || suppress.refresh()));
+        false
+    }
+
+    /// Writes the rows of contacts that are not called, up to the next who is.
+    fn pass_over_rows(&mut self) {
+        while self.uncalled < SKIPPED_AT_ONCE
+            && let Some(skipped) = self.queue.take_skipped()
+        {
+            self.skip(&skipped);
+        }
+    }
+
+    /// Begins one call on the first trunk that takes one. `false` when there is nothing to begin now.
+    fn fill_a_line(&mut self, wall: i64) -> bool {
+        let now = Instant::now();
+        for place in 0..self.trunks.len() {
+            let trunk = &self.trunks[place];
+            if !trunk.has_free_line() || self.slots.is_empty() {
+                continue;
+            }
+            let others = self.others_work(place);
+            if !self.queue.has_for(place, others) {
+                continue;
+            }
+            let trial = match trunk.takes(now) {
+                Takes::Call => false,
+                Takes::Trial => true,
+                Takes::NotBefore(moment) => {
+                    let earliest = self.next_turn.map_or(moment, |turn| turn.min(moment));
+                    self.next_turn = Some(earliest);
+                    continue;
+                }
+                Takes::No => continue,
+            };
+            while let Some(ready) = self.queue.take_for(place, others) {
+                if let Some((ready, number)) = self.may_be_called(ready, wall) {
+                    self.trunks[place].take(now, trial);
+                    self.begin_call(ready, number, place, trial);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether another trunk works.
+    fn others_work(&self, place: usize) -> bool {
+        let mut others = self.trunks.iter().enumerate();
+        others.any(|(other, trunk)| other != place && !trunk.breaker.rests())
+    }
+
+    /// A contact whose turn has come, and which of its numbers; `None` if it is not called now, which is taken care of.
+    fn may_be_called(&mut self, ready: Ready, wall: i64) -> Option<(Ready, u8)> {
+        match self.resources.gate.state(ready.contact.zone, wall) {
+            Gated::Open => {}
+            Gated::Closed(Some(opens)) if self.waits_for_opening() => {
+                self.queue.wait(ready.contact.at, ready.history, opens);
+                return None;
+            }
+            Gated::Closed(_) => {
+                self.left_outside += 1;
+                return None;
+            }
+        }
+        let earliest = self.resources.limits.earliest(&ready.contact.id, wall);
+        if earliest > wall {
+            self.queue.wait(ready.contact.at, ready.history, earliest);
+            return None;
+        }
+        let numbers = &ready.contact.numbers;
+        let Some(number) = ready.history.numbers(numbers.len()).find(|&number| {
+            !self
+                .resources
+                .suppress
+                .contains(numbers[usize::from(number)].key())
+        }) else {
+            self.suppressed(&ready);
+            return None;
+        };
+        let key = numbers[usize::from(number)].key();
+        if self.numbers.contains(&key) {
+            self.queue.wait_behind(key, ready);
+            return None;
+        }
+        Some((ready, number))
+    }
+
+    fn waits_for_opening(&self) -> bool {
+        let window = self.resources.campaign.window.as_ref();
+        window.is_none_or(|window| window.outside == Outside::Wait)
+    }
+
+    fn begin_call(&mut self, ready: Ready, number: u8, place: usize, trial: bool) {
+        let Some(slot) = self.slots.pop() else {
+            return;
+        };
+        let trunk = &self.trunks[place];
+        let key = ready.contact.numbers[usize::from(number)].key();
+        self.numbers.insert(key);
+        let record = Arc::new(Record {
+            id: CallId::new(),
+            trunk: place,
+            log: trunk.pace.log(),
+            breaker: trunk.breaker.clone(),
+            trial,
+            begun_at: Instant::now(),
+            slot,
+            who: Who::Contact(ready.contact),
+            number,
+            key,
+            history: ready.history,
+        });
+        self.tally.dispatched += 1;
+        let resources = Arc::clone(&self.resources);
+        let stop = self.stop.clone();
+        let borrowed = Arc::clone(&record);
+        let task = self.tasks.spawn(async move {
+            let outcome = match &borrowed.who {
+                Who::Contact(contact) => attempt::run(&resources, &borrowed, contact, &stop).await,
+                Who::Adopted(_) => Outcome::NotDialed,
+            };
+            settle(&resources, borrowed, outcome).await
+        });
+        self.lines.insert(task.id(), record);
+    }
+
+    /// A call's task died. Its line is kept until its channel is hung up and its row is written.
+    fn bury(&mut self, record: Arc<Record>, why: &JoinError) {
+        error!(
+            "the task of call {} died ({why}): its channel is hung up and its row says UNKNOWN; please report this",
+            record.id
+        );
+        let resources = Arc::clone(&self.resources);
+        let borrowed = Arc::clone(&record);
+        let task = self.tasks.spawn(async move {
+            let outcome = attempt::bury(&resources, &borrowed).await;
+            settle(&resources, borrowed, outcome).await
+        });
+        self.lines.insert(task.id(), record);
+    }
+
+    /// Writes the row of a contact that is not called.
+    fn skip(&mut self, skipped: &Skipped) {
+        let file = self.resources.list.file_name();
+        if skipped.disposition != Disposition::Duplicate {
+            warn!("not called: {file} line {}: {}", skipped.line, skipped.why);
+        }
+        let why = format!("{file} line {}: {}", skipped.line, skipped.why);
+        self.write_uncalled(Row {
+            contact: skipped.id.clone(),
+            number: skipped.number.clone(),
+            disposition: Some(skipped.disposition),
+            note: why,
+            ..Row::default()
+        });
+    }
+
+    /// Writes the row of a contact none of whose numbers may be called.
+    fn suppressed(&mut self, ready: &Ready) {
+        let numbers = &ready.contact.numbers;
+        let of_many = if numbers.len() > 1 {
+            "every number that is left of the contact"
+        } else {
+            "the number"
+        };
+        self.tally.called += 1;
+        self.write_uncalled(Row {
+            contact: ready.contact.id.clone(),
+            number: numbers.first().map(ToString::to_string).unwrap_or_default(),
+            attempt: ready.history.attempts,
+            disposition: Some(Disposition::Suppressed),
+            note: format!("{of_many} is on a list of numbers never to call"),
+            own: self.resources.own_columns(&ready.contact),
+            ..Row::default()
+        });
+    }
+
+    fn write_uncalled(&mut self, row: Row) {
+        self.uncalled += 1;
+        let resources = Arc::clone(&self.resources);
+        self.tasks.spawn(async move {
+            let disposition = row.disposition.unwrap_or(Disposition::Failed);
+            let row = Row {
+                campaign: resources.campaign.name.clone(),
+                is_final: true,
+                note: resources.note(&row.note),
+                ..row
+            };
+            let row = row.to_csv(&resources.columns);
+            match resources.writer.append(row.clone()).await {
+                Ok(()) => Settled::Uncalled(disposition),
+                Err(error) => Settled::Unwritten(error, row),
+            }
+        });
+    }
+
+    /// Tries once more to write what could not be written, now that nothing else is going on.
+    async fn write_again(&self, error: WriteError, rows: Vec<Vec<u8>>) -> Over {
+        let mut left = Vec::new();
+        for row in rows {
+            if self.resources.writer.append(row.clone()).await.is_err() {
+                left.push(row);
+            }
+        }
+        Over::Unwritable(error, left)
+    }
+
+    async fn wake(&mut self) {
+        let dialing = self.over.is_none();
+        let timer = if dialing { self.next_moment() } else { None };
+        tokio::select! {
+            biased;
+            Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined),
+            fetched = self.queue.fetched(), if dialing => {
+                if let Err(error) = fetched {
+                    self.over = Some(Over::Unreadable(error));
+                }
+            }
+            () = refreshed(&mut self.refreshing), if dialing => self.refreshing = None,
+            () = until(timer), if dialing => {}
+            () = self.rings.notified(), if dialing => {}
+            changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
+            () = self.stop.drain.cancelled(), if dialing => {
+                warn!(
+                    "stopping: no new calls; {} are running and may finish (once more to hang them up)",
+                    self.lines.len()
+                );
+                self.over = Some(Over::Drained);
+            }
+        }
+    }
+
+    /// When there is something to do of which nothing else tells. A moment that has come, and that nothing can be made
+    /// of yet, must not wake anybody: a line that comes free, what is being read, and the link each wake by themselves.
+    fn next_moment(&self) -> Option<Instant> {
+        let clock = &self.resources.clock;
+        let wall = clock.millis();
+        let opens = match self.resources.gate.any(wall) {
+            Gated::Closed(opens) => opens,
+            Gated::Open => None,
+        };
+        let linked = self.linked() && self.refreshing.is_none();
+        let of_day = self
+            .queue
+            .next_due()
+            .into_iter()
+            .chain(opens)
+            .filter(|_| linked)
+            .chain(self.stop_at)
+            .min();
+        let now = Instant::now();
+        let of_day = of_day.map(|moment| {
+            let ahead = Duration::from_millis(u64::try_from(moment - wall).unwrap_or(0));
+            let ahead = if clock.is_virtual() {
+                ahead
+            } else {
+                ahead.min(LOOK_AGAIN)
+            };
+            now + ahead
+        });
+        let turn = self.next_turn.filter(|_| linked);
+        of_day.into_iter().chain(turn).min()
+    }
+
+    fn link_changed(&mut self, kept: bool) {
+        let lost = match &*self.link.borrow_and_update() {
+            State::Lost(why) => Some(Arc::clone(why)),
+            _ if !kept => Some("the connection to Asterisk is no longer kept".into()),
+            _ => None,
+        };
+        if let Some(why) = lost {
+            self.over = Some(Over::PbxLost(why));
+        }
+    }
+
+    /// Whether calls can be placed now.
+    fn linked(&self) -> bool {
+        matches!(&*self.link.borrow(), State::Up(_))
+    }
+
+    fn joined(&mut self, joined: Result<(Id, Settled), JoinError>) {
+        match joined {
+            Ok((id, settled)) => {
+                let record = self.lines.remove(&id);
+                if let Some(record) = &record {
+                    self.free(record, matches!(settled, Settled::Unwritten(..)));
+                }
+                self.settled(settled, record.as_deref());
+            }
+            Err(error) => match self.lines.remove(&error.id()) {
+                Some(record) => self.bury(record, &error),
+                None => self.uncalled = self.uncalled.saturating_sub(1),
+            },
+        }
+    }
+
+    /// Gives a line back. A call that could not be written down is still the journal's.
+    fn free(&mut self, record: &Record, unwritten: bool) {
+        let ports: usize = self.trunks.iter().map(|trunk| trunk.ports).sum();
+        // A run with fewer lines may have taken over calls beyond them.
+        if !unwritten && record.slot < ports {
+            self.slots.push(record.slot);
+        }
+        if let Some(trunk) = self.trunks.get_mut(record.trunk) {
+            trunk.busy = trunk.busy.saturating_sub(1);
+        }
+        self.numbers.remove(&record.key);
+        self.queue.free_number(record.key);
+    }
+
+    fn settled(&mut self, settled: Settled, record: Option<&Record>) {
+        if record.is_none() {
+            self.uncalled = self.uncalled.saturating_sub(1);
+        }
+        match settled {
+            Settled::Call(attempted) => self.attempted(&attempted, record),
+            Settled::Uncalled(disposition) => self.tally.finished(disposition),
+            Settled::NotDialed(record) => self.not_dialed(&record),
+            Settled::NotNoted(error, record) => {
+                self.not_dialed(&record);
+                self.unwritable(error, None);
+            }
+            Settled::Unwritten(error, row) => self.unwritable(error, Some(row)),
+        }
+    }
+
+    fn attempted(&mut self, attempted: &Attempted, record: Option<&Record>) {
+        self.tally
+            .attempted(attempted.disposition, attempted.decision.is_final);
+        let Some(record) = record else { return };
+        if let Some(trouble) = &attempted.trouble {
+            self.tell(attempted.disposition, record, trouble);
+        }
+        match (&record.who, attempted.due) {
+            (Who::Contact(contact), Some(due)) => {
+                self.queue.wait(contact.at, attempted.history, due);
+            }
+            (Who::Contact(_), None) => {}
+            (Who::Adopted(entry), due) => {
+                self.queue.settled(&entry.contact, attempted.history, due);
+            }
+        }
+        self.tell_how_the_trunk_is(record.trunk);
+    }
+
+    /// Says what a trunk's breaker did, and ends the run when no trunk has worked for too long.
+    fn tell_how_the_trunk_is(&mut self, place: usize) {
+        let Some(trunk) = self.trunks.get(place) else {
+            return;
+        };
+        if let Some(trip) = trunk.breaker.trip() {
+            let name = &trunk.name;
+            let how = if trip.again { "still does" } else { "does" };
+            warn!(
+                "trunk {name} {how} not work: the calls of {} contacts in a row came to nothing, the last was {}; it rests for {:.0?} and is then tried with one call",
+                trip.streak, trip.disposition, trip.rest
+            );
+            if !trip.again && !trip.finals.is_empty() {
+                warn!(
+                    "these contacts got a final row before that was seen: {}; if it was the trunk, call them again with --redial",
+                    trip.finals.join(", ")
+                );
+            }
+        } else if trunk.breaker.recovered() {
+            info!("trunk {} works again", trunk.name);
+        }
+        let patience = self.resources.campaign.ami.reconnect_for;
+        let lost = self.over.is_none()
+            && self.trunks.iter().all(|trunk| {
+                let since = trunk.breaker.failing_since();
+                since.is_some_and(|since| since.elapsed() >= patience)
+            });
+        if lost {
+            let finals = self.trunks.iter().flat_map(|trunk| trunk.breaker.finals());
+            self.over = Some(Over::TrunksLost(finals.collect()));
+        }
+    }
+
+    /// Says what went wrong on a trunk, each thing once: the rows say it of every call.
+    fn tell(&mut self, disposition: Disposition, record: &Record, trouble: &str) {
+        let trunk = &self.trunks[record.trunk].name;
+        if self.told.len() < TROUBLES_TOLD && self.told.insert(trouble.to_owned()) {
+            warn!("trunk {trunk}: {disposition}: {trouble} (said once; each row has its note)");
+        }
+    }
+
+    /// A contact that had its turn and was not dialed after all.
+    fn not_dialed(&mut self, record: &Record) {
+        let Who::Contact(contact) = &record.who else {
+            return;
+        };
+        self.tally.dispatched -= 1;
+        record.log.not_written();
+        if record.trial {
+            record.breaker.not_tried();
+        }
+        self.queue.put_back(Ready {
+            contact: contact.clone(),
+            history: record.history,
+        });
+    }
+
+    /// Nothing more is begun; what could not be written is kept to be shown.
+    fn unwritable(&mut self, error: WriteError, row: Option<Vec<u8>>) {
+        if let Some(Over::Unwritable(_, rows)) = &mut self.over {
+            rows.extend(row);
+        } else {
+            error!("no new calls are begun, the running ones are waited for: {error}");
+            self.over = Some(Over::Unwritable(error, row.into_iter().collect()));
+        }
+    }
+
+    fn publish(&mut self, progress: &watch::Sender<Tally>) {
+        let idle = self.why_idle();
+        let tally = &mut self.tally;
+        tally.in_flight = self.lines.len();
+        tally.retrying = self.queue.waiting();
+        tally.stopping = self.over.is_some();
+        tally.at = Some(Instant::now());
+        for (shown, trunk) in tally.trunks.iter_mut().zip(&self.trunks) {
+            shown.busy = trunk.busy;
+            shown.resting = trunk.breaker.rests();
+        }
+        if tally.idle != idle {
+            if let Some(idle) = &idle {
+                let left = tally.to_call.saturating_sub(tally.called);
+                info!(
+                    "nobody is being called: {}; {left} contacts are left",
+                    idle.say(&self.resources.clock)
+                );
+            }
+            tally.idle = idle;
+        }
+        progress.send_modify(|shown| shown.clone_from(tally));
+    }
+
+    /// Why no call is running, if none is.
+    fn why_idle(&self) -> Option<Idle> {
+        let waits = self.tasks.is_empty() && self.over.is_none() && !self.queue.is_exhausted();
+        if !waits || self.refreshing.is_some() || self.queue.is_reading() {
+            return None;
+        }
+        if !self.linked() {
+            return Some(Idle::NoSession);
+        }
+        if let Gated::Closed(Some(opens)) = self.resources.gate.any(self.resources.clock.millis()) {
+            return Some(Idle::Outside(opens));
+        }
+        if self.trunks.iter().all(|trunk| trunk.breaker.rests()) && self.next_turn.is_some() {
+            return Some(Idle::TrunksRest);
+        }
+        // Between two calls of a slow pace nothing is to be said.
+        if self.next_turn.is_some() {
+            return None;
+        }
+        self.queue.next_due().map(Idle::UntilDue)
+    }
+}
+
+/// Writes the row of a call that is over.
+pub(super) async fn settle(
+    resources: &Resources,
+    record: Arc<Record>,
+    outcome: Outcome,
+) -> Settled {
+    let (attempted, row) = match outcome {
+        Outcome::Over(attempted, row) => (attempted, row.to_csv(&resources.columns)),
+        Outcome::NotDialed => return Settled::NotDialed(record),
+        Outcome::NotNoted(error) => return Settled::NotNoted(error, record),
+    };
+    match resources.writer.append(row.clone()).await {
+        Ok(()) => Settled::Call(attempted),
+        Err(error) => Settled::Unwritten(error, row),
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when the lists are looked at; never, if they are not being looked at. Cancel-safe.
+async fn refreshed(refreshing: &mut Option<JoinHandle<()>>) {
+    match refreshing {
+        // A panic there leaves what was known before.
+        Some(refreshing) => drop(refreshing.await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,173 @@
+//! Whole campaigns in virtual time, on a simulated Asterisk in this process.
+
+mod deaths;
+mod hours;
+mod trunks;
+mod whom;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::ami::login::Login;
+use crate::ami::transport::Transport;
+use crate::config::{self, Simulate};
+use crate::results::writer::{self, Sink};
+use crate::sim::{Fates, Simulator, SimulatorConfig};
+
+/// A row of the results, by column.
+type Row = HashMap<String, String>;
+
+/// A campaign to be dialed. Fates are told by the last two digits of each number; a phone rings for a second, and an
+/// answered call lasts for ten.
+struct Lab {
+    folder: tempfile::TempDir,
+    campaign: Campaign,
+    /// When it begins.
+    start: Timestamp,
+    sim: SimulatorConfig,
+    limit: Option<u64>,
+}
+
+/// What came of it.
+struct Dialed {
+    over: Over,
+    rows: Vec<Row>,
+    tally: Tally,
+}
+
+impl Lab {
+    /// A campaign with these trunks (as `[[trunk]]` tables) and this list.
+    fn new(trunks: &str, list: &str) -> Self {
+        Self::with("", trunks, list)
+    }
+
+    /// The same, with more keys in `[contacts]`.
+    fn with(contacts: &str, trunks: &str, list: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("campaign.toml");
+        let text = format!(
+            "[ami]\nusername = \"dialer\"\nsecret = \"simulated\"\n[contacts]\nfile = \"list.csv\"\n{contacts}\n\
+             [call]\ncontext = \"c\"\nexten = \"s\"\n{trunks}\n"
+        );
+        fs::write(&path, text).unwrap();
+        fs::write(folder.path().join("list.csv"), list).unwrap();
+        let campaign = config::load(&path, None, false).unwrap_or_else(|faults| panic!("{faults}"));
+        let sim = SimulatorConfig {
+            fates: Fates::ByNumber,
+            ..SimulatorConfig::new(Simulate {
+                ring: Duration::from_secs(1),
+                talk: Duration::from_secs(10),
+                ..Simulate::default()
+            })
+        };
+        Self {
+            folder,
+            campaign,
+            start: "2026-11-23T12:00:00Z".parse().unwrap(),
+            sim,
+            limit: None,
+        }
+    }
+
+    /// Dials it to its end.
+    async fn dial(&self) -> Dialed {
+        let path = self.folder.path().join("results.csv");
+        let _ = fs::remove_file(&path);
+        let resources = self.resources(&path).await;
+        let (progress, seen) = watch::channel(Tally::default());
+        let stop = Stop::default();
+        let over = run(resources, Left::default(), self.limit, stop, &progress).await;
+        let tally = seen.borrow().clone();
+        let rows = rows(&path);
+        Dialed { over, rows, tally }
+    }
+
+    /// Everything that the run needs.
+    async fn resources(&self, results: &Path) -> Resources {
+        let campaign = self.campaign.clone();
+        let simulator = Simulator::new(self.sim.clone());
+        let transport = Transport::Made(Box::new(move || {
+            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            let simulator = simulator.clone();
+            tokio::spawn(async move { simulator.serve(theirs).await });
+            Box::new(ours)
+        }));
+        let auth = campaign.ami.auth;
+        let login = Login::new("dialer", "simulated", auth, Duration::from_secs(5));
+        let established = Link::establish(transport, login, Duration::ZERO)
+            .await
+            .unwrap();
+        let columns = Columns::new(&campaign.own_columns());
+        let file = writer::begin(results, &columns.header()).unwrap();
+        let list =
+            Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
+        let numbering = campaign.numbering();
+        let key = campaign.numbering();
+        Resources {
+            link: established.link,
+            writer: Writer::start(Sink::Unsynced(file), "results.csv"),
+            columns,
+            journal: None,
+            clock: Clock::starting_at(TimeZone::UTC, self.start),
+            gate: Gate::new(
+                campaign.window.as_ref().map(|window| window.hours.clone()),
+                list.zones(),
+            ),
+            limits: Limits::new(&campaign.retry),
+            suppress: Suppressions::load(&campaign.suppress, None, move |field| {
+                key.read(field).ok().map(|number| number.key())
+            })
+            .unwrap(),
+            numbering,
+            rehearsal: false,
+            list,
+            campaign,
+        }
+    }
+}
+
+impl Dialed {
+    /// The rows of a contact.
+    fn of(&self, contact: &str) -> Vec<&Row> {
+        let of_contact = |row: &&Row| row["contact"] == contact;
+        self.rows.iter().filter(of_contact).collect()
+    }
+
+    /// One column of the rows of a contact.
+    fn column(&self, contact: &str, column: &str) -> Vec<&str> {
+        let rows = self.of(contact).into_iter();
+        rows.map(|row| row[column].as_str()).collect()
+    }
+
+    /// Every contact has one final row, and it is its last.
+    #[track_caller]
+    fn assert_one_final_row_each(&self, contacts: usize) {
+        assert!(matches!(self.over, Over::Finished), "{:?}", self.over);
+        let mut last = HashMap::new();
+        for row in &self.rows {
+            let before = last.insert(&row["contact"], &row["final"]);
+            assert!(before.is_none_or(|is_final| is_final == "no"), "{row:?}");
+        }
+        assert_eq!(last.len(), contacts);
+        assert!(last.values().all(|is_final| *is_final == "yes"));
+    }
+}
+
+fn rows(path: &Path) -> Vec<Row> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// A moment of a column.
+fn time(row: &Row, column: &str) -> Timestamp {
+    row[column].parse().unwrap()
+}
+
+/// One trunk that carries everything.
+const CARRIER: &str = "[[trunk]]\nname = \"carrier\"\nchannel = \"PJSIP/{number}@carrier\"\nports = 10\ncalls_per_second = 100.0\n";

@@ -1,0 +1,158 @@
+//! Who is called again, on which number, and who never.
+
+use super::*;
+use crate::config::{Duplicates, Rule};
+use crate::disposition::Disposition;
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_of_a_contact_take_turns_within_one_budget() {
+    let list = "number,mobile,work\n00110,00210,00301\n00120,,\n";
+    let mut lab = Lab::with("number = [\"number\", \"mobile\", \"work\"]", CARRIER, list);
+    lab.campaign.retry.next_number_delay = Some(Duration::from_secs(7));
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(2);
+    assert_eq!(run.column("00110", "number"), ["00110", "00210", "00301"]);
+    assert_eq!(
+        run.column("00110", "disposition"),
+        ["BUSY", "BUSY", "ANSWERED"]
+    );
+    let rows = run.of("00110");
+    let gap = time(rows[1], "dialed_at").duration_since(time(rows[0], "ended_at"));
+    assert_eq!(gap.as_secs(), 7);
+    assert_eq!(run.column("00120", "number"), ["00120"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_does_not_exist_is_passed_over_at_once_and_never_called_again() {
+    let list = "number,mobile\n00140,00210\n";
+    let lab = Lab::with("number = [\"number\", \"mobile\"]", CARRIER, list);
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(1);
+    assert_eq!(run.column("00140", "number"), ["00140", "00210", "00210"]);
+    let rows = run.of("00140");
+    let gap = time(rows[1], "dialed_at").duration_since(time(rows[0], "ended_at"));
+    assert!(gap.as_millis() < 1_000, "{gap}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_has_the_last_word_on_its_disposition() {
+    let mut lab = Lab::new(CARRIER, "number\n00110\n00220\n00331\n");
+    lab.campaign.retry.max_attempts = 4;
+    let rule = |delay, max_attempts, retry| Rule {
+        delay: Some(Duration::from_secs(delay)),
+        max_attempts,
+        retry,
+        ..Rule::default()
+    };
+    lab.campaign
+        .retry
+        .rules
+        .insert(Disposition::NoAnswer, rule(1_800, Some(2), None));
+    lab.campaign
+        .retry
+        .rules
+        .insert(Disposition::Rejected, rule(60, None, Some(true)));
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(3);
+    assert_eq!(run.of("00110").len(), 4);
+    assert_eq!(run.of("00331").len(), 4);
+    let rows = run.of("00220");
+    assert_eq!(rows.len(), 2);
+    let gap = time(rows[1], "dialed_at").duration_since(time(rows[0], "ended_at"));
+    assert_eq!(gap.as_secs(), 1_800);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_called_more_often_in_a_day_than_allowed() {
+    let mut lab = Lab::new(CARRIER, "number\n00110\n");
+    lab.campaign.retry.max_attempts = 7;
+    lab.campaign.retry.max_per_day = Some(2);
+    lab.campaign.retry.max_per_week = Some(5);
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(1);
+    let rows = run.of("00110");
+    let at: Vec<i64> = rows
+        .iter()
+        .map(|row| time(row, "dialed_at").as_second())
+        .collect();
+    for (most, seconds) in [(2, 86_400), (5, 7 * 86_400)] {
+        for window in at.windows(most + 1) {
+            assert!(window[most] - window[0] >= seconds, "{at:?}");
+        }
+    }
+    assert_eq!(at.len(), 7);
+    assert!(time(rows[0], "next_attempt_at") <= time(rows[1], "dialed_at"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_on_a_list_never_to_call_are_passed_over_and_a_contact_without_another_gets_a_row()
+{
+    let list = "number,mobile\n00101,\n00201,00301\n00401,00501\n";
+    let mut lab = Lab::with("number = [\"number\", \"mobile\"]", CARRIER, list);
+    let file = lab.folder.path().join("dnc.txt");
+    fs::write(&file, "00101\n002 01\n00401\n00501\n").unwrap();
+    lab.campaign.suppress = vec![file];
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(3);
+    assert_eq!(run.column("00101", "disposition"), ["SUPPRESSED"]);
+    assert_eq!(run.column("00101", "attempt"), ["0"]);
+    assert_eq!(run.column("00201", "number"), ["00301"]);
+    assert_eq!(run.column("00401", "disposition"), ["SUPPRESSED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_that_waits_for_a_retry_is_suppressed_when_the_list_changes() {
+    let mut lab = Lab::new(CARRIER, "number\n00110\n00201\n");
+    let file = lab.folder.path().join("dnc.txt");
+    fs::write(&file, "").unwrap();
+    lab.campaign.suppress = vec![file.clone()];
+    let added = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        fs::write(&file, "00110\n").unwrap();
+    });
+    let run = lab.dial().await;
+    added.await.unwrap();
+    run.assert_one_final_row_each(2);
+    assert_eq!(run.column("00110", "disposition"), ["BUSY", "SUPPRESSED"]);
+    assert_eq!(run.column("00110", "attempt"), ["1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_stands_twice_is_called_for_each_but_never_at_the_same_time() {
+    let list = "number,id\n00101,a\n00101,b\n00101,c\n00201,d\n";
+    let mut lab = Lab::with("id = \"id\"", CARRIER, list);
+    lab.campaign.contacts.duplicates = Duplicates::Call;
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(4);
+    let mut calls: Vec<_> = run
+        .rows
+        .iter()
+        .filter(|row| row["number"] == "00101")
+        .map(|row| (time(row, "dialed_at"), time(row, "ended_at")))
+        .collect();
+    calls.sort();
+    assert_eq!(calls.len(), 3);
+    assert!(
+        calls.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_counts_contacts_and_not_calls() {
+    let mut lab = Lab::new(CARRIER, "number\n00110\n00201\n00301\n");
+    lab.limit = Some(2);
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(2);
+    assert_eq!(run.of("00110").len(), 3);
+    assert!(run.of("00301").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_the_list_stands_in_every_row() {
+    let list = "number,name,town\n00110,\"Peña, Ana\",Salto\nask,Eva,\n";
+    let lab = Lab::with("keep = [\"town\", \"name\"]", CARRIER, list);
+    let run = lab.dial().await;
+    assert_eq!(run.column("00110", "name"), ["Peña, Ana"; 3]);
+    assert_eq!(run.column("00110", "town"), ["Salto"; 3]);
+}

@@ -1,0 +1,85 @@
+//! A trunk as the dispatcher sees it: its lines, its pace, and whether it works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Permit};
+use crate::call::pace::Pace;
+use crate::config;
+
+/// One `[[trunk]]`, with what is in use of it.
+#[derive(Debug)]
+pub struct Trunk {
+    /// Its name, in the results and the log.
+    pub name: String,
+    /// Its lines.
+    pub ports: usize,
+    /// Those of them that carry a call.
+    pub busy: usize,
+    /// When its next call may be written.
+    pub pace: Pace,
+    /// Whether it works.
+    pub breaker: Breaker,
+}
+
+/// Whether a trunk takes a call now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A call.
+    Call,
+    /// A call, to see whether it works again.
+    Trial,
+    /// None before that moment.
+    NotBefore(Instant),
+    /// None until one of its calls has something to tell.
+    No,
+}
+
+impl Trunk {
+    /// A trunk of the campaign with all its lines free. `rings` is told when a call rings that it is tried with.
+    pub fn new(trunk: &config::Trunk, patience: Duration, rings: &Arc<Notify>) -> Self {
+        let pace = Pace::new(trunk.calls_per_second, rings);
+        Self {
+            name: trunk.name.clone(),
+            ports: trunk.ports,
+            busy: 0,
+            breaker: Breaker::new(pace.log(), patience),
+            pace,
+        }
+    }
+
+    /// Whether it has a free line.
+    pub fn has_free_line(&self) -> bool {
+        self.busy < self.ports
+    }
+
+    /// Whether it takes a call now.
+    pub fn takes(&self, now: Instant) -> Takes {
+        if !self.has_free_line() {
+            return Takes::No;
+        }
+        let trial = match self.breaker.permit(now) {
+            Permit::Calls => false,
+            Permit::Trial => true,
+            Permit::At(until) => return Takes::NotBefore(until),
+            Permit::Tried => return Takes::No,
+        };
+        match self.pace.ready(now) {
+            Err(turn) => Takes::NotBefore(turn),
+            Ok(()) if trial => Takes::Trial,
+            Ok(()) => Takes::Call,
+        }
+    }
+
+    /// A call begins on it.
+    pub fn take(&mut self, now: Instant, trial: bool) {
+        self.busy += 1;
+        self.pace.take(now);
+        if trial {
+            self.breaker.try_with_a_call(now);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `[ami]`: how to reach Asterisk, and the secret for it.
+
+use std::fs;
+use std::time::Duration;
+
+use super::load::Loader;
+use super::reader::Section;
+use super::{Ami, DAY, MINUTE, SECOND, Secret, YEAR};
+use crate::ami::action::check_header;
+use crate::ami::login::Auth;
+use crate::ami::tls::TlsOptions;
+
+/// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
+const SIMULATED_SECRET: &str = "simulated";
+
+impl Loader<'_> {
+    pub(super) fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
+        let host = section.text("host", "host = \"127.0.0.1\"");
+        if let Some(host) = host.filter(|host| !is_host(host.text)) {
+            section.fault(
+                host.at,
+                "`host` must be a name or an address alone: write `host = \"127.0.0.1\"`, and the port as `port = 5038`",
+            );
+        }
+        let port = section.integer("port", 1..=u64::from(u16::MAX));
+        let username = section
+            .required("username", "username = \"dialer\"")
+            .filter(|text| section.fits_line(*text, "username"));
+        let secret = self.secret(section);
+        let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
+        let tls = self.tls(section);
+        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
+        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
+        section.finish();
+        Some(Ami {
+            host: host.map_or("127.0.0.1", |host| host.text).to_owned(),
+            port: port
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(if tls.is_some() { 5039 } else { 5038 }),
+            tls,
+            username: username?.text.to_owned(),
+            secret: secret?,
+            auth: auth.unwrap_or(Auth::Md5),
+            connect_timeout,
+            reconnect_for,
+        })
+    }
+
+    fn tls(&self, section: &Section<'_, '_>) -> Option<TlsOptions> {
+        let tls = section.flag("tls", false);
+        let ca_file = section.text("ca_file", "ca_file = \"ca.pem\"");
+        let server_name = section.text("server_name", "server_name = \"pbx.example.org\"");
+        for (key, text) in [("ca_file", ca_file), ("server_name", server_name)] {
+            if let Some(text) = text.filter(|_| !tls) {
+                section.fault(
+                    text.at,
+                    format!("`{key}` has a meaning with `tls = true` only"),
+                );
+            }
+        }
+        tls.then(|| TlsOptions {
+            ca_file: ca_file.map(|text| self.folder.join(text.text)),
+            server_name: server_name.map(|text| text.text.to_owned()),
+        })
+    }
+
+    fn secret(&self, section: &Section<'_, '_>) -> Option<Secret> {
+        let inline = section.text("secret", "secret_file = \"ami.secret\"");
+        let file = section.text("secret_file", "secret_file = \"ami.secret\"");
+        if let (Some(_), Some(file)) = (inline, file) {
+            section.fault(
+                file.at,
+                "both `secret` and `secret_file` are given: leave one of them out",
+            );
+            return None;
+        }
+        let given = match (inline, file) {
+            (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
+            (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
+                Ok(text) => {
+                    // Some editors begin a file with a byte order mark.
+                    let secret = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                    Some((secret.trim_end_matches(['\r', '\n']).to_owned(), file.at))
+                }
+                Err(_) if self.simulate => None,
+                Err(error) => {
+                    section.fault(
+                        file.at,
+                        format!("`secret_file` {} cannot be read: {error}", file.text),
+                    );
+                    return None;
+                }
+            },
+            (None, None) => None,
+        };
+        let of_environment = || {
+            let secret = self.env_secret.as_ref()?;
+            let secret = secret.trim_end_matches(['\r', '\n']);
+            (!secret.is_empty()).then(|| (secret.to_owned(), section.at()))
+        };
+        let Some((secret, at)) = given.or_else(of_environment) else {
+            if self.simulate {
+                return Some(Secret::new(SIMULATED_SECRET));
+            }
+            section.missing("secret_file", "secret_file = \"ami.secret\"");
+            return None;
+        };
+        let fits = !secret.is_empty() && check_header("Secret", secret.as_bytes()).is_ok();
+        if !fits {
+            let of_environment = if inline.is_none() && file.is_none() {
+                " in the environment"
+            } else {
+                ""
+            };
+            section.fault(
+                at,
+                format!("the secret{of_environment} must be one line that is not empty"),
+            );
+        }
+        fits.then(|| Secret::new(secret))
+    }
+}
+
+/// Whether a host is a name or an address and nothing more.
+fn is_host(host: &str) -> bool {
+    let is_ipv6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+    !host.is_empty() && (is_ipv6 || !host.contains([':', '/', '[', ' ']))
+}

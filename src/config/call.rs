@@ -1,0 +1,137 @@
+//! `[call]`: what each call is.
+
+use std::time::Duration;
+
+use super::reader::{Section, Text, is_variable};
+use super::{Call, DAY, Field, SECOND, Target};
+use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
+
+/// Channel variables of a call. The other headers of its Originate need some room.
+const MAX_VARIABLES: usize = MAX_HEADERS - 16;
+
+pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
+    let target = target(section);
+    let caller_id = section
+        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
+        .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
+    // 0 would ring for ever, and less than a second is over before a phone rings.
+    let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND..=DAY);
+    let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND..=DAY);
+    let min_talk = section.duration("min_talk", Duration::ZERO, Duration::ZERO..=DAY);
+    if min_talk >= call_timeout
+        && let Some(value) = section.value("min_talk")
+    {
+        section.fault(
+            value.span().start,
+            "`min_talk` is not shorter than `call_timeout`: every answered call would be SHORT",
+        );
+    }
+    let variables = variables(&section.section("variables", "[call.variables]"));
+    section.finish();
+    Some(Call {
+        target: target?,
+        caller_id: match caller_id {
+            Some(field) => Some(field?),
+            None => None,
+        },
+        ring_timeout,
+        call_timeout,
+        min_talk,
+        variables: variables?,
+    })
+}
+
+fn target(section: &Section<'_, '_>) -> Option<Target> {
+    let context = section.text("context", "context = \"notify\"");
+    let exten = section.text("exten", "exten = \"s\"");
+    let priority = section.integer("priority", 1..=u64::from(u32::MAX));
+    let application = section.text("application", "application = \"Playback\"");
+    let data = section
+        .text("data", "data = \"storm-warning\"")
+        .filter(|text| section.fits_line(*text, "data"));
+    let beside = |key: &'static str, needed: &str| {
+        if let Some(value) = section.value(key) {
+            section.fault(
+                value.span().start,
+                format!("`{key}` has a meaning with `{needed}` only: leave it out"),
+            );
+        }
+    };
+    let line = |text: Text<'_>, key: &str| {
+        let fits = section.fits_line(text, key);
+        if text.text.is_empty() {
+            section.fault(text.at, format!("`{key}` is empty"));
+        }
+        (fits && !text.text.is_empty()).then(|| text.text.to_owned())
+    };
+    match (context, exten, application) {
+        (Some(context), Some(exten), None) => {
+            beside("data", "application");
+            let (context, exten) = (line(context, "context"), line(exten, "exten"));
+            Some(Target::Exten {
+                context: context?,
+                exten: exten?,
+                priority: priority
+                    .and_then(|priority| u32::try_from(priority).ok())
+                    .unwrap_or(1),
+            })
+        }
+        (None, None, Some(application)) => {
+            beside("priority", "exten");
+            Some(Target::Application {
+                application: line(application, "application")?,
+                data: data.map_or("", |data| data.text).to_owned(),
+            })
+        }
+        (_, _, Some(application)) => {
+            section.fault(application.at, "`application` stands beside `context` or `exten`: an answered call goes to one of them, so leave the other out");
+            None
+        }
+        (Some(_), None, None) => {
+            section.missing("exten", "exten = \"s\"");
+            None
+        }
+        (None, _, None) => {
+            section.missing("context", "context = \"notify\"");
+            None
+        }
+    }
+}
+
+/// Channel variables, in the order of the file.
+fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
+    let entries = section.entries();
+    let mut variables = Vec::with_capacity(entries.len());
+    let mut whole = true;
+    for &(name, at, value) in &entries {
+        let fits = is_variable(name);
+        if !fits {
+            section.no_variable(at, name);
+        }
+        let reserved = name.trim_start_matches('_') == "CALLID";
+        if reserved {
+            section.fault(
+                at,
+                "CALLID is the dialer's own variable: choose another name",
+            );
+        }
+        let field = section
+            .text_of(value, name, "MESSAGE = \"{message}\"")
+            .and_then(|text| {
+                // Other faults of the name are told above.
+                let name = if fits { name } else { "_" };
+                section.field(text, name, |bytes| check_variable(name, bytes))
+            });
+        match field {
+            Some(field) if fits && !reserved => variables.push((name.to_owned(), field)),
+            _ => whole = false,
+        }
+    }
+    if entries.len() > MAX_VARIABLES {
+        section.fault_here(format!(
+            "[call.variables] holds {} variables: Asterisk takes {MAX_VARIABLES} of a call at most",
+            entries.len()
+        ));
+    }
+    whole.then_some(variables)
+}

@@ -1,0 +1,121 @@
+//! `[retry]` and its rules: who is called again, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::reader::{Section, Value, nearest};
+use super::{MINUTE, Retry, Rule, YEAR};
+use crate::disposition::Disposition;
+
+/// Attempts are counted in 16 bits.
+const MOST: u64 = u16::MAX as u64;
+
+pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
+    let retry = Retry {
+        max_attempts: count(section, "max_attempts").unwrap_or(3),
+        max_per_day: count(section, "max_per_day"),
+        max_per_week: count(section, "max_per_week"),
+        delay: section.duration("delay", 5 * MINUTE, Duration::ZERO..=YEAR),
+        next_number_delay: section.optional_duration("next_number_delay", Duration::ZERO..=YEAR),
+        backoff: backoff(section).unwrap_or(1.0),
+        max_delay: section.duration("max_delay", 360 * MINUTE, Duration::ZERO..=YEAR),
+        rules: rules(&section.section("rules", "[retry.rules]")),
+    };
+    section.finish();
+    retry
+}
+
+fn count(section: &Section<'_, '_>, key: &'static str) -> Option<u32> {
+    let count = section.integer(key, 1..=MOST)?;
+    u32::try_from(count).ok()
+}
+
+fn backoff(section: &Section<'_, '_>) -> Option<f64> {
+    section.optional_float(
+        "backoff",
+        |backoff| backoff >= 1.0,
+        "a number, at least 1.0",
+    )
+}
+
+fn rules(section: &Section<'_, '_>) -> BTreeMap<Disposition, Rule> {
+    let mut rules = BTreeMap::new();
+    for (name, at, value) in section.entries() {
+        let Ok(disposition) = name.parse::<Disposition>() else {
+            section.fault(at, unknown(name));
+            continue;
+        };
+        if let Some(why) = without_a_rule(disposition) {
+            section.fault(at, format!("no rule can be made for {disposition}: {why}"));
+            continue;
+        }
+        if let Some(rule) = rule(section, disposition, value) {
+            rules.insert(disposition, rule);
+        }
+    }
+    rules
+}
+
+fn unknown(name: &str) -> String {
+    let known = Disposition::ALL
+        .into_iter()
+        .filter(|&disposition| without_a_rule(disposition).is_none())
+        .map(Disposition::as_str);
+    let written = name.to_uppercase().replace(['_', '-'], " ");
+    match nearest(&written, known) {
+        Some(nearest) => {
+            format!("{name:?} is no disposition; did you mean [retry.rules.{nearest:?}]?")
+        }
+        None => format!(
+            "{name:?} is no disposition: write one as the results do, such as [retry.rules.\"NO ANSWER\"]"
+        ),
+    }
+}
+
+/// Why nothing can be said of how a contact with this outcome is called again.
+fn without_a_rule(disposition: Disposition) -> Option<&'static str> {
+    match disposition {
+        Disposition::InvalidNumber => {
+            Some("a number that does not exist is never called again, but an alternative number is")
+        }
+        Disposition::Cancelled => Some("the next run always calls them again"),
+        Disposition::Suppressed | Disposition::Duplicate => {
+            Some("they are not called in the first place")
+        }
+        _ => None,
+    }
+}
+
+fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) -> Option<Rule> {
+    let name = format!("[retry.rules.{:?}]", disposition.as_str());
+    let Some(table) = value.get_ref().as_table() else {
+        rules.fault(
+            value.span().start,
+            format!("a rule is written as {name}, with its keys on the lines below"),
+        );
+        return None;
+    };
+    let section = rules.within(name, value.span().start, table);
+    let rule = Rule {
+        delay: section.optional_duration("delay", Duration::ZERO..=YEAR),
+        backoff: backoff(&section),
+        max_attempts: count(&section, "max_attempts"),
+        retry: section.optional_flag("retry"),
+    };
+    if !rule.retry.unwrap_or(disposition.retried_by_default()) {
+        let instead = match rule.retry {
+            Some(_) => "`retry = false` stands beside it",
+            None => "it is final unless you add `retry = true`",
+        };
+        for key in ["delay", "backoff", "max_attempts"] {
+            if let Some(value) = section.value(key) {
+                section.fault(
+                    value.span().start,
+                    format!("`{key}` has no effect on {disposition}: {instead}"),
+                );
+            }
+        }
+    }
+    section.finish();
+    Some(rule)
+}

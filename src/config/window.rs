@@ -1,0 +1,267 @@
+//! `[window]`: when calls may start.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use toml::de::DeValue;
+
+use super::reader::{Section, Value, nearest};
+use super::{Outside, Window};
+use crate::window::{Hours, Opening, StopAt};
+
+/// The days of a week as they are written.
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// What a time of day looks like.
+const TIME: &str = "\"09:00\"";
+
+/// The zone with an IANA name.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())
+}
+
+/// A table that is there; `None` where something is wrong that was noted.
+pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
+    let zone = timezone(section);
+    let holidays = holidays(section);
+    let outside = section.choice(
+        "outside",
+        &[("wait", Outside::Wait), ("stop", Outside::Stop)],
+    );
+    let stop_at = section
+        .value("stop_at")
+        .and_then(|value| stop_at(section, value, zone.as_ref()));
+    let openings = openings(section);
+    section.finish();
+    Some(Window {
+        hours: Hours {
+            zone: zone?,
+            holidays,
+            openings,
+        },
+        outside: outside.unwrap_or(Outside::Wait),
+        stop_at,
+    })
+}
+
+fn timezone(section: &Section<'_, '_>) -> Option<TimeZone> {
+    let text = section.required("timezone", "timezone = \"America/Montevideo\"")?;
+    let name = text.text.trim();
+    let zone = zone(name);
+    if zone.is_none() {
+        section.fault(
+            text.at,
+            match like(name) {
+                Some(like) => format!("no time zone is called {name:?}; did you mean {like:?}?"),
+                None => format!(
+                    "no time zone is called {name:?}: write its IANA name, such as \"America/Montevideo\""
+                ),
+            },
+        );
+    }
+    zone
+}
+
+/// A zone with a name like this one, whole or without its continent.
+fn like(name: &str) -> Option<String> {
+    let names: Vec<String> = jiff::tz::db()
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    let name = name.to_lowercase().replace(' ', "_");
+    let city = |full: &String| {
+        full.to_lowercase()
+            .rsplit_once('/')
+            .is_some_and(|(_, city)| city == name)
+    };
+    if let Some(full) = names.iter().find(|full| city(full)) {
+        return Some(full.clone());
+    }
+    nearest(&name, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
+    const EXAMPLE: &str = "holidays = [\"2026-12-25\"]";
+    let days = section.list("holidays", EXAMPLE);
+    let date = |value: &Value<'_>| {
+        let written = written(value)?;
+        // Nothing but a date: a time of day would not mean anything.
+        let is_date = written.len() == "2026-12-25".len();
+        let date = written.parse().ok().filter(|_| is_date);
+        if date.is_none() {
+            section.fault(
+                value.span().start,
+                format!("`holidays` must be dates, such as `{EXAMPLE}`"),
+            );
+        }
+        date
+    };
+    days.into_iter()
+        .filter_map(|value| {
+            if written(value).is_none() {
+                section.wrong_type(value, "holidays", &format!("dates, such as `{EXAMPLE}`"));
+            }
+            date(value)
+        })
+        .collect()
+}
+
+/// A string, or one of TOML's own dates and times as it would be one.
+fn written(value: &Value<'_>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(text.trim().to_owned()),
+        DeValue::Datetime(time) => Some(time.to_string()),
+        _ => None,
+    }
+}
+
+fn stop_at(
+    section: &Section<'_, '_>,
+    value: &Value<'_>,
+    zone: Option<&TimeZone>,
+) -> Option<StopAt> {
+    let written = written(value).unwrap_or_default();
+    if let Some(time) = time_of_day(&written) {
+        return Some(StopAt::Daily(time));
+    }
+    // A date with a time of day alone would be a moment as well, but `2026-11-25` would be its midnight.
+    let has_time = written.contains(':');
+    if let Some(moment) = written.parse::<Timestamp>().ok().filter(|_| has_time) {
+        return Some(StopAt::Moment(moment));
+    }
+    let local = written
+        .parse::<jiff::civil::DateTime>()
+        .ok()
+        .filter(|_| has_time);
+    let zoned = zone.and_then(|zone| local?.to_zoned(zone.clone()).ok());
+    section.fault(
+        value.span().start,
+        match zoned {
+            Some(zoned) => format!(
+                "`stop_at` lacks its offset: write `stop_at = \"{}\"`",
+                rfc3339(&zoned)
+            ),
+            None => "`stop_at` must be a time of day, such as \"20:30\", or a whole time, such as \"2026-11-25T20:30:00-03:00\"".to_owned(),
+        },
+    );
+    None
+}
+
+fn rfc3339(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+fn openings(section: &Section<'_, '_>) -> Vec<Opening> {
+    const EXAMPLE: &str = "[[window.open]]";
+    let Some(value) = section.value("open") else {
+        section.missing("open", "[[window.open]]` with `days`, `from` and `to");
+        return Vec::new();
+    };
+    let tables: Vec<_> = value
+        .get_ref()
+        .as_array()
+        .into_iter()
+        .flat_map(|tables| tables.iter())
+        .map(|table| (table.span().start, table.get_ref().as_table()))
+        .collect();
+    if tables.is_empty() || tables.iter().any(|(_, table)| table.is_none()) {
+        section.fault(
+            value.span().start,
+            format!("opening hours are written as {EXAMPLE}, with two brackets"),
+        );
+    }
+    tables
+        .into_iter()
+        .filter_map(|(at, table)| opening(&section.within(EXAMPLE, at, table?)))
+        .collect()
+}
+
+fn opening(section: &Section<'_, '_>) -> Option<Opening> {
+    let days = days(section);
+    let from = time(section, "from").map(|(time, _)| time);
+    let to = time(section, "to");
+    section.finish();
+    let (from, (to, is_end_of_day)) = (from?, to?);
+    if from == to && !is_end_of_day {
+        section.fault_here(
+            "`from` and `to` are the same: it never opens; write `from = \"00:00\"` and `to = \"24:00\"` for the whole day",
+        );
+    }
+    Some(Opening { days, from, to })
+}
+
+fn days(section: &Section<'_, '_>) -> [bool; 7] {
+    const EXAMPLE: &str = "days = [\"mon\", \"tue\"]";
+    let mut days = [false; 7];
+    let Some(value) = section.value("days") else {
+        section.missing("days", EXAMPLE);
+        return days;
+    };
+    let texts = section.texts("days", EXAMPLE);
+    if value
+        .get_ref()
+        .as_array()
+        .is_some_and(|days| days.is_empty())
+    {
+        section.fault(
+            value.span().start,
+            format!("`days` names no day: it never opens; write `{EXAMPLE}`"),
+        );
+    }
+    for text in texts {
+        let name = text.text.trim();
+        match DAYS.iter().position(|day| *day == name) {
+            Some(day) => days[day] = true,
+            None => section.fault(text.at, no_day(name)),
+        }
+    }
+    days
+}
+
+fn no_day(name: &str) -> String {
+    let written = name.to_lowercase();
+    let like = DAYS.iter().find(|day| written.starts_with(*day));
+    match like {
+        Some(day) => format!("{name:?} is no day; did you mean {day:?}?"),
+        None => format!("{name:?} is no day: the days are {}", DAYS.join(", ")),
+    }
+}
+
+/// A time of day, and whether that is the end of a day.
+fn time(section: &Section<'_, '_>, key: &'static str) -> Option<(Time, bool)> {
+    let Some(value) = section.value(key) else {
+        section.missing(key, &format!("{key} = {TIME}"));
+        return None;
+    };
+    let written = written(value).unwrap_or_default();
+    if key == "to" && written == "24:00" {
+        return Some((Time::midnight(), true));
+    }
+    let time = time_of_day(&written);
+    if time.is_none() {
+        section.fault(
+            value.span().start,
+            format!("`{key}` must be a time of day, such as `{key} = {TIME}`"),
+        );
+    }
+    Some((time?, false))
+}
+
+/// `9:00`, `09:00` and `09:00:00`.
+fn time_of_day(written: &str) -> Option<Time> {
+    let mut parts = written.split(':').map(|part| {
+        let digits = matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| part.parse::<i8>().ok()).flatten()
+    });
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = match parts.next() {
+        Some(second) => second?,
+        None => 0,
+    };
+    let two_digits = written.split(':').skip(1).all(|part| part.len() == 2);
+    match parts.next() {
+        None if two_digits => Time::new(hour, minute, second, 0).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,107 @@
+//! Parts of a list that are dialed by runs of their own, each on its own machine.
+
+use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// One of several disjoint parts that make up the list together.
+///
+/// Which part a row belongs to depends on its first number alone (on its id where it has none), not on its place, so
+/// that a contact stays in its part while the list grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// Why a text names no part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShardError {
+    /// Something else than two numbers.
+    #[error("write the part and how many there are, such as 0/4 for the first of four")]
+    Form,
+    /// Of no parts at all.
+    #[error("there must be at least one part: 0/1 is the whole list")]
+    None,
+    /// Beyond the last one.
+    #[error("the parts of {of} are 0/{of} to {last}/{of}", last = of - 1)]
+    Beyond {
+        /// How many there are.
+        of: u32,
+    },
+}
+
+impl FromStr for Shard {
+    type Err = ShardError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten()
+        };
+        let (index, of) = text.split_once('/').ok_or(ShardError::Form)?;
+        let (Some(index), Some(of)) = (number(index), number(of)) else {
+            return Err(ShardError::Form);
+        };
+        match (index, of) {
+            (_, 0) => Err(ShardError::None),
+            (index, of) if index >= of => Err(ShardError::Beyond { of }),
+            (index, of) => Ok(Self { index, of }),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+impl Shard {
+    /// Whether what has this key is in this part. XXH3 is the same everywhere and does not change.
+    pub(super) fn holds(self, key: u64) -> bool {
+        xxh3_64(&key.to_le_bytes()) % u64::from(self.of) == u64::from(self.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_written_as_two_numbers() {
+        assert_eq!("0/4".parse(), Ok(Shard { index: 0, of: 4 }));
+        assert_eq!("3/4".parse::<Shard>().unwrap().to_string(), "3/4");
+        for (text, error) in [
+            ("", ShardError::Form),
+            ("1", ShardError::Form),
+            ("1/", ShardError::Form),
+            ("+1/2", ShardError::Form),
+            ("1/2/3", ShardError::Form),
+            ("1/99999999999", ShardError::Form),
+            ("0/0", ShardError::None),
+            ("4/4", ShardError::Beyond { of: 4 }),
+        ] {
+            assert_eq!(text.parse::<Shard>(), Err(error), "{text}");
+        }
+        assert_eq!(
+            ShardError::Beyond { of: 4 }.to_string(),
+            "the parts of 4 are 0/4 to 3/4"
+        );
+    }
+
+    #[test]
+    fn a_contact_is_in_one_part_and_stays_there() {
+        for key in 0..1000 {
+            let holding: Vec<u32> = (0..7)
+                .filter(|&index| Shard { index, of: 7 }.holds(key))
+                .collect();
+            assert_eq!(holding.len(), 1, "{key}");
+        }
+        // As other machines and later versions have it, too.
+        assert!(Shard { index: 0, of: 1 }.holds(u64::MAX));
+    }
+}
