@@ -7,9 +7,12 @@ use crate::contacts::Shard;
 use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+/// The version, and the commit that it was built from, where that is known.
+pub const VERSION: &str = env!("DIALER_VERSION");
+
 /// A batch dialer for Asterisk.
 #[derive(Debug, Parser)]
-#[command(name = "dialer", version, about, long_about = None, propagate_version = true)]
+#[command(name = "dialer", version = VERSION, about, long_about = None, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
