@@ -1,6 +1,4 @@
 //! stub
 use super::Failure;
 /// stub
-pub fn run(_: &crate::cli::GenerateArgs) -> Result<u8, Failure> {
-    Ok(0)
-}
+pub fn run(_: &crate::cli::GenerateArgs) -> Result<u8, Failure> { Ok(0) }

@@ -1,6 +1,0 @@
-//! stub
-use super::Failure;
-/// stub
-pub fn run(_: &crate::cli::InitArgs) -> Result<u8, Failure> {
-    Ok(0)
-}
