@@ -34,12 +34,12 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     info!("wrote {}", campaign.display());
     let contacts = folder.join("contacts.csv");
     if begin(&contacts, CONTACTS)? {
-        info!("wrote {}, made-up people to rehearse with", contacts.display());
-    } else {
         info!(
-            "{} is there already and stays as it is",
+            "wrote {}, made-up people to rehearse with",
             contacts.display()
         );
+    } else {
+        info!("{} is there already and stays as it is", contacts.display());
     }
     let name = quoted(&campaign);
     super::print(|stdout| {
@@ -58,7 +58,10 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
 
 /// The file that a path means: itself if it is called so, or the one in a folder.
 fn campaign_file(path: &Path) -> PathBuf {
-    let is_file = path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir();
+    let is_file = path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+        && !path.is_dir();
     if is_file {
         path.to_owned()
     } else {
