@@ -13,6 +13,7 @@ pub const VERSION: &str = env!("DIALER_VERSION");
 /// A batch dialer for Asterisk.
 #[derive(Debug, Parser)]
 #[command(name = "dialer", version = VERSION, about, long_about = None, propagate_version = true)]
+#[command(max_term_width = 80)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
