@@ -83,9 +83,9 @@ pub enum Command {
     Run(RunArgs),
     /// Serve a simulated Asterisk that any AMI client can log in to, in real time
     Sim(SimArgs),
-    /// Say what became of a campaign: whom it reached, how the calls ended, when, and how long they took
+    /// Say what became of a campaign, as text, JSON or a page
     Report(ReportArgs),
-    /// Copy results to standard output for other programs, such as a spreadsheet
+    /// Print results for other programs, such as a spreadsheet
     Export(ExportArgs),
     /// Write a campaign file and a sample list of contacts to begin with
     Init(InitArgs),
