@@ -78,6 +78,26 @@ impl Disposition {
         matches!(self, Self::Busy | Self::NoAnswer | Self::Congestion)
     }
 
+    /// The disposition that a dialplan names for a call of its own. Case, spaces, underscores and hyphens do not matter.
+    /// What only the dialer can know of a call is not for a dialplan to say.
+    pub fn told(word: &str) -> Option<Self> {
+        let letters = |text: &str| -> Vec<u8> {
+            let bytes = text.bytes().filter(|byte| !b" _-".contains(byte));
+            bytes.map(|byte| byte.to_ascii_uppercase()).collect()
+        };
+        let word = letters(word);
+        let known_to_the_dialer_alone = |disposition: &Self| {
+            matches!(
+                disposition,
+                Self::Unknown | Self::Cancelled | Self::Suppressed | Self::Duplicate
+            )
+        };
+        Self::ALL
+            .into_iter()
+            .filter(|disposition| !known_to_the_dialer_alone(disposition))
+            .find(|disposition| letters(disposition.as_str()) == word)
+    }
+
     /// Whether somebody or something picked up.
     pub const fn picked_up(self) -> bool {
         matches!(self, Self::Answered | Self::Short | Self::Machine)
@@ -119,6 +139,28 @@ mod tests {
             );
         }
         assert!("ANSWER".parse::<Disposition>().is_err());
+    }
+
+    #[test]
+    fn a_dialplan_names_an_outcome_as_it_likes_and_none_that_only_the_dialer_knows() {
+        for word in ["NO ANSWER", "no_answer", "No-Answer", "NOANSWER"] {
+            assert_eq!(
+                Disposition::told(word),
+                Some(Disposition::NoAnswer),
+                "{word}"
+            );
+        }
+        assert_eq!(Disposition::told("short"), Some(Disposition::Short));
+        for word in [
+            "",
+            "ANSWER",
+            "UNKNOWN",
+            "cancelled",
+            "SUPPRESSED",
+            "Duplicate",
+        ] {
+            assert_eq!(Disposition::told(word), None, "{word}");
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Numbers that are never called: those of the files of `[suppress]`, and those of people who opted out.
 //!
 //! A number is known here by a key of 64 bits that whoever reads the contacts makes of it, so that the same number is
-//! the same however it is written. Each file is a sorted array of keys: 8 bytes a number, no more than that while it is
-//! built, and a look-up takes a microsecond among ten million, which is nothing to a call. A hash table would take two
-//! to four times as much for a speed that nobody waits for. What came later stands in a small tree beside it.
+//! the same however it is written. Each file is a sorted array of keys: 8 bytes a number, and a look-up takes a few
+//! microseconds among ten million, which is nothing to a call. A hash table would take twice as much, for a speed that
+//! nobody waits for. What came later stands in a small tree beside it.
 //!
 //! Files are read here and in nothing that waits for a socket: [`Suppressions::load`] and [`Suppressions::refresh`]
 //! belong on a thread that may block. How a file is read is in `source`, how one is added to in `opt_out`.

@@ -460,6 +460,7 @@ fn listed(lab: &Lab, up: bool) -> Listed {
         ringing: false,
         callid: lab.id.as_str().as_bytes().into(),
         answered_ago: Some(Duration::from_secs(2)),
+        variables: Vec::new(),
     }
 }
 

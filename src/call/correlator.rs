@@ -6,12 +6,14 @@
 //! and the Uniqueid that `VarSet CALLID` names. What the signals mean is decided elsewhere.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::capture::{Catch, Watched};
 use super::id::CallId;
 use super::pace::TrunkLog;
 use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
@@ -99,6 +101,8 @@ pub struct Listed {
     pub callid: Box<[u8]>,
     /// How long ago it was answered, where call detail records tell.
     pub answered_ago: Option<Duration>,
+    /// The variables that are asked for and that it has, by their places among [`Watched::names`].
+    pub variables: Vec<(usize, Box<[u8]>)>,
 }
 
 /// What came back for an Originate that places no call.
@@ -119,6 +123,7 @@ pub struct Correlator {
     /// Calls that end by themselves at a moment unless something comes first; a moment that was superseded is skipped.
     deadlines: VecDeque<(Instant, CallId)>,
     probe: Option<(CallId, oneshot::Sender<Probed>)>,
+    watched: Arc<Watched>,
     varset_seen: bool,
     ended_without_varset: u32,
     /// When the session was lost, if there is none.
@@ -135,12 +140,21 @@ struct Entry {
     /// Not in the first list after a lost session, and nothing was heard of it since.
     missing: bool,
     aliases: Vec<Box<[u8]>>,
+    catch: Catch,
 }
 
 impl Correlator {
-    /// A correlator without calls.
+    /// A correlator without calls, which catches no variables.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A correlator without calls, which catches these variables.
+    pub fn watching(watched: Arc<Watched>) -> Self {
+        Self {
+            watched,
+            ..Self::default()
+        }
     }
 
     /// The call that a channel belongs to, by its own id or by that of the call that it is linked to.
@@ -161,6 +175,9 @@ impl Correlator {
         // A variable that is inherited is reported with its underscores: `__CALLID`.
         let name = variable.iter().position(|&byte| byte != b'_');
         if name.is_none_or(|start| &variable[start..] != b"CALLID") {
+            if let Some(place) = self.watched.place(variable) {
+                self.caught(place, message);
+            }
             return;
         }
         self.varset_seen = true;
@@ -186,6 +203,15 @@ impl Correlator {
             self.aliases.insert(uniqueid.into(), call);
         }
         self.channel_appeared(call);
+    }
+
+    /// A variable that is asked for was set.
+    fn caught(&mut self, variable: usize, message: &Message) {
+        let watched = Arc::clone(&self.watched);
+        if let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own) {
+            let value = unescape_c(message.get("Value").unwrap_or_default());
+            entry.catch.set(&watched, uniqueid, variable, &value);
+        }
     }
 
     /// An event that is about one channel of a call, its Uniqueid under `prefix` + `Uniqueid`.
@@ -233,7 +259,7 @@ impl Correlator {
                 if let Some(leg) = entry.signals.leg_mut(uniqueid) {
                     leg.ringing = true;
                 }
-                entry.trunk.alive(now);
+                entry.trunk.rang(now);
             }
             b"Up" if entry.is_originated(uniqueid) => entry.went_up(now),
             _ => {}
@@ -253,7 +279,7 @@ impl Correlator {
             b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
             _ => return,
         }
-        entry.trunk.alive(now);
+        entry.trunk.rang(now);
     }
 
     fn dial_end(&mut self, message: &Message, now: Instant) {
@@ -330,7 +356,7 @@ impl Correlator {
         let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };
-        match entry.outlook() {
+        match entry.outlook(!self.watched.is_empty()) {
             Outlook::Over => self.resolve(call, End::Complete),
             Outlook::OverAfter(grace) => {
                 if entry.deadline.is_none() {
@@ -359,6 +385,7 @@ impl Correlator {
             self.aliases.remove(alias);
         }
         entry.signals.end = end;
+        entry.signals.captured = entry.catch.captured;
         if entry.signals.channel.is_some() && !self.varset_seen {
             self.ended_without_varset += 1;
             if self.ended_without_varset == 1 {
@@ -394,15 +421,21 @@ impl Entry {
             abandoned: false,
             missing: false,
             aliases: Vec::new(),
+            catch: Catch::default(),
         }
     }
 
-    fn outlook(&self) -> Outlook {
+    /// What is still to come; `catching` variables, the dialplan of another leg may set one as it ends.
+    fn outlook(&self, catching: bool) -> Outlook {
         let signals = &self.signals;
         let legs_remain = signals.legs.iter().any(|leg| leg.cause.is_none());
         // A channel that went up was answered, whatever else is still to be said of it.
         if signals.hung_up() && signals.up {
-            return Outlook::Over;
+            return if catching && legs_remain {
+                Outlook::OverAfter(LEGS_GRACE)
+            } else {
+                Outlook::Over
+            };
         }
         match (signals.originated, &signals.channel) {
             (Some(Originated { success: true, .. }), _) if signals.hung_up() => Outlook::Over,
@@ -449,7 +482,7 @@ impl Entry {
     fn went_up(&mut self, now: Instant) {
         self.signals.up = true;
         self.signals.answered_at.get_or_insert(now);
-        self.trunk.alive(now);
+        self.trunk.rang(now);
     }
 
     /// The leg with this Uniqueid, noted now if it is new.
@@ -625,18 +658,11 @@ impl Correlator {
             }
         }
         for channel in listed {
-            let by_variable =
-                CallId::from_bytes(&channel.callid).filter(|call| self.calls.contains_key(call));
-            let Some(call) = self
-                .find(&channel.uniqueid, &channel.linkedid)
-                .or(by_variable)
-            else {
-                continue;
-            };
-            if let Some(entry) = self.calls.get_mut(&call) {
+            if let Some((call, entry)) = self.of_listed(channel) {
                 entry.lives(call, channel, now);
             }
         }
+        self.listed_variables(listed);
         if pass == Pass::First {
             return;
         }
@@ -658,6 +684,33 @@ impl Correlator {
         }
     }
 
+    /// Catches what was set while nobody listened. Which of two channels got its value last is not known; a dialplan
+    /// is most likely to run on the originated one, so that comes last here.
+    fn listed_variables(&mut self, listed: &[Listed]) {
+        let watched = Arc::clone(&self.watched);
+        for originated in [false, true] {
+            for channel in listed.iter().filter(|one| !one.variables.is_empty()) {
+                if let Some((_, entry)) = self.of_listed(channel)
+                    && entry.is_originated(&channel.uniqueid) == originated
+                {
+                    for (variable, value) in &channel.variables {
+                        entry
+                            .catch
+                            .has(&watched, &channel.uniqueid, *variable, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The call of a channel in the list.
+    fn of_listed(&mut self, channel: &Listed) -> Option<(CallId, &mut Entry)> {
+        let call = self
+            .find(&channel.uniqueid, &channel.linkedid)
+            .or_else(|| CallId::from_bytes(&channel.callid))?;
+        Some((call, self.calls.get_mut(&call)?))
+    }
+
     /// There will be no further session: every call is resolved with what was seen of it.
     pub fn give_up(&mut self, now: Instant) {
         let lost_at = self.lost_at.take().unwrap_or(now);
@@ -666,7 +719,7 @@ impl Correlator {
             let Some(entry) = self.calls.get_mut(&call) else {
                 continue;
             };
-            let over = !matches!(entry.outlook(), Outlook::Open);
+            let over = !matches!(entry.outlook(false), Outlook::Open);
             if !entry.signals.hung_up() {
                 entry.signals.ended_at = lost_at.max(entry.signals.written_at);
             }

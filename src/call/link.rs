@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::capture::Watched;
 use super::correlator::{Correlator, Listed, Note, Pass};
-use crate::ami::action::{Action, ActionError};
+use crate::ami::action::{Action, ActionError, MAX_LINE};
 use crate::ami::client::{Client, ListError, Session, SessionError};
 use crate::ami::connect::ConnectError;
 use crate::ami::connection;
@@ -71,7 +72,7 @@ pub struct Established {
 
 impl Link {
     /// Connects, logs in, and keeps the session up from then on; the link is given up when it cannot be established again
-    /// for `patience`.
+    /// for `patience`. The variables that are `watched` are caught of every call.
     ///
     /// # Errors
     /// What an operator must change so that it can be.
@@ -79,9 +80,11 @@ impl Link {
         transport: Transport,
         login: Login,
         patience: Duration,
+        watched: Arc<Watched>,
     ) -> Result<Established, LinkError> {
         let stream = transport.connect().await?;
-        let session = connection::open(stream, &login, Correlator::new())
+        let correlator = Correlator::watching(Arc::clone(&watched));
+        let session = connection::open(stream, &login, correlator)
             .await
             .map_err(|unopened| unopened.error)?;
         let banner = session.banner.clone();
@@ -90,6 +93,7 @@ impl Link {
             transport,
             login,
             patience,
+            watched,
             publish,
         };
         tokio::spawn(keeper.keep(session));
@@ -131,6 +135,7 @@ struct Keeper {
     transport: Transport,
     login: Login,
     patience: Duration,
+    watched: Arc<Watched>,
     publish: watch::Sender<State>,
 }
 
@@ -180,7 +185,7 @@ impl Keeper {
                 Err(error) => error.into(),
                 Ok(stream) => match connection::open(stream, &self.login, correlator).await {
                     Ok(session) => {
-                        let error = match reconcile(&session.client).await {
+                        let error = match reconcile(&session.client, &self.watched).await {
                             Ok(()) => {
                                 info!("the connection to Asterisk is back: dialing on");
                                 self.publish.send_replace(State::Up(session.client.clone()));
@@ -191,7 +196,10 @@ impl Keeper {
                         // It dropped again, or does not tell what it carries (as during a graceful stop): without
                         // that list nobody may be called, and the patience goes on to run out.
                         session.client.logoff().await;
-                        correlator = session.handler.await.unwrap_or_default();
+                        correlator = session
+                            .handler
+                            .await
+                            .unwrap_or_else(|_| Correlator::watching(Arc::clone(&self.watched)));
                         error.into()
                     }
                     Err(unopened) => {
@@ -222,18 +230,22 @@ fn jitter() -> f64 {
     0.5 + share / 2.0
 }
 
-/// Settles what is in flight with what Asterisk carries.
+/// Settles what is in flight with what Asterisk carries, and catches what was set of the variables that are `watched`.
 ///
 /// # Errors
 /// The session ended meanwhile, or Asterisk does not list its channels to this user.
-pub async fn reconcile(client: &Client<Note>) -> Result<(), ListError> {
+pub async fn reconcile(client: &Client<Note>, watched: &Watched) -> Result<(), ListError> {
     for pass in [Pass::First, Pass::Second] {
         if pass == Pass::Second {
             sleep(BETWEEN_LISTS).await;
         }
-        let action = status(pass).map_err(|error| ListError::Refused(error.to_string()))?;
+        let action =
+            status(pass, watched).map_err(|error| ListError::Refused(error.to_string()))?;
         let channels = client.list(action).await?;
-        let listed = channels.iter().filter_map(read).collect();
+        let listed = channels
+            .iter()
+            .filter_map(|channel| read(channel, watched))
+            .collect();
         let note = Note::Listed { pass, listed };
         if client.submit(Some(note), None).is_err() {
             return Err(client.closed().await.into());
@@ -242,28 +254,44 @@ pub async fn reconcile(client: &Client<Note>) -> Result<(), ListError> {
     Ok(())
 }
 
-fn status(pass: Pass) -> Result<Action, ActionError> {
-    Action::new("Status", &format!("living-{pass:?}"))?.header("Variables", "CALLID,CDR(answer,u)")
+fn status(pass: Pass, watched: &Watched) -> Result<Action, ActionError> {
+    let mut variables = "CALLID,CDR(answer,u)".to_owned();
+    for name in &watched.names {
+        // There is only one such header, and Asterisk refuses a longer one. What has no room is not asked for.
+        if "Variables: ".len() + variables.len() + 1 + name.len() <= MAX_LINE {
+            variables.push(',');
+            variables.push_str(name);
+        }
+    }
+    Action::new("Status", &format!("living-{pass:?}"))?.header("Variables", variables)
 }
 
 /// One channel of the list.
-fn read(message: &Message) -> Option<Listed> {
+fn read(message: &Message, watched: &Watched) -> Option<Listed> {
     let variable = |name: &str| {
-        message.get_all("Variable").find_map(|variable| {
-            std::str::from_utf8(variable)
-                .ok()?
-                .strip_prefix(name)?
-                .strip_prefix('=')
-        })
+        message
+            .get_all("Variable")
+            .find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     };
+    let answered = variable("CDR(answer,u)").and_then(|moment| str::from_utf8(moment).ok());
+    let set = watched
+        .names
+        .iter()
+        .enumerate()
+        .filter_map(|(place, name)| {
+            // That is what the C library makes of no value.
+            let value = variable(name).filter(|&value| value != b"(null)")?;
+            Some((place, value.into()))
+        });
     Some(Listed {
         uniqueid: message.get("Uniqueid")?.into(),
         linkedid: message.get("Linkedid").unwrap_or_default().into(),
         channel: message.get("Channel").unwrap_or_default().into(),
         up: message.get("ChannelStateDesc") == Some(b"Up"),
         ringing: message.get("ChannelStateDesc") == Some(b"Ringing"),
-        callid: variable("CALLID").unwrap_or_default().as_bytes().into(),
-        answered_ago: variable("CDR(answer,u)").and_then(ago),
+        callid: variable("CALLID").unwrap_or_default().into(),
+        answered_ago: answered.and_then(ago),
+        variables: set.collect(),
     })
 }
 
@@ -294,6 +322,49 @@ mod tests {
         for none in ["", "(null)", "0.000000", "9999999999.0"] {
             assert_eq!(ago(none), None, "{none}");
         }
+    }
+
+    fn watched(names: impl IntoIterator<Item = String>) -> Watched {
+        Watched {
+            names: names.into_iter().map(String::into_boxed_str).collect(),
+            ..Watched::default()
+        }
+    }
+
+    #[test]
+    fn a_channel_of_the_list_has_the_variables_that_are_set() {
+        let names = ["CHOICE", "CHO", "UNSET", "EMPTY"];
+        let watched = watched(names.map(str::to_owned));
+        let message = Message::from_bytes(
+            &b"Event: Status\r\nUniqueid: a\r\nVariable: CALLID=x\r\nVariable: CHOICE=\xffa\\n=b\r\nVariable: CHO=1\r\nVariable: UNSET=(null)\r\nVariable: EMPTY=\r\n"[..],
+        );
+        let listed = read(&message, &watched).unwrap();
+        assert_eq!(*listed.callid, *b"x");
+        let variables: Vec<_> = listed
+            .variables
+            .iter()
+            .map(|(place, value)| (*place, &**value))
+            .collect();
+        // Here, unlike in a `VarSet`, nothing is escaped.
+        assert_eq!(variables, [(0, &b"\xffa\\n=b"[..]), (1, b"1"), (3, b"")]);
+    }
+
+    #[test]
+    fn more_variables_than_asterisk_reads_in_a_line_do_not_keep_the_link_down() {
+        let many = watched((0..200).map(|n| format!("VARIABLE_{n:03}")));
+        let mut bytes = bytes::BytesMut::new();
+        status(Pass::First, &many).unwrap().encode_into(&mut bytes);
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("Variables: "))
+            .unwrap();
+        assert!(line.starts_with("Variables: CALLID,CDR(answer,u),VARIABLE_000,VARIABLE_001,"));
+        assert!(
+            (MAX_LINE - 13..=MAX_LINE).contains(&line.len()),
+            "{}",
+            line.len()
+        );
     }
 
     #[test]

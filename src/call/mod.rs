@@ -4,6 +4,7 @@
 //! Originate, and waits on a oneshot that the correlator resolves; it looks at the clock only to hang up a call that
 //! lasts too long. Who is called, when, and what becomes of the outcome is the campaign's.
 
+pub mod capture;
 pub mod correlator;
 pub mod id;
 pub mod link;

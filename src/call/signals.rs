@@ -3,6 +3,8 @@
 
 use tokio::time::Instant;
 
+use super::capture::Captured;
+
 /// A Q.850 cause as Asterisk's `Hangup` event gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -162,6 +164,8 @@ pub struct Signals {
     pub end: End,
     /// A moment was missed while the connection was down, so that the durations are not exact.
     pub approximate: bool,
+    /// The variables that the campaign asks for.
+    pub captured: Captured,
 }
 
 impl Signals {
@@ -179,6 +183,7 @@ impl Signals {
             ended_at: written_at,
             end: End::Lost,
             approximate: false,
+            captured: Captured::default(),
         }
     }
 

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::capture::{Captured, Watched};
 use super::signals::{Cause, DialStatus, End, Leg, Originated, Signals, Technology};
 use crate::disposition::Disposition;
 
 /// What the verdict needs to know that Asterisk did not say.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     /// Why the dialer itself hung the call up, if it did.
     pub cut: Option<Cut>,
     /// Another call of the same trunk showed a sign of life lately, so silence is the callee's and not the trunk's.
@@ -22,6 +23,8 @@ pub struct Circumstances {
     pub adopted: bool,
     /// An answered call shorter than this is `SHORT`.
     pub min_talk: Duration,
+    /// Which variables were watched, and what they tell.
+    pub watched: Option<&'a Watched>,
 }
 
 /// Why the dialer hung up a call.
@@ -59,6 +62,9 @@ const REASON_BUSY: u16 = 5;
 const REASON_CONGESTION: u16 = 8;
 /// Asterisk gives a channel that it gives up while ringing this SIP code, though nobody sent it.
 const MADE_UP_SIP_CODE: u16 = 480;
+
+/// So many characters of a value stand in a note.
+const MAX_QUOTED: usize = 40;
 
 /// Tells how a call ended.
 pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
@@ -130,12 +136,13 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
     let talk = signals
         .answered_at
         .map_or(Duration::ZERO, |answered| signals.ended_at - answered);
-    let disposition = if talk < circumstances.min_talk {
+    let (disposition, told) = told(&signals.captured, circumstances);
+    let disposition = disposition.unwrap_or(if talk < circumstances.min_talk {
         Disposition::Short
     } else {
         Disposition::Answered
-    };
-    let note = match (circumstances.cut, signals.end) {
+    });
+    let end = match (circumstances.cut, signals.end) {
         (Some(Cut::CallTimeout), _) => "cut at call_timeout",
         (Some(Cut::Cancelled), _) => "cut: the run was stopped",
         (None, End::Lost) => {
@@ -146,13 +153,44 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         }
         (None, End::Complete) => "",
     };
+    let notes = [told.as_str(), end];
+    let notes: Vec<_> = notes.into_iter().filter(|note| !note.is_empty()).collect();
     Verdict {
         disposition,
         cause: signals.channel.as_ref().and_then(|leg| leg.cause.clone()),
         sip_code: None,
         answered_at: signals.answered_at,
-        note: note.to_owned(),
+        note: notes.join("; "),
     }
+}
+
+/// How an answered call ended by what the dialplan says, and what is to be noted of that.
+fn told(captured: &Captured, circumstances: &Circumstances) -> (Option<Disposition>, String) {
+    let Some(watched) = circumstances.watched else {
+        return (None, String::new());
+    };
+    let mut note = String::new();
+    if let Some(place) = watched.disposition {
+        let name = watched.names.get(place).map_or("", |name| name);
+        let word = captured.text(place);
+        match word.trim() {
+            "" => {}
+            word => match Disposition::told(word) {
+                Some(disposition) => return (Some(disposition), format!("told by {name}")),
+                None => note = format!("{name} says {}, which names no outcome", quoted(word)),
+            },
+        }
+    }
+    let is_machine = |machine| captured.meets(machine);
+    let machine = watched.machine.as_ref().is_some_and(is_machine);
+    (machine.then_some(Disposition::Machine), note)
+}
+
+/// A word of the dialplan's for a note: not much of it, and on one line.
+fn quoted(word: &str) -> String {
+    let shown: String = word.chars().take(MAX_QUOTED).collect();
+    let more = if shown.len() < word.len() { "…" } else { "" };
+    format!("\"{}{more}\"", shown.escape_debug())
 }
 
 fn not_answered(signals: &Signals, circumstances: &Circumstances) -> Verdict {

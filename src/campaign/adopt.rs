@@ -26,7 +26,7 @@ impl Dispatcher {
         }
         // A session that drops meanwhile is reconciled by whoever connects again.
         if let Some(client) = self.resources.link.client()
-            && let Err(error) = link::reconcile(&client).await
+            && let Err(error) = link::reconcile(&client, &self.resources.watched).await
         {
             warn!("the living calls could not be listed: {error}");
         }

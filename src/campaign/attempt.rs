@@ -1,5 +1,6 @@
 //! One attempt of a contact, from its row of the list to the row of the results.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -234,8 +235,12 @@ async fn over(
         trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
         adopted,
         min_talk: resources.campaign.call.min_talk,
+        watched: Some(&resources.watched),
     };
     let verdict = verdict::decide(signals, &circumstances);
+    if signals.captured.opted_out {
+        resources.opt_out(&record.numbers()).await;
+    }
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
@@ -248,8 +253,11 @@ async fn over(
         linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
         ..record.row(resources)
     };
-    row.own
-        .resize(resources.campaign.contacts.keep.len(), String::new());
+    let campaign = &resources.campaign;
+    row.own.resize(campaign.contacts.keep.len(), String::new());
+    let captured =
+        (0..campaign.capture.variables.len()).map(|variable| signals.captured.text(variable));
+    row.own.extend(captured.map(Cow::into_owned));
     conclude(
         resources,
         record,

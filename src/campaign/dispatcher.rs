@@ -160,8 +160,15 @@ impl Dispatcher {
         match self.over.take() {
             Some(Over::Unwritable(error, rows)) => self.write_again(error, rows).await,
             // Nobody is left: what would have stopped the run has stopped nothing.
-            Some(Over::Drained | Over::PbxLost(_) | Over::Outside | Over::StopAt)
-                if self.queue.is_exhausted() && self.left_outside == 0 =>
+            Some(
+                Over::Drained
+                | Over::PbxLost(_)
+                | Over::Outside
+                | Over::StopAt
+                | Over::TrunksLost(_),
+            ) if self.queue.is_exhausted()
+                && self.left_outside == 0
+                && self.tally.attempts(Disposition::Cancelled) == 0 =>
             {
                 Over::Finished
             }

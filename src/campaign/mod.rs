@@ -23,9 +23,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::call::capture::{self, Watched};
 use crate::call::link::Link;
 use crate::clock::Clock;
-use crate::config::Campaign;
+use crate::config::{self, Campaign, Capture};
 use crate::contacts::List;
 use crate::number::Numbering;
 use crate::results::journal::{Entry, Journal};
@@ -53,6 +54,8 @@ pub struct Resources {
     pub columns: Columns,
     /// What is in flight, on disk; `None` where nothing is to be continued.
     pub journal: Option<Journal>,
+    /// What the link catches of every call.
+    pub watched: Arc<Watched>,
     /// The time of day.
     pub clock: Clock,
     /// Whether calls may begin at this time of day.
@@ -104,6 +107,37 @@ pub enum Over {
     Unwritable(WriteError, Vec<Vec<u8>>),
     /// The list cannot be read any more.
     Unreadable(io::Error),
+}
+
+/// What is caught of every call: the variables that become columns first, in their order.
+pub fn watched(capture: &Capture) -> Watched {
+    let mut names: Vec<Box<str>> = Vec::new();
+    let mut place = |name: &str| {
+        let known = names.iter().position(|known| **known == *name);
+        known.unwrap_or_else(|| {
+            names.push(name.into());
+            names.len() - 1
+        })
+    };
+    for name in &capture.variables {
+        place(name);
+    }
+    let mut condition = |condition: &config::Condition| capture::Condition {
+        variable: place(&condition.variable),
+        value: condition.value.as_bytes().into(),
+    };
+    let opt_out = capture
+        .opt_out
+        .as_ref()
+        .map(|opt_out| condition(&opt_out.when));
+    let machine = capture.machine.as_ref().map(&mut condition);
+    let disposition = capture.disposition.as_deref().map(place);
+    Watched {
+        names,
+        opt_out,
+        machine,
+        disposition,
+    }
 }
 
 /// The counts before anything has happened.

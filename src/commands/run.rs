@@ -14,6 +14,7 @@ use super::target::{Claimed, Target};
 use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
+use crate::call::capture::Watched;
 use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::gate::Gate;
@@ -117,10 +118,11 @@ async fn dial(
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    let watched = Arc::new(campaign::watched(&campaign.capture));
     let link = if args.simulate {
-        simulate(&campaign).await?
+        simulate(&campaign, &watched).await?
     } else {
-        connect(&campaign).await?
+        connect(&campaign, &watched).await?
     };
     probe::permissions(&link, &campaign.ami.username)
         .await
@@ -157,6 +159,7 @@ async fn dial(
         limits: Limits::new(&campaign.retry),
         numbering: campaign.numbering(),
         suppress,
+        watched,
         rehearsal: args.simulate,
         campaign,
         writer: opened.writer,
@@ -304,7 +307,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
 }
 
 /// Connects to the campaign's Asterisk.
-async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
+async fn connect(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Failure> {
     let ami = &campaign.ami;
     let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
     let transport = match &ami.tls {
@@ -319,9 +322,14 @@ async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
             }
         }
     };
-    let established = Link::establish(transport, login(campaign), ami.reconnect_for)
-        .await
-        .map_err(|error| Failure::Pbx(error.to_string()))?;
+    let established = Link::establish(
+        transport,
+        login(campaign),
+        ami.reconnect_for,
+        Arc::clone(watched),
+    )
+    .await
+    .map_err(|error| Failure::Pbx(error.to_string()))?;
     info!(
         "logged in to {} at {}:{}",
         established.banner, ami.host, ami.port
@@ -330,7 +338,7 @@ async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
 }
 
 /// Starts a simulated Asterisk in this process and connects to it.
-async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
+async fn simulate(campaign: &Campaign, watched: &Arc<Watched>) -> Result<Link, Failure> {
     let simulator = Simulator::new(SimulatorConfig {
         username: campaign.ami.username.clone(),
         secret: campaign.ami.secret.expose().to_owned(),
@@ -343,9 +351,14 @@ async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
         tokio::spawn(async move { simulator.serve(theirs).await });
         Box::new(ours)
     }));
-    let established = Link::establish(transport, login(campaign), campaign.ami.reconnect_for)
-        .await
-        .context("the simulated Asterisk")?;
+    let established = Link::establish(
+        transport,
+        login(campaign),
+        campaign.ami.reconnect_for,
+        Arc::clone(watched),
+    )
+    .await
+    .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
     Ok(established.link)
 }

@@ -100,7 +100,8 @@ impl Lab {
         }));
         let auth = campaign.ami.auth;
         let login = Login::new("dialer", "simulated", auth, Duration::from_secs(5));
-        let established = Link::establish(transport, login, Duration::ZERO)
+        let watched = Arc::new(watched(&campaign.capture));
+        let established = Link::establish(transport, login, Duration::ZERO, Arc::clone(&watched))
             .await
             .unwrap();
         let columns = Columns::new(&campaign.own_columns());
@@ -109,6 +110,8 @@ impl Lab {
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
         let key = campaign.numbering();
+        let opt_out = campaign.capture.opt_out.as_ref();
+        let opt_out = opt_out.map(|opt_out| opt_out.file.as_path());
         Resources {
             link: established.link,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
@@ -120,11 +123,12 @@ impl Lab {
                 list.zones(),
             ),
             limits: Limits::new(&campaign.retry),
-            suppress: Suppressions::load(&campaign.suppress, None, move |field| {
+            suppress: Suppressions::load(&campaign.suppress, opt_out, move |field| {
                 key.read(field).ok().map(|number| number.key())
             })
             .unwrap(),
             numbering,
+            watched,
             rehearsal: false,
             list,
             campaign,

@@ -1,7 +1,7 @@
 //! Who is called again, on which number, and who never.
 
 use super::*;
-use crate::config::{Duplicates, Rule};
+use crate::config::{Condition, Duplicates, OptOut, Rule};
 use crate::disposition::Disposition;
 
 #[tokio::test(start_paused = true)]
@@ -136,6 +136,83 @@ async fn a_number_that_stands_twice_is_called_for_each_but_never_at_the_same_tim
         calls.windows(2).all(|pair| pair[0].1 <= pair[1].0),
         "{calls:?}"
     );
+}
+
+/// The dialplan sets these variables when a call is answered.
+fn sets(lab: &mut Lab, variables: &[(&str, &str)]) {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    lab.sim.dialplan_variables = variables.iter().map(owned).collect();
+}
+
+fn condition(variable: &str, value: &str) -> Condition {
+    Condition {
+        variable: variable.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_dialplan_sets_stands_in_the_columns_asked_for_and_tells_the_outcome() {
+    let mut lab = Lab::with(
+        "keep = [\"name\"]",
+        CARRIER,
+        "number,name\n00101,Ana\n00210,Eva\n",
+    );
+    sets(&mut lab, &[("CHOICE", "2"), ("AMDSTATUS", "MACHINE")]);
+    lab.campaign.capture.variables = vec!["CHOICE".to_owned(), "NEVER".to_owned()];
+    lab.campaign.capture.machine = Some(condition("AMDSTATUS", "MACHINE"));
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(2);
+    let row = run.of("00101")[0];
+    assert_eq!(row["disposition"], "MACHINE");
+    let own = [&row["name"], &row["CHOICE"], &row["NEVER"]];
+    assert_eq!(own, ["Ana", "2", ""]);
+    assert_eq!(run.column("00210", "CHOICE"), ["", "", ""]);
+    assert_eq!(run.column("00210", "name"), ["Eva"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_opts_out_is_written_down_and_not_called_again_on_any_number() {
+    let list = "number,mobile,id\n00101,00210,a\n00301,00101,b\n00210,,c\n";
+    let mut lab = Lab::with(
+        "number = [\"number\", \"mobile\"]\nid = \"id\"",
+        CARRIER,
+        list,
+    );
+    lab.campaign.contacts.duplicates = Duplicates::Call;
+    lab.campaign.trunks[0].ports = 1;
+    let file = lab.folder.path().join("dnc.txt");
+    sets(&mut lab, &[("CHOICE", "9")]);
+    lab.campaign.capture.opt_out = Some(OptOut {
+        when: condition("CHOICE", "9"),
+        file: file.clone(),
+    });
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(3);
+    // The first answers and opts out with both numbers: the third has one of them, and the second has another.
+    assert_eq!(run.column("a", "disposition"), ["ANSWERED"]);
+    assert_eq!(run.column("c", "disposition"), ["SUPPRESSED"]);
+    assert_eq!(run.column("b", "number"), ["00301"]);
+    let written = fs::read_to_string(&file).unwrap();
+    assert_eq!(written, "00101\n00210\n00301\n00101\n");
+    let again = lab.dial().await;
+    assert!(
+        again
+            .rows
+            .iter()
+            .all(|row| row["disposition"] == "SUPPRESSED")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_shorter_than_min_talk_is_short() {
+    let mut lab = Lab::new(CARRIER, "number\n00101\n");
+    lab.campaign.call.min_talk = Duration::from_secs(11);
+    let run = lab.dial().await;
+    assert_eq!(run.column("00101", "disposition"), ["SHORT"]);
+    lab.campaign.call.min_talk = Duration::from_secs(9);
+    let run = lab.dial().await;
+    assert_eq!(run.column("00101", "disposition"), ["ANSWERED"]);
 }
 
 #[tokio::test(start_paused = true)]
