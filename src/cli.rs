@@ -7,9 +7,13 @@ use crate::contacts::Shard;
 use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+/// The version, and the commit that it was built from, where that is known.
+pub const VERSION: &str = env!("DIALER_VERSION");
+
 /// A batch dialer for Asterisk.
 #[derive(Debug, Parser)]
-#[command(name = "dialer", version, about, long_about = None, propagate_version = true)]
+#[command(name = "dialer", version = VERSION, about, long_about = None, propagate_version = true)]
+#[command(max_term_width = 80)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -79,6 +83,14 @@ pub enum Command {
     Run(RunArgs),
     /// Serve a simulated Asterisk that any AMI client can log in to, in real time
     Sim(SimArgs),
+    /// Say what became of a campaign, as text, JSON or a page
+    Report(ReportArgs),
+    /// Print results for other programs, such as a spreadsheet
+    Export(ExportArgs),
+    /// Write a campaign file and a sample list of contacts to begin with
+    Init(InitArgs),
+    /// Print the manual page, or what a shell needs to complete commands
+    Generate(GenerateArgs),
 }
 
 /// `dialer run`
@@ -129,4 +141,77 @@ pub struct SimArgs {
     /// Take the fates, the user and the secret of this campaign
     #[arg(long, value_name = "CAMPAIGN.TOML")]
     pub campaign: Option<PathBuf>,
+}
+
+/// `dialer report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The results, as far as they are written; - is standard input
+    #[arg(value_name = "RESULTS.CSV")]
+    pub results: PathBuf,
+    /// Print the figures as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page that needs nothing but itself, instead of the text; - is standard output
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
+}
+
+/// `dialer export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The results, as far as they are written; - is standard input
+    #[arg(value_name = "RESULTS.CSV")]
+    pub results: PathBuf,
+    /// Make it safe for Excel and LibreOffice: numbers stay text, no formula runs, local times in whole seconds
+    #[arg(long)]
+    pub spreadsheet: bool,
+    /// One row a contact: its last one
+    #[arg(long = "final")]
+    pub last: bool,
+    /// What stands between two fields; "tab" or \t for a tab
+    #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
+    pub delimiter: char,
+}
+
+/// `dialer init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where: a folder, or a file whose name ends in .toml
+    #[arg(value_name = "PATH", default_value = "campaign.toml")]
+    pub path: PathBuf,
+}
+
+/// `dialer generate`
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What
+    #[arg(value_name = "WHAT")]
+    pub what: Generated,
+}
+
+/// What `dialer generate` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// The manual page, for man(1)
+    Man,
+    /// Completions for bash
+    Bash,
+    /// Completions for zsh
+    Zsh,
+    /// Completions for fish
+    Fish,
+    /// Completions for PowerShell
+    Powershell,
+}
+
+/// A character that can stand between fields.
+fn delimiter(given: &str) -> Result<char, String> {
+    match (given, given.as_bytes()) {
+        ("tab" | "\\t", _) => Ok('\t'),
+        (_, [byte @ (b'\t' | b' '..=b'~')]) if !byte.is_ascii_alphanumeric() && *byte != b'"' => {
+            Ok(char::from(*byte))
+        }
+        _ => Err("one character such as , ; | or tab".to_owned()),
+    }
 }

@@ -18,6 +18,7 @@ pub mod history;
 pub mod logging;
 pub mod number;
 pub mod progress;
+pub mod report;
 pub mod results;
 pub mod signals;
 pub mod sim;

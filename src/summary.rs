@@ -132,7 +132,7 @@ impl Serialize for Dispositions<'_> {
 }
 
 /// `55.0%`; of nothing there is no share.
-fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
@@ -142,7 +142,7 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 /// `4.2s`, `4m 12s`, `1h 04m 12s`.
-fn exact(time: Duration) -> String {
+pub(crate) fn exact(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     match seconds {

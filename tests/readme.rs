@@ -5,9 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, ValueEnum as _};
+use dialer::cli::{Cli, Generated};
 use dialer::config;
 use dialer::disposition::Disposition;
 use dialer::results::row::COLUMNS;
+use dialer::results::spreadsheet::Kind;
+use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
 
@@ -180,6 +185,10 @@ fn every_option_is_there_and_every_option_there_is_named() {
     let commands = [
         ("dialer run", help(&["run"])),
         ("dialer sim", help(&["sim"])),
+        ("dialer report", help(&["report"])),
+        ("dialer export", help(&["export"])),
+        ("dialer init", help(&["init"])),
+        ("dialer generate", help(&["generate"])),
         ("dialer", help(&[])),
     ];
     let known: BTreeSet<&str> = commands
@@ -224,6 +233,41 @@ fn every_option_is_there_and_every_option_there_is_named() {
                 "{command}: {of_line:?} is not named"
             );
         }
+    }
+}
+
+/// Every command line is one that the program takes, and every command is shown.
+#[test]
+fn every_command_is_there_and_every_command_there_is_shown() {
+    let (text, shell) = (prose(), blocks("sh").join(""));
+    let mut shown = BTreeSet::new();
+    for line in spans(&text).into_iter().chain(shell.lines()) {
+        let line = line.split_once(" -- ").map_or_else(
+            || line.to_owned(),
+            |(_, rest)| format!("dialer {rest}"), // `cargo run -- run …` is `dialer run …`.
+        );
+        let command = line.split(['>', '|', '#']).next().unwrap().trim();
+        if !command.starts_with("dialer ") {
+            continue;
+        }
+        let words = command
+            .split_whitespace()
+            .map(|word| word.trim_matches('"'));
+        let parsed = Cli::command().try_get_matches_from(words);
+        match parsed.map_err(|error| error.kind()) {
+            Ok(matches) => shown.extend(matches.subcommand_name().map(str::to_owned)),
+            Err(ErrorKind::DisplayVersion) => {}
+            // A command that is named without what it needs, in the middle of a sentence.
+            Err(ErrorKind::MissingRequiredArgument) if !shell.contains(&line) => {}
+            Err(kind) => panic!("{line}: {kind:?}"),
+        }
+    }
+    for command in Cli::command().get_subcommands() {
+        assert!(
+            shown.contains(command.get_name()),
+            "dialer {} is not shown",
+            command.get_name()
+        );
     }
 }
 
@@ -337,6 +381,86 @@ fn the_rehearsal_shows_what_it_should() {
             keys(&printed["dispositions"][&disposition])
         );
     }
+}
+
+/// The keys that `dialer report --json` is said to print, down to the smallest.
+#[test]
+fn the_reports_object_is_as_shown() {
+    fn compare(shown: &Value, printed: &Value, at: &str) {
+        match (shown, printed) {
+            (Value::Object(shown), Value::Object(printed)) => {
+                // Of the dispositions one stands there for all.
+                let all = printed.contains_key("NO ANSWER");
+                for (key, shown) in shown {
+                    compare(shown, &printed[key], &format!("{at}.{key}"));
+                }
+                assert!(all || shown.len() == printed.len(), "{at}");
+            }
+            (Value::Array(shown), Value::Array(printed)) => compare(&shown[0], &printed[0], at),
+            (Value::Null, _) => {}
+            _ => assert_eq!(
+                std::mem::discriminant(shown),
+                std::mem::discriminant(printed),
+                "{at}"
+            ),
+        }
+    }
+    let shown = serde_json::from_str(&blocks("json")[1]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dialer = |arguments: &[&str]| {
+        let output = Command::cargo_bin("dialer")
+            .unwrap()
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        output.stdout
+    };
+    dialer(&["init"]);
+    dialer(&["run", "--simulate", "campaign.toml"]);
+    let report = dialer(&["report", "--json", "campaign.results.simulated.csv"]);
+    compare(&shown, &serde_json::from_slice(&report).unwrap(), "");
+}
+
+#[test]
+fn a_spreadsheet_gets_the_columns_as_it_says() {
+    let prose = prose();
+    let (_, text) = prose.split_once("With `--spreadsheet`").unwrap();
+    let (text, _) = text.split_once("Everything else stays text").unwrap();
+    let named: Vec<&str> = spans(text)
+        .into_iter()
+        .filter(|span| COLUMNS.contains(span))
+        .collect();
+    let (mut numbers, mut times) = (Vec::new(), 0);
+    for column in COLUMNS {
+        match Kind::of(column) {
+            Kind::Quantity | Kind::Seconds => numbers.push(column),
+            Kind::Time => times += 1,
+            Kind::Text => {}
+        }
+    }
+    assert_eq!(named, numbers);
+    assert_eq!(times, 4, "the four times");
+}
+
+/// What can be generated, and nothing else, is named.
+#[test]
+fn everything_that_can_be_generated_is_named() {
+    let prose = prose();
+    let (_, text) = prose.split_once("`dialer generate man` prints").unwrap();
+    let (text, _) = text.split_once("what these shells need").unwrap();
+    let mut named = vec!["man"];
+    named.extend(
+        spans(text)
+            .into_iter()
+            .map(|span| span.trim_start_matches("dialer generate ")),
+    );
+    let there: Vec<String> = Generated::value_variants()
+        .iter()
+        .map(|what| what.to_possible_value().unwrap().get_name().to_owned())
+        .collect();
+    assert_eq!(named, there);
 }
 
 /// The campaign's user, secret, context, extension and trunk are those that the steps before it set up.

@@ -1,8 +1,16 @@
 //! One file a command: what the words on the command line do.
 
+pub mod export;
+pub mod generate;
+pub mod init;
+pub mod report;
 pub mod run;
 pub mod sim;
 mod target;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+
+use anyhow::Context as _;
 
 use crate::exit;
 
@@ -35,5 +43,18 @@ impl Failure {
             Self::Held(_) => exit::HELD,
             Self::Unexpected(_) => exit::FAILURE,
         }
+    }
+}
+
+/// Writes to standard output. Whoever closed it wants no more, which is no failure.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            // What is still in the buffer would be tried once more.
+            let _ = stdout.into_parts();
+            Ok(())
+        }
+        written => Ok(written.context("standard output cannot be written")?),
     }
 }

@@ -3,10 +3,13 @@
 pub mod dated;
 pub mod disk;
 pub mod journal;
+pub mod keys;
 pub mod lock;
+pub mod read;
 pub mod resume;
 pub mod row;
 mod rows;
+pub mod spreadsheet;
 mod tail;
 pub mod whole;
 pub mod writer;

@@ -524,7 +524,8 @@ pub fn may_be_begun_anew(path: &Path) -> bool {
         && rows.all(|row| row.is_ok_and(|row| row.get(note).is_some_and(is_simulated)))
 }
 
-fn is_simulated(note: &str) -> bool {
+/// Whether a row is a rehearsal's, by its note.
+pub(crate) fn is_simulated(note: &str) -> bool {
     note == "simulated" || note.starts_with("simulated:")
 }
 

@@ -134,7 +134,7 @@ impl Columns {
     pub fn header(&self) -> Vec<u8> {
         let mut line = String::new();
         for name in &self.names {
-            push_field(&mut line, name);
+            push_field(&mut line, name, ',');
         }
         end(line)
     }
@@ -148,7 +148,8 @@ impl Row {
             match *field {
                 Field::Known(place) => self.push(&mut line, COLUMNS[place]),
                 Field::Own(place) => {
-                    push_field(&mut line, self.own.get(place).map_or("", String::as_str));
+                    let field = self.own.get(place).map_or("", String::as_str);
+                    push_field(&mut line, field, ',');
                 }
                 Field::Unknown => line.push(','),
             }
@@ -178,7 +179,7 @@ impl Row {
                 return;
             }
         };
-        push_field(line, text);
+        push_field(line, text, ',');
     }
 
     fn push_figure(&self, line: &mut String, column: &str) {
@@ -219,27 +220,33 @@ fn yes_no(of: bool) -> &'static str {
     if of { "yes" } else { "no" }
 }
 
-/// Appends a field and a comma.
-fn push_field(line: &mut String, field: &str) {
+/// Appends a field and what stands behind it.
+pub(crate) fn push_field(line: &mut String, field: &str, delimiter: char) {
     let quote = field
-        .bytes()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+        .chars()
+        .any(|char| char == delimiter || matches!(char, '"' | '\n' | '\r'))
         // A reader that trims must not change a value.
         || field.starts_with(' ')
         || field.ends_with(' ');
     if quote {
-        line.push('"');
-        for (place, part) in field.split('"').enumerate() {
-            if place > 0 {
-                line.push_str("\"\"");
-            }
-            line.push_str(part);
-        }
-        line.push('"');
+        push_quoted(line, field, delimiter);
     } else {
         line.push_str(field);
+        line.push(delimiter);
     }
-    line.push(',');
+}
+
+/// Appends a field in quotes and what stands behind it.
+pub(crate) fn push_quoted(line: &mut String, field: &str, delimiter: char) {
+    line.push('"');
+    for (place, part) in field.split('"').enumerate() {
+        if place > 0 {
+            line.push_str("\"\"");
+        }
+        line.push_str(part);
+    }
+    line.push('"');
+    line.push(delimiter);
 }
 
 /// The line end, in the place of the last comma.

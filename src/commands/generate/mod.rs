@@ -1,0 +1,32 @@
+//! `dialer generate`: what a package puts beside the program.
+
+mod manual;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::Failure;
+use crate::cli::{Cli, GenerateArgs, Generated};
+use crate::exit;
+
+/// Runs the command and returns the exit code of the process.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn run(args: &GenerateArgs) -> Result<u8, Failure> {
+    let shell = match args.what {
+        Generated::Man => {
+            super::print(|stdout| manual::write(stdout))?;
+            return Ok(exit::DONE);
+        }
+        Generated::Bash => Shell::Bash,
+        Generated::Zsh => Shell::Zsh,
+        Generated::Fish => Shell::Fish,
+        Generated::Powershell => Shell::PowerShell,
+    };
+    // Written at once: clap_complete panics where its writer fails.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "dialer", &mut script);
+    super::print(|stdout| stdout.write_all(&script))?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,93 @@
+//! `dialer init`: a campaign file and a list to begin with.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tracing::info;
+
+use super::Failure;
+use crate::cli::InitArgs;
+use crate::exit;
+
+const CAMPAIGN: &str = include_str!("campaign.toml");
+const CONTACTS: &str = include_str!("contacts.csv");
+
+/// Runs the command and returns the exit code of the process.
+///
+/// # Errors
+/// There is a campaign already, or nothing can be written there.
+pub fn run(args: &InitArgs) -> Result<u8, Failure> {
+    let campaign = campaign_file(&args.path);
+    let folder = campaign.parent().unwrap_or(Path::new(""));
+    if !folder.as_os_str().is_empty() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    }
+    if !begin(&campaign, CAMPAIGN)? {
+        return Err(Failure::Usage(format!(
+            "{} is there already: nothing was written, name another file",
+            campaign.display()
+        )));
+    }
+    info!("wrote {}", campaign.display());
+    let contacts = folder.join("contacts.csv");
+    if begin(&contacts, CONTACTS)? {
+        info!(
+            "wrote {}, made-up people to rehearse with",
+            contacts.display()
+        );
+    } else {
+        info!("{} is there already and stays as it is", contacts.display());
+    }
+    let name = quoted(&campaign);
+    super::print(|stdout| {
+        write!(
+            stdout,
+            "# rehearse it: nothing is dialed\n\
+             dialer run {name} --simulate\n\
+             # your own phone first in the list, the manager user's secret in ami.secret: call the first\n\
+             dialer run {name} --limit 1 --results first-call.csv\n\
+             # call everyone\n\
+             dialer run {name}\n"
+        )
+    })?;
+    Ok(exit::DONE)
+}
+
+/// The file that a path means: itself if it is called so, or the one in a folder.
+fn campaign_file(path: &Path) -> PathBuf {
+    let is_file = path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+        && !path.is_dir();
+    if is_file {
+        path.to_owned()
+    } else {
+        path.join("campaign.toml")
+    }
+}
+
+/// Writes a file that is not there yet; `false` if it is.
+fn begin(path: &Path, text: &str) -> Result<bool, Failure> {
+    let file = File::options().write(true).create_new(true).open(path);
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error)
+            .with_context(|| format!("{} cannot be written", path.display()))
+            .map_err(Failure::from),
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |char: char| char.is_alphanumeric() || "./_-+,@%:".contains(char);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
