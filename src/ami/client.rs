@@ -22,6 +22,12 @@ pub enum SessionError {
     /// Nothing was heard, not even an answer to a `Ping`.
     #[error("Asterisk went silent: it did not even answer a ping")]
     Silent,
+    /// Bytes came, but no answer to anything that was asked.
+    #[error("Asterisk still speaks but answers nothing: what is sent does not reach it")]
+    Deaf,
+    /// The task of the session panicked.
+    #[error("the task that holds the session with Asterisk died; please report this")]
+    Died,
     /// This side logged off.
     #[error("the session was logged off")]
     LoggedOff,
@@ -157,7 +163,7 @@ impl<N> Client<N> {
         match ended.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(why)) => why.clone(),
             // The task died of a panic, and the connection with it.
-            Ok(None) | Err(_) => SessionError::Closed,
+            Ok(None) | Err(_) => SessionError::Died,
         }
     }
 
