@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -48,6 +49,9 @@ pub enum ListError {
     /// Asterisk answered `Response: Error`; the text is its own.
     #[error("Asterisk refused: {0}")]
     Refused(String),
+    /// It did not come, or not all of it.
+    #[error("Asterisk did not list them within {0:?}")]
+    Unfinished(Duration),
     /// The session ended before the list did.
     #[error(transparent)]
     Session(#[from] SessionError),

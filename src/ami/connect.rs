@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use super::tls::TlsError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use super::tls::TlsError;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
