@@ -629,6 +629,7 @@ impl Handler for Correlator {
     }
 
     fn closed(&mut self, _why: &SessionError, now: Instant) {
+        self.probe = None;
         for entry in self.calls.values_mut() {
             entry.sought.get_or_insert(Sought::since(now));
         }

@@ -285,11 +285,13 @@ impl Keeper {
                 }
                 Err(error) => error,
             };
-            if !error.may_pass() || Instant::now() + pause >= until {
+            let left = until.saturating_duration_since(Instant::now());
+            if !error.may_pass() || left.is_zero() {
                 return Err(error);
             }
             info!("not connected yet, trying again: {error}");
-            sleep(pause.mul_f64(jitter())).await;
+            // The last try comes when patience ends, not before.
+            sleep(pause.mul_f64(jitter()).min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
