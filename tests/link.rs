@@ -41,6 +41,8 @@ struct Faults {
     panic_on_writing: Option<&'static [u8]>,
     /// The connection is closed when this is to be read; what comes before it passes.
     cut_before: Option<&'static [u8]>,
+    /// This never arrives, nor what came with it.
+    swallowed: Option<&'static [u8]>,
     /// Who waits for something to read.
     reader: Option<Waker>,
 }
@@ -137,6 +139,15 @@ impl AsyncRead for Wire {
         }
         let filled = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some(word) = faults.swallowed
+            && let Some(at) = memmem::find(&buffer.filled()[filled..], word)
+        {
+            buffer.set_filled(filled + at);
+            if at == 0 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
         if let Some(until) = faults.cut_before
             && let Some(at) = memmem::find(&buffer.filled()[filled..], until)
         {
@@ -350,17 +361,17 @@ async fn each_drop_has_its_own_patience_also_while_calls_are_looked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_after_its_patience() {
-    for denied in [true, false] {
+    for case in ["refused", "cut off", "never complete"] {
         let line = Line::new(|config| {
-            if denied {
+            if case == "refused" {
                 config.denied_actions = vec!["Status".to_owned()];
             }
         });
         let link = line.link(PATIENCE).await;
         let call = Call::to(&link, "101");
         sleep(ANSWERED).await;
-        if !denied {
-            // Each list is cut off before it is complete, as by a `writetimeout` that is too short for it.
+        if case == "cut off" {
+            // As by a `writetimeout` that is too short for the list.
             let line = line.clone();
             tokio::spawn(async move {
                 loop {
@@ -368,13 +379,18 @@ async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_aft
                     sleep(Duration::from_millis(10)).await;
                 }
             });
+        } else if case == "never complete" {
+            line.fault(|faults| faults.swallowed = Some(b"Event: StatusComplete"));
         }
         let began = Instant::now();
         line.fault(|faults| faults.cut = true);
         until(&link, down).await;
         until(&link, lost).await;
         let waited = began.elapsed();
-        assert!(waited >= PATIENCE && waited <= PATIENCE * 2, "{waited:?}");
+        assert!(
+            waited >= PATIENCE && waited <= PATIENCE * 2,
+            "{case}: {waited:?}"
+        );
         let verdict = call.verdict().await;
         assert_eq!(verdict.disposition, Disposition::Answered);
     }
@@ -382,16 +398,6 @@ async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_aft
 
 #[tokio::test(start_paused = true)]
 async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_line_is_away() {
-    let line = Line::new(|_| {});
-    let link = line.link(Duration::from_secs(600)).await;
-    let (answered, ringing) = (Call::to(&link, "101"), Call::to(&link, "120"));
-    sleep(ANSWERED).await;
-    line.simulator.stop_now();
-    until(&link, down).await;
-    // `core stop now` hung them up, which was seen.
-    assert_eq!(answered.verdict().await.disposition, Disposition::Answered);
-    drop(ringing);
-
     let line = Line::new(|_| {});
     let link = line.link(Duration::from_secs(600)).await;
     let (answered, ringing) = (Call::to(&link, "101"), Call::to(&link, "120"));
@@ -471,6 +477,26 @@ async fn a_session_whose_task_dies_costs_no_call_and_a_second_death_ends_the_run
     let verdict = ringing.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
     assert_eq!(line.dialed(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_while_the_task_of_the_session_is_dead_is_missed_like_any_other() {
+    let line = Line::new(|_| {});
+    let link = line.link(PATIENCE).await;
+    let call = Call::to(&link, "101");
+    sleep(ANSWERED).await;
+    let died = Instant::now();
+    line.fault(|faults| {
+        faults.panic_on_read = true;
+        faults.away = true;
+    });
+    until(&link, down).await;
+    line.simulator.crash();
+    line.fault(|faults| faults.away = false);
+    let verdict = call.verdict().await;
+    assert_eq!(verdict.disposition, Disposition::Answered);
+    let waited = died.elapsed();
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
