@@ -1,13 +1,21 @@
 //! The operator's signals as steps of a stop: the first lets running calls finish, the second hangs them up.
+//!
+//! A terminal that is closed hangs up twice: its shell passes the HUP on, and the system sends another when the shell is
+//! gone. Nobody asked twice, so the echo is no second signal.
 
+use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
 use crate::campaign::Stop;
+
+/// How long after the first HUP of a terminal that is closed the other may come. It was seen after milliseconds.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// The number of the signal that aborted the run; 0 as long as none did.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +30,12 @@ impl Aborted {
     }
 }
 
-/// INT, TERM and HUP as they come.
+/// INT, TERM and HUP as they come; no HUP for a process that was started to ignore it, as by `nohup`.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -39,7 +47,10 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: match hangup_is_ignored() {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
@@ -48,11 +59,37 @@ impl Signals {
         tokio::select! {
             Some(()) = self.interrupt.recv() => SignalKind::interrupt(),
             Some(()) = self.terminate.recv() => SignalKind::terminate(),
-            Some(()) = self.hangup.recv() => SignalKind::hangup(),
+            Some(()) = received(&mut self.hangup) => SignalKind::hangup(),
             // They never end as long as the runtime lives.
             else => std::future::pending().await,
         }
     }
+}
+
+async fn received(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    }
+}
+
+/// Whether this process was started to ignore HUP. Only Linux tells without unsafe code.
+fn hangup_is_ignored() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+}
+
+/// Whether the mask `SigIgn` of such a file has HUP, the first of all signals.
+fn ignores_hangup(status: &str) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
+}
+
+/// Whether this process has a terminal that can close. One that is closed can no longer be opened.
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Passes the signals on as `stop`.
@@ -63,17 +100,40 @@ pub fn listen(stop: Stop) -> io::Result<Aborted> {
     let mut signals = Signals::new()?;
     let aborted = Aborted::default();
     let number = aborted.clone();
+    let had_terminal = has_terminal();
     tokio::spawn(async move {
+        let mut first_hangup: Option<Instant> = None;
         loop {
             let kind = signals.next().await;
-            if stop.drain.is_cancelled() {
-                warn!("stopping now: running calls are hung up");
-                number.0.store(kind.as_raw_value(), Ordering::Relaxed);
-                stop.hang_up.cancel();
-            } else {
+            let hangup = kind == SignalKind::hangup();
+            if !stop.drain.is_cancelled() {
                 stop.drain.cancel();
+                first_hangup = hangup.then(Instant::now);
+                continue;
             }
+            let echo = first_hangup.is_some_and(|first| hangup && first.elapsed() < ECHO);
+            if echo && had_terminal && !has_terminal() {
+                continue;
+            }
+            warn!("stopping now: running calls are hung up");
+            number.0.store(kind.as_raw_value(), Ordering::Relaxed);
+            stop.hang_up.cancel();
         }
     });
     Ok(aborted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_whether_it_was_started_to_ignore_hangups() {
+        assert!(ignores_hangup(
+            "Name:\tdialer\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n"
+        ));
+        for status in ["SigIgn:\t0000000000001000\n", "Name:\tdialer\n", ""] {
+            assert!(!ignores_hangup(status), "{status}");
+        }
+    }
 }

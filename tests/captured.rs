@@ -9,7 +9,7 @@ use dialer::ami::client::SessionError;
 use dialer::ami::connection::Handler as _;
 use dialer::ami::message::Message;
 use dialer::call::capture::{Captured, Condition, Watched};
-use dialer::call::correlator::{Correlator, Listed, Note, Pass};
+use dialer::call::correlator::{Correlator, Listed, Note};
 use dialer::call::id::CallId;
 use dialer::call::pace::TrunkLog;
 use dialer::call::signals::{End, Signals};
@@ -268,11 +268,14 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
     let line = listed("1763800000.7", &[(CHOICE, "1"), (OUTCOME, "BUSY")]);
     let own = [(AMDSTATUS, "HUMAN"), (CHOICE, "9"), (OUTCOME, "SHORT")];
     let own = listed(ID, &own);
-    for (millis, pass) in [(5_000, Pass::First), (6_500, Pass::Second)] {
-        let listed = vec![own.clone(), line.clone()];
-        let now = lab.at(millis);
-        lab.correlator.note(Note::Listed { pass, listed }, now);
-    }
+    let asked_at = lab.at(5_000);
+    let (again, _) = oneshot::channel();
+    let note = Note::Listed {
+        asked_at,
+        listed: vec![own, line],
+        again,
+    };
+    lab.correlator.note(note, asked_at);
     // What is heard from then on goes on from there.
     lab.set("AMDSTATUS=MACHINE");
     lab.hangup(9_000, "PJSIP/line-1", "1763800000.7");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,6 +23,12 @@ pub enum SessionError {
     /// Nothing was heard, not even an answer to a `Ping`.
     #[error("Asterisk went silent: it did not even answer a ping")]
     Silent,
+    /// Bytes came, but no answer to anything that was asked.
+    #[error("Asterisk still speaks but answers nothing: what is sent does not reach it")]
+    Deaf,
+    /// The task of the session panicked.
+    #[error("the task that holds the session with Asterisk died; please report this")]
+    Died,
     /// This side logged off.
     #[error("the session was logged off")]
     LoggedOff,
@@ -42,6 +49,9 @@ pub enum ListError {
     /// Asterisk answered `Response: Error`; the text is its own.
     #[error("Asterisk refused: {0}")]
     Refused(String),
+    /// It did not come, or not all of it.
+    #[error("Asterisk did not list them within {0:?}")]
+    Unfinished(Duration),
     /// The session ended before the list did.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -157,7 +167,7 @@ impl<N> Client<N> {
         match ended.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(why)) => why.clone(),
             // The task died of a panic, and the connection with it.
-            Ok(None) | Err(_) => SessionError::Closed,
+            Ok(None) | Err(_) => SessionError::Died,
         }
     }
 

@@ -3,10 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use super::tls::TlsError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use super::tls::TlsError;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +54,8 @@ pub enum ConnectError {
 
 /// Connects to the manager interface. Small writes leave at once (`TCP_NODELAY`): an action is a small write.
 ///
+/// On Linux, what stays unacknowledged for half a minute is never delivered (`TCP_USER_TIMEOUT`).
+///
 /// # Errors
 ///
 /// Each names host and port and says what to look at. The timeout is for all of it, the name service included.
@@ -92,5 +93,36 @@ async fn connect(host: &str, port: u16, address: &str) -> Result<TcpStream, Conn
     };
     let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
+    deliver_soon_or_never(&stream).map_err(failed)?;
     Ok(stream)
+}
+
+/// Has the system drop the connection when what was sent stays unacknowledged for as long as a silent session is waited
+/// for. By default it goes on sending for minutes, also after the session was given up, and an Originate whose call was
+/// told as `UNKNOWN` could ring a phone when the network is back.
+#[cfg(target_os = "linux")]
+fn deliver_soon_or_never(stream: &TcpStream) -> io::Result<()> {
+    let silence = super::connection::KEEPALIVE * 2;
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(silence))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn deliver_soon_or_never(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_sent_is_not_delivered_long_after_its_session_was_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stream = connect_tcp("127.0.0.1", port, Duration::from_secs(5)).await;
+        let limit = socket2::SockRef::from(&stream.unwrap())
+            .tcp_user_timeout()
+            .unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(30)));
+    }
 }

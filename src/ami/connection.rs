@@ -21,6 +21,10 @@ use super::wire::{Wire, read, write};
 /// byte counts as life.
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// How long an action may stay without an answer while none comes to any other either, however much else is heard: then
+/// what is sent does not arrive. Asterisk answers within milliseconds, behind the events that it sent before.
+pub const ANSWER: Duration = Duration::from_secs(60);
+
 /// How long an accepted login may wait for `FullyBooted`. An Asterisk that is up sends it at once.
 pub const BOOT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,7 +60,8 @@ pub trait Handler: Send + 'static {
     /// The deadline has come. A deadline that is not moved by this is called for again at once.
     fn tick(&mut self, now: Instant);
 
-    /// The session is over. The last call, and made exactly once for a session that [`open`] gave.
+    /// The session is over, and was so at that moment: one that went silent, since it was last heard. The last call, and
+    /// made exactly once for a session that [`open`] gave.
     fn closed(&mut self, why: &SessionError, now: Instant);
 }
 
@@ -106,6 +111,7 @@ where
         end,
         last_read: Instant::now(),
         pinged: None,
+        asked: None,
         unflushed: false,
         ending: None,
     };
@@ -148,6 +154,8 @@ struct Connection<S, H: Handler> {
     last_read: Instant,
     /// When the `Ping` was sent that nothing has come after.
     pinged: Option<Instant>,
+    /// When the first action was given to the stream that no answer to any action has come after.
+    asked: Option<Instant>,
     /// Something was given to the stream, and no flush has come back since.
     unflushed: bool,
     ending: Option<Ending>,
@@ -169,7 +177,11 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
             why => why,
         };
         self.inbox.complaints.last_words();
-        self.inbox.handler.closed(&why, Instant::now());
+        let over_since = match why {
+            SessionError::Silent => self.last_read,
+            _ => Instant::now(),
+        };
+        self.inbox.handler.closed(&why, over_since);
         self.end.send_replace(Some(why));
         // Whoever opened the session need not want it back.
         let _ = give_back.send(self.inbox.handler);
@@ -180,6 +192,9 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
         loop {
             let now = Instant::now();
             self.inbox.take_all(&mut self.wire, now);
+            if std::mem::take(&mut self.inbox.answered) {
+                self.asked = None;
+            }
             if self.inbox.shutdown {
                 self.end(SessionError::Shutdown, now);
             }
@@ -243,6 +258,9 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
     }
 
     fn command(&mut self, command: Command<H::Note>, now: Instant) {
+        if !matches!(command, Command::Submit { action: None, .. }) {
+            self.asked.get_or_insert(now);
+        }
         let output = &mut self.wire.output;
         match command {
             Command::Submit { note, action } => {
@@ -296,16 +314,22 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
         if now < self.keepalive_deadline() {
             return None;
         }
+        if self.asked.is_some_and(|asked| asked + ANSWER <= now) {
+            return Some(SessionError::Deaf);
+        }
         if self.pinged.is_some() {
             return Some(SessionError::Silent);
         }
         self.pinged = Some(now);
+        self.asked.get_or_insert(now);
         self.wire.output.extend_from_slice(PING);
         None
     }
 
     fn keepalive_deadline(&self) -> Instant {
-        self.pinged.unwrap_or(self.last_read) + KEEPALIVE
+        let silent = self.pinged.unwrap_or(self.last_read) + KEEPALIVE;
+        self.asked
+            .map_or(silent, |asked| silent.min(asked + ANSWER))
     }
 
     fn deadline(&self) -> Instant {

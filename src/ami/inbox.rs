@@ -37,6 +37,8 @@ pub(super) struct Inbox<H> {
     pub(super) booted: bool,
     /// `Shutdown` has come.
     pub(super) shutdown: bool,
+    /// A response has come since this was last set to false.
+    pub(super) answered: bool,
     pub(super) complaints: Complaints,
 }
 
@@ -47,6 +49,7 @@ impl<H: Handler> Inbox<H> {
             pending: HashMap::new(),
             booted: false,
             shutdown: false,
+            answered: false,
             complaints: Complaints::default(),
         }
     }
@@ -109,6 +112,7 @@ impl<H: Handler> Inbox<H> {
             self.complaints.add(why, bytes.len(), bytes, now);
             return;
         }
+        self.answered = true;
         let id = message.get("ActionID").unwrap_or_default();
         match self.pending.remove(id) {
             // A reply that nobody waits for any more is dropped.

@@ -31,6 +31,10 @@ const RESPONSE_GRACE: Duration = Duration::from_secs(5);
 /// How long the end of a call that Asterisk says it does not know may still be on its way.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
 
+/// Between two lists of living channels that a call must be missing in to have ended. A written Originate was seen to
+/// appear 25 ms late.
+const BETWEEN_LISTS: Duration = Duration::from_millis(1_500);
+
 /// The channel that a failed originate runs the extension `failed` on: it carries the call's variables, and is not it.
 const SPOOL_FAILED: &[u8] = b"OutgoingSpoolFailed";
 
@@ -62,26 +66,17 @@ pub enum Note {
         /// When its Originate was written.
         begun_at: Instant,
     },
-    /// The channels that Asterisk carries, asked for after a session was lost.
+    /// The channels that Asterisk carries, asked for because a session was lost or a run was cut off.
     Listed {
-        /// Which of the two lists this is.
-        pass: Pass,
+        /// When they were asked for.
+        asked_at: Instant,
         /// The channels.
         listed: Vec<Listed>,
+        /// Receives when to ask again, if a call may have ended or may only not be in the list yet.
+        again: oneshot::Sender<Option<Instant>>,
     },
-    /// Nobody waits for the end of this call any longer: it is resolved with what was seen of it.
-    GiveUp(CallId),
     /// Asterisk does not know the call's channel: if its end does not come soon, it was missed.
     Abandon(CallId),
-}
-
-/// Which list of living channels: a call must be missing in both to have ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// The first.
-    First,
-    /// The second, a good second later.
-    Second,
 }
 
 /// A channel that Asterisk carries.
@@ -126,8 +121,6 @@ pub struct Correlator {
     watched: Arc<Watched>,
     varset_seen: bool,
     ended_without_varset: u32,
-    /// When the session was lost, if there is none.
-    lost_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -137,10 +130,28 @@ struct Entry {
     trunk: TrunkLog,
     deadline: Option<Instant>,
     abandoned: bool,
-    /// Not in the first list after a lost session, and nothing was heard of it since.
-    missing: bool,
+    /// Its end may have been missed.
+    sought: Option<Sought>,
     aliases: Vec<Box<[u8]>>,
     catch: Catch,
+}
+
+/// A call that a session was lost on and whose own channel no later one has heard of, or that was dialed by a run that was cut off.
+#[derive(Debug, Clone, Copy)]
+struct Sought {
+    /// Until when it is known to have lived.
+    lost_at: Instant,
+    /// Since when it is in no list of living channels.
+    missing_since: Option<Instant>,
+}
+
+impl Sought {
+    const fn since(lost_at: Instant) -> Self {
+        Self {
+            lost_at,
+            missing_since: None,
+        }
+    }
 }
 
 impl Correlator {
@@ -229,9 +240,11 @@ impl Correlator {
         let call = self.find(uniqueid, linkedid)?;
         self.channel_appeared(call);
         let entry = self.calls.get_mut(&call)?;
-        entry.missing = false;
         let known_as = entry.signals.channel.as_ref().map(|leg| &*leg.uniqueid);
         let originated = known_as == Some(uniqueid) || uniqueid == call.as_str().as_bytes();
+        if originated {
+            entry.sought = None;
+        }
         entry.leg(call, uniqueid, channel, originated);
         if originated && entry.signals.linkedid.is_none() {
             entry.signals.linkedid = Some(linkedid.into());
@@ -419,7 +432,7 @@ impl Entry {
             trunk,
             deadline: None,
             abandoned: false,
-            missing: false,
+            sought: None,
             aliases: Vec::new(),
             catch: Catch::default(),
         }
@@ -454,10 +467,12 @@ impl Entry {
 
     /// A channel of this call is in a list of living ones.
     fn lives(&mut self, call: CallId, listed: &Listed, now: Instant) {
-        self.missing = false;
         let originated = *listed.uniqueid == *call.as_str().as_bytes()
             || self.is_originated(&listed.uniqueid)
             || (self.signals.channel.is_none() && listed.uniqueid == listed.linkedid);
+        if originated {
+            self.sought = None;
+        }
         self.leg(call, &listed.uniqueid, &listed.channel, originated);
         if originated && self.signals.linkedid.is_none() {
             self.signals.linkedid = Some(listed.linkedid.clone());
@@ -599,17 +614,19 @@ impl Handler for Correlator {
             }
             Note::Adopt { id, done, begun_at } => {
                 let signals = Signals::new(begun_at);
-                let entry = Entry::new(signals, done, TrunkLog::default());
+                let mut entry = Entry::new(signals, done, TrunkLog::default());
+                entry.sought = Some(Sought::since(now));
                 self.calls.insert(id, entry);
             }
-            Note::Listed { pass, listed } => self.listed(pass, &listed, now),
-            Note::Probe { id, done } => self.probe = Some((id, done)),
-            Note::GiveUp(id) => {
-                if let Some(entry) = self.calls.get_mut(&id) {
-                    entry.signals.ended_at = now;
-                    self.resolve(id, End::Lost);
-                }
+            Note::Listed {
+                asked_at,
+                listed,
+                again,
+            } => {
+                // Whoever asked may have given up meanwhile.
+                let _ = again.send(self.listed(asked_at, &listed, now));
             }
+            Note::Probe { id, done } => self.probe = Some((id, done)),
             Note::Abandon(id) => {
                 if let Some(entry) = self.calls.get_mut(&id)
                     && !entry.abandoned
@@ -645,43 +662,41 @@ impl Handler for Correlator {
     }
 
     fn closed(&mut self, _why: &SessionError, now: Instant) {
-        self.lost_at = Some(now);
+        self.probe = None;
+        for entry in self.calls.values_mut() {
+            entry.sought.get_or_insert(Sought::since(now));
+        }
     }
 }
 
 impl Correlator {
-    /// Tells what Asterisk carries after a session was lost: a call that is in neither list has ended unseen.
-    fn listed(&mut self, pass: Pass, listed: &[Listed], now: Instant) {
-        if pass == Pass::First {
-            for entry in self.calls.values_mut() {
-                entry.missing = true;
-            }
-        }
+    /// Learns what Asterisk carries: a sought call that is missing in two lists, the second a good second after the
+    /// first, has ended unseen. The lists may be of two sessions. Answers when to ask again, if one was missing for the
+    /// first time.
+    fn listed(&mut self, asked_at: Instant, listed: &[Listed], now: Instant) -> Option<Instant> {
         for channel in listed {
             if let Some((call, entry)) = self.of_listed(channel) {
                 entry.lives(call, channel, now);
             }
         }
         self.listed_variables(listed);
-        if pass == Pass::First {
-            return;
-        }
-        let lost_at = self.lost_at.take().unwrap_or(now);
-        let gone: Vec<CallId> = self
-            .calls
-            .iter()
-            .filter(|(_, entry)| entry.missing)
-            .map(|(&call, _)| call)
-            .collect();
-        for call in gone {
-            if let Some(entry) = self.calls.get_mut(&call) {
-                let seen = entry.signals.hung_up();
-                if !seen {
-                    entry.signals.ended_at = lost_at.max(entry.signals.written_at);
-                }
-                self.resolve(call, if seen { End::Complete } else { End::Lost });
+        let mut again = None;
+        let mut gone = Vec::new();
+        for (&call, entry) in &mut self.calls {
+            let Some(sought) = &mut entry.sought else {
+                continue;
+            };
+            let due = *sought.missing_since.get_or_insert(now) + BETWEEN_LISTS;
+            if asked_at >= due {
+                gone.push(call);
+            } else {
+                again = again.max(Some(due));
             }
         }
+        for call in gone {
+            self.give_up(call, now);
+        }
+        again
     }
 
     /// Catches what was set while nobody listened. Which of two channels got its value last is not known; a dialplan
@@ -711,19 +726,24 @@ impl Correlator {
         Some((call, self.calls.get_mut(&call)?))
     }
 
-    /// There will be no further session: every call is resolved with what was seen of it.
-    pub fn give_up(&mut self, now: Instant) {
-        let lost_at = self.lost_at.take().unwrap_or(now);
+    /// Resolves a call whose end will not be seen, or is not waited for any longer, with what was seen of it.
+    pub fn give_up(&mut self, call: CallId, now: Instant) {
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let over = !matches!(entry.outlook(false), Outlook::Open);
+        if !over {
+            let lost_at = entry.sought.map_or(now, |sought| sought.lost_at);
+            entry.signals.ended_at = lost_at.max(entry.signals.written_at);
+        }
+        self.resolve(call, if over { End::Complete } else { End::Lost });
+    }
+
+    /// There will be no further session.
+    pub fn give_up_all(&mut self, now: Instant) {
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
-            let Some(entry) = self.calls.get_mut(&call) else {
-                continue;
-            };
-            let over = !matches!(entry.outlook(false), Outlook::Open);
-            if !entry.signals.hung_up() {
-                entry.signals.ended_at = lost_at.max(entry.signals.written_at);
-            }
-            self.resolve(call, if over { End::Complete } else { End::Lost });
+            self.give_up(call, now);
         }
     }
 }

@@ -4,21 +4,26 @@
 //! with growing pauses, and then asks for the list of living channels: a call that is in it is followed to its end, and
 //! one that is in neither of two lists, the second a good second after the first, has ended while nobody looked. An
 //! Originate that was written last may not be in the first list yet. Only then is the link up again.
+//!
+//! Patience is counted from the last list that came: a session that came so far and then dropped is a new drop, while an
+//! Asterisk that lets us in and never tells what it carries is waited for no longer than one that is away. This ends,
+//! since two lists settle every call that was missing, whatever session they came on.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{error, info, warn};
 
 use super::capture::Watched;
-use super::correlator::{Correlator, Listed, Note, Pass};
+use super::correlator::{Correlator, Listed, Note};
+use super::id::CallId;
 use crate::ami::action::{Action, ActionError, MAX_LINE};
 use crate::ami::client::{Client, ListError, Session, SessionError};
 use crate::ami::connect::ConnectError;
-use crate::ami::connection;
+use crate::ami::connection::{self, Handler};
 use crate::ami::login::{Login, LoginError};
 use crate::ami::message::Message;
 use crate::ami::transport::Transport;
@@ -27,8 +32,8 @@ use crate::ami::transport::Transport;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Between two lists of living channels. A written Originate was seen to appear 25 ms late.
-const BETWEEN_LISTS: Duration = Duration::from_millis(1_500);
+/// How long a list of living channels may take to come, all of it.
+const LIST: Duration = Duration::from_secs(30);
 
 /// Why the link cannot be established.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,17 @@ pub enum LinkError {
     /// Asterisk does not say which channels it carries.
     #[error("the calls in flight cannot be looked up: {0}")]
     List(#[from] ListError),
+}
+
+impl LinkError {
+    /// Whether another try may end better, without anyone changing a file first.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Login(error) => error.may_pass(),
+            Self::List(ListError::Session(SessionError::Died)) => false,
+            Self::Connect(_) | Self::List(_) => true,
+        }
+    }
 }
 
 /// How the link is.
@@ -60,6 +76,7 @@ pub enum State {
 pub struct Link {
     state: watch::Receiver<State>,
     watched: Arc<Watched>,
+    calls: Calls,
 }
 
 /// What the link was established with.
@@ -84,8 +101,8 @@ impl Link {
         watched: Arc<Watched>,
     ) -> Result<Established, LinkError> {
         let stream = transport.connect().await?;
-        let correlator = Correlator::watching(Arc::clone(&watched));
-        let session = connection::open(stream, &login, correlator)
+        let calls = Calls::watching(&watched);
+        let session = connection::open(stream, &login, calls.clone())
             .await
             .map_err(|unopened| unopened.error)?;
         let banner = session.banner.clone();
@@ -96,9 +113,14 @@ impl Link {
             patience,
             watched: Arc::clone(&watched),
             publish,
+            calls: calls.clone(),
         };
         tokio::spawn(keeper.keep(session));
-        let link = Self { state, watched };
+        let link = Self {
+            state,
+            watched,
+            calls,
+        };
         Ok(Established { link, banner })
     }
 
@@ -134,6 +156,60 @@ impl Link {
     pub fn watch(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
+
+    /// Waits for the end of a call no longer, also where there is no session: it is resolved with what was seen of it.
+    pub fn give_up(&self, call: CallId) {
+        self.calls.lock().give_up(call, Instant::now());
+    }
+}
+
+/// The correlator, as each session has it in turn. Between sessions, and if the task of one dies, what was seen of the
+/// calls is still here; nobody but that task holds the lock for longer than it takes to resolve a call.
+#[derive(Debug, Clone, Default)]
+struct Calls(Arc<Mutex<Correlator>>);
+
+impl Calls {
+    fn watching(watched: &Arc<Watched>) -> Self {
+        let correlator = Correlator::watching(Arc::clone(watched));
+        Self(Arc::new(Mutex::new(correlator)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Correlator> {
+        // What a panic left half done is one signal of one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handler for Calls {
+    type Note = Note;
+
+    fn wants(&self, event: &[u8]) -> bool {
+        self.lock().wants(event)
+    }
+
+    fn event(&mut self, message: &Message, now: Instant) {
+        self.lock().event(message, now);
+    }
+
+    fn response(&mut self, action_id: &[u8], message: &Message, now: Instant) {
+        self.lock().response(action_id, message, now);
+    }
+
+    fn note(&mut self, note: Note, now: Instant) {
+        self.lock().note(note, now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.lock().deadline()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.lock().tick(now);
+    }
+
+    fn closed(&mut self, why: &SessionError, now: Instant) {
+        self.lock().closed(why, now);
+    }
 }
 
 /// The task that keeps the link.
@@ -143,30 +219,32 @@ struct Keeper {
     patience: Duration,
     watched: Arc<Watched>,
     publish: watch::Sender<State>,
+    calls: Calls,
 }
 
 impl Keeper {
-    async fn keep(self, mut session: Session<Correlator>) {
+    async fn keep(self, mut session: Session<Calls>) {
+        let mut died = false;
         loop {
-            let why = session.client.closed().await;
-            let Ok(correlator) = session.handler.await else {
-                // The task of the session died; what it knew of the calls went with it.
-                self.lose(&why);
-                return;
-            };
-            if matches!(why, SessionError::LoggedOff) {
-                return;
+            let up_since = Instant::now();
+            let why = self.over(&session.client).await;
+            match why {
+                SessionError::LoggedOff => return,
+                // One death may be chance. A second would go on to cost call after call.
+                SessionError::Died if std::mem::replace(&mut died, true) => {
+                    self.lose(&why);
+                    return;
+                }
+                SessionError::Died => error!("{why}"),
+                _ => {}
             }
-            self.publish
-                .send_replace(State::Down(why.to_string().into()));
-            warn!(
-                "{why}: no new calls until the connection is back; trying for {:?}",
-                self.patience
-            );
-            session = match self.again(correlator).await {
+            self.down(&why);
+            if up_since.elapsed() < FIRST_PAUSE {
+                sleep(FIRST_PAUSE.mul_f64(jitter())).await;
+            }
+            session = match self.again().await {
                 Ok(session) => session,
-                Err((error, mut correlator)) => {
-                    correlator.give_up(Instant::now());
+                Err(error) => {
                     self.lose(&error);
                     return;
                 }
@@ -174,56 +252,81 @@ impl Keeper {
         }
     }
 
+    /// Waits until the session is over. One whose task died could not say so to the correlator.
+    async fn over(&self, client: &Client<Note>) -> SessionError {
+        let why = client.closed().await;
+        self.calls.lock().closed(&why, Instant::now());
+        why
+    }
+
+    fn down(&self, why: &dyn fmt::Display) {
+        self.publish
+            .send_replace(State::Down(why.to_string().into()));
+        warn!(
+            "{why}: no new calls until the connection is back; trying for {:?}",
+            self.patience
+        );
+    }
+
     fn lose(&self, why: &dyn fmt::Display) {
+        self.calls.lock().give_up_all(Instant::now());
         self.publish
             .send_replace(State::Lost(why.to_string().into()));
     }
 
     /// Establishes the session again, until patience ends or Asterisk refuses in a way that will not pass.
-    async fn again(
-        &self,
-        mut correlator: Correlator,
-    ) -> Result<Session<Correlator>, (LinkError, Correlator)> {
-        let until = Instant::now() + self.patience;
+    async fn again(&self) -> Result<Session<Calls>, LinkError> {
+        let mut until = Instant::now() + self.patience;
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.transport.connect().await {
-                Err(error) => error.into(),
-                Ok(stream) => match connection::open(stream, &self.login, correlator).await {
-                    Ok(session) => {
-                        let error = match reconcile(&session.client, &self.watched).await {
-                            Ok(()) => {
-                                info!("the connection to Asterisk is back: dialing on");
-                                self.publish.send_replace(State::Up(session.client.clone()));
-                                return Ok(session);
-                            }
-                            Err(error) => error,
-                        };
-                        // It dropped again, or does not tell what it carries (as during a graceful stop): without
-                        // that list nobody may be called, and the patience goes on to run out.
-                        session.client.logoff().await;
-                        correlator = session
-                            .handler
-                            .await
-                            .unwrap_or_else(|_| Correlator::watching(Arc::clone(&self.watched)));
-                        error.into()
-                    }
-                    Err(unopened) => {
-                        correlator = unopened.handler;
-                        if !unopened.error.may_pass() {
-                            return Err((unopened.error.into(), correlator));
+            let error = match self.session().await {
+                Ok(session) => {
+                    let mut told = false;
+                    let error = match look_up(&session.client, &self.watched, &mut told).await {
+                        Ok(()) => {
+                            info!("the connection to Asterisk is back: dialing on");
+                            self.publish.send_replace(State::Up(session.client.clone()));
+                            return Ok(session);
                         }
-                        unopened.error.into()
+                        Err(error) => error,
+                    };
+                    session.client.clone().logoff().await;
+                    self.over(&session.client).await;
+                    if told {
+                        self.down(&error);
+                        until = Instant::now() + self.patience;
+                        pause = FIRST_PAUSE;
+                        sleep(pause.mul_f64(jitter())).await;
+                        continue;
                     }
-                },
+                    // Without that list nobody may be called.
+                    LinkError::from(error)
+                }
+                Err(error) => error,
             };
-            if Instant::now() + pause >= until {
-                return Err((error, correlator));
+            let left = until.saturating_duration_since(Instant::now());
+            if !error.may_pass() || left.is_zero() {
+                return Err(error);
             }
             info!("not connected yet, trying again: {error}");
-            sleep(pause.mul_f64(jitter())).await;
+            // The last try comes when patience ends, not before.
+            sleep(pause.mul_f64(jitter()).min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    async fn session(&self) -> Result<Session<Calls>, LinkError> {
+        let stream = self.transport.connect().await?;
+        connection::open(stream, &self.login, self.calls.clone())
+            .await
+            .map_err(|unopened| unopened.error.into())
+    }
+}
+
+/// Whoever waits for the end of a call learns that nobody keeps the link any more, also if the task died.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.calls.lock().give_up_all(Instant::now());
     }
 }
 
@@ -241,27 +344,50 @@ fn jitter() -> f64 {
 /// # Errors
 /// The session ended meanwhile, or Asterisk does not list its channels to this user.
 pub async fn reconcile(client: &Client<Note>, watched: &Watched) -> Result<(), ListError> {
-    for pass in [Pass::First, Pass::Second] {
-        if pass == Pass::Second {
-            sleep(BETWEEN_LISTS).await;
-        }
-        let action =
-            status(pass, watched).map_err(|error| ListError::Refused(error.to_string()))?;
-        let channels = client.list(action).await?;
+    look_up(client, watched, &mut false).await
+}
+
+/// The same; `told` is set when a list has come.
+async fn look_up(
+    client: &Client<Note>,
+    watched: &Watched,
+    told: &mut bool,
+) -> Result<(), ListError> {
+    loop {
+        let asked_at = Instant::now();
+        let action = status(watched).map_err(|error| ListError::Refused(error.to_string()))?;
+        let channels = timeout(LIST, client.list(action))
+            .await
+            .unwrap_or(Err(ListError::Unfinished(LIST)))?;
         let listed = channels
             .iter()
             .filter_map(|channel| read(channel, watched))
             .collect();
-        let note = Note::Listed { pass, listed };
-        if client.submit(Some(note), None).is_err() {
-            return Err(client.closed().await.into());
+        let (reply, again) = oneshot::channel();
+        let note = Note::Listed {
+            asked_at,
+            listed,
+            again: reply,
+        };
+        let again = match client.submit(Some(note), None) {
+            Ok(()) => again.await.ok(),
+            Err(_) => None,
+        };
+        *told |= again.is_some();
+        match again {
+            Some(Some(at)) => tokio::select! {
+                () = sleep_until(at) => {}
+                why = client.closed() => return Err(why.into()),
+            },
+            Some(None) => return Ok(()),
+            None => return Err(client.closed().await.into()),
         }
     }
-    Ok(())
 }
 
-fn status(pass: Pass, watched: &Watched) -> Result<Action, ActionError> {
-    let mut variables = "CALLID,CDR(answer,u)".to_owned();
+/// Asks for all channels. The time since the answer is Asterisk's own, so that its clock may differ from ours.
+fn status(watched: &Watched) -> Result<Action, ActionError> {
+    let mut variables = "CALLID,CDR(billsec,f)".to_owned();
     for name in &watched.names {
         // There is only one such header, and Asterisk refuses a longer one. What has no room is not asked for.
         if "Variables: ".len() + variables.len() + 1 + name.len() <= MAX_LINE {
@@ -269,7 +395,7 @@ fn status(pass: Pass, watched: &Watched) -> Result<Action, ActionError> {
             variables.push_str(name);
         }
     }
-    Action::new("Status", &format!("living-{pass:?}"))?.header("Variables", variables)
+    Action::new("Status", &format!("living-{}", CallId::new()))?.header("Variables", variables)
 }
 
 /// One channel of the list.
@@ -279,7 +405,7 @@ fn read(message: &Message, watched: &Watched) -> Option<Listed> {
             .get_all("Variable")
             .find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     };
-    let answered = variable("CDR(answer,u)").and_then(|moment| str::from_utf8(moment).ok());
+    let answered = variable("CDR(billsec,f)").and_then(|moment| str::from_utf8(moment).ok());
     let set = watched
         .names
         .iter()
@@ -296,22 +422,16 @@ fn read(message: &Message, watched: &Watched) -> Option<Listed> {
         up: message.get("ChannelStateDesc") == Some(b"Up"),
         ringing: message.get("ChannelStateDesc") == Some(b"Ringing"),
         callid: variable("CALLID").unwrap_or_default().into(),
-        answered_ago: answered.and_then(ago),
+        answered_ago: answered.and_then(seconds),
         variables: set.collect(),
     })
 }
 
-/// How long ago a moment was that Asterisk gives in seconds since 1970; `None` for none (0, empty, `(null)`) and for
-/// one that lies ahead, as when its clock differs from ours.
-fn ago(moment: &str) -> Option<Duration> {
-    let moment: f64 = moment.parse().ok()?;
-    let moment = Duration::try_from_secs_f64(moment)
+/// How long ago a call was answered; `None` where it was not (0), or nothing records it (`(null)`, empty).
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?)
         .ok()
-        .filter(|moment| !moment.is_zero())?;
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()?;
-    now.checked_sub(moment)
+        .filter(|ago| !ago.is_zero())
 }
 
 #[cfg(test)]
@@ -319,14 +439,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_of_asterisk_is_so_long_ago() {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        let ten = ago(&format!("{:.6}", now.as_secs_f64() - 10.0)).unwrap();
-        assert!((9.9..=10.5).contains(&ten.as_secs_f64()), "{ten:?}");
-        for none in ["", "(null)", "0.000000", "9999999999.0"] {
-            assert_eq!(ago(none), None, "{none}");
+    fn a_call_was_answered_so_long_ago_as_asterisk_says() {
+        assert_eq!(seconds("2.595793"), Some(Duration::from_micros(2_595_793)));
+        for none in ["", "(null)", "0.000000", "-1.000000", "nan"] {
+            assert_eq!(seconds(none), None, "{none}");
         }
     }
 
@@ -359,13 +475,13 @@ mod tests {
     fn more_variables_than_asterisk_reads_in_a_line_do_not_keep_the_link_down() {
         let many = watched((0..200).map(|n| format!("VARIABLE_{n:03}")));
         let mut bytes = bytes::BytesMut::new();
-        status(Pass::First, &many).unwrap().encode_into(&mut bytes);
+        status(&many).unwrap().encode_into(&mut bytes);
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let line = text
             .lines()
             .find(|line| line.starts_with("Variables: "))
             .unwrap();
-        assert!(line.starts_with("Variables: CALLID,CDR(answer,u),VARIABLE_000,VARIABLE_001,"));
+        assert!(line.starts_with("Variables: CALLID,CDR(billsec,f),VARIABLE_000,VARIABLE_001,"));
         assert!(
             (MAX_LINE - 13..=MAX_LINE).contains(&line.len()),
             "{}",

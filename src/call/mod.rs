@@ -158,17 +158,9 @@ pub async fn follow(
         }
     }
     // The operator does not wait for a PBX that is silent, or away.
-    match link.client() {
-        Some(client) => {
-            let _ = client.submit(Some(Note::GiveUp(id)), None);
-            let signals = ended.await.map_err(|_| SessionClosed)?;
-            Ok(Ended { signals, cut })
-        }
-        None => Ok(Ended {
-            signals: Signals::new(Instant::now()),
-            cut,
-        }),
-    }
+    link.give_up(id);
+    let signals = ended.await.map_err(|_| SessionClosed)?;
+    Ok(Ended { signals, cut })
 }
 
 async fn patience(until: Option<Instant>) {

@@ -143,8 +143,11 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         Disposition::Answered
     });
     let end = match (circumstances.cut, signals.end) {
+        (Some(Cut::Cancelled), End::Lost) => {
+            "answered; the run was stopped, and Asterisk did not confirm the hangup"
+        }
         (Some(Cut::CallTimeout), _) => "cut at call_timeout",
-        (Some(Cut::Cancelled), _) => "cut: the run was stopped",
+        (Some(Cut::Cancelled), End::Complete) => "cut: the run was stopped",
         (None, End::Lost) => {
             "answered; the connection to Asterisk was lost before its end was seen"
         }

@@ -1,5 +1,7 @@
 //! The lists of live channels: `Status` and `CoreShowChannels`.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::call::{Call, Kind};
@@ -168,7 +170,7 @@ fn status_event(
         out.extend_from_slice(b"Variable: ");
         out.extend_from_slice(name);
         out.push(b'=');
-        out.extend_from_slice(&value(calls, call, live, name));
+        out.extend_from_slice(&value(calls, call, live, name, now));
         out.extend_from_slice(b"\r\n");
     }
     action_id_header(out, action_id);
@@ -176,7 +178,11 @@ fn status_event(
 }
 
 /// A variable of a live channel, `(null)` where it is unset.
-fn value(calls: &Calls, call: &Call, live: &Live<'_>, name: &[u8]) -> Vec<u8> {
+fn value(calls: &Calls, call: &Call, live: &Live<'_>, name: &[u8], now: Instant) -> Vec<u8> {
+    if name == b"CDR(billsec,f)" {
+        let talked = call.answered.map_or(Duration::ZERO, |at| now - at);
+        return format!("{:.6}", talked.as_secs_f64()).into_bytes();
+    }
     if name == b"CDR(answer,u)" {
         let micros = call.answered.map_or(0, |at| calls.wall_micros(at));
         return format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes();

@@ -268,6 +268,40 @@ async fn a_quiet_peer_is_pinged_and_a_silent_one_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_speaks_and_answers_nothing_is_given_up() {
+    let mut live = live(4096).await;
+    let client = live.client.clone();
+    // An event a second, and one answer, half-way.
+    let speaks = async {
+        for second in 0_u64.. {
+            if 2 * second == connection::ANSWER.as_secs() {
+                live.peer
+                    .say("Response: Success\r\nActionID: 1\r\n\r\n")
+                    .await;
+            }
+            live.peer
+                .say("Event: Newexten\r\nUniqueid: a\r\n\r\n")
+                .await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let asks = async {
+        client.submit(None, Some(action("Originate", "1"))).unwrap();
+        // The answer to the first shows that what is sent arrives; nobody waits for anything then.
+        tokio::time::sleep(connection::ANSWER * 2).await;
+        client.submit(None, Some(action("Originate", "2"))).unwrap();
+        let asked = Instant::now();
+        let why = client.closed().await;
+        assert!(matches!(why, SessionError::Deaf), "{why}");
+        assert_eq!(asked.elapsed(), connection::ANSWER);
+    };
+    tokio::select! {
+        () = speaks => {}
+        () = asks => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_answer_to_a_ping_concerns_nobody_and_keeps_the_session() {
     let mut live = live(4096).await;
     for _ in 0..5 {

@@ -193,7 +193,8 @@ async fn live_calls_are_listed_with_their_variables() {
     peer.send(&originate("PJSIP/120@carrier", "ringing", ""))
         .await;
     peer.until("OriginateResponse").await;
-    peer.send("Action: Status\nActionID: s\nVariables: CALLID,KEPT,CDR(answer,u)")
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    peer.send("Action: Status\nActionID: s\nVariables: CALLID,KEPT,CDR(answer,u),CDR(billsec,f)")
         .await;
     let list = peer.until("StatusComplete").await;
     let listed: Vec<_> = events(&list, "Status").collect();
@@ -203,13 +204,15 @@ async fn live_calls_are_listed_with_their_variables() {
     let variables: Vec<_> = listed[0].get_all("Variable").collect();
     assert_eq!(variables[..2], [&b"CALLID=up"[..], b"KEPT=a,b"]);
     assert!(!variables[2].starts_with(b"CDR(answer,u)=0."));
+    assert_eq!(variables[3], b"CDR(billsec,f)=0.250000");
     let variables: Vec<_> = listed[1].get_all("Variable").collect();
     assert_eq!(
         variables,
         [
             &b"CALLID=ringing"[..],
             b"KEPT=(null)",
-            b"CDR(answer,u)=0.000000"
+            b"CDR(answer,u)=0.000000",
+            b"CDR(billsec,f)=0.000000"
         ]
     );
     let keys: Vec<_> = listed[0]
@@ -222,7 +225,7 @@ async fn live_calls_are_listed_with_their_variables() {
         "Event Privilege Channel ChannelState ChannelStateDesc CallerIDNum CallerIDName ConnectedLineNum \
          ConnectedLineName Language AccountCode Context Exten Priority Uniqueid Linkedid Type DNID \
          EffectiveConnectedLineNum EffectiveConnectedLineName TimeToHangup BridgeID Application Data Nativeformats \
-         Readformat Readtrans Writeformat Writetrans Callgroup Pickupgroup Seconds Variable Variable Variable ActionID"
+         Readformat Readtrans Writeformat Writetrans Callgroup Pickupgroup Seconds Variable Variable Variable Variable ActionID"
     );
     assert_eq!(text(list.last().unwrap(), "ListItems"), "2");
 
