@@ -100,7 +100,7 @@ impl Line {
             })
         }));
         let login = Login::new("dialer", "simulated", Auth::Md5, Duration::from_secs(5));
-        Link::establish(transport, login, patience)
+        Link::establish(transport, login, patience, Arc::default())
             .await
             .unwrap()
             .link
