@@ -465,8 +465,9 @@ mod tests {
         for (field, error) in [
             ("112", NumberError::Short(uy)),
             ("101", NumberError::Short(uy)),
-            ("2900 010", NumberError::Short(uy)),
-            ("2900 0100 5", NumberError::Long(uy)),
+            // Seven digits are a number's length there, and none begins like this.
+            ("2900 010", NumberError::Unassigned(uy)),
+            ("2900 0100 5000 00", NumberError::Long(uy)),
             ("7900 0100", NumberError::Unassigned(uy)),
             ("*86#", NumberError::Code(uy)),
             ("+999 123 456", NumberError::Country),
