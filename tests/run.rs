@@ -781,3 +781,36 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
     assert!(stopped.success());
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
+    let pbx = Pbx::start(5, 20);
+    let numbers = (0..60).map(|n| format!("{n:04}01"));
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "calls_per_second = 1000.0",
+        "",
+        &list(numbers),
+    );
+    let parts: Vec<_> = (0..3)
+        .map(|part| {
+            let mut command = folder.command();
+            command.args(["-q", "--shard", &format!("{part}/3")]);
+            command.spawn().unwrap()
+        })
+        .collect();
+    for mut part in parts {
+        assert_eq!(part.wait().unwrap().code(), Some(0));
+    }
+    let mut called = Vec::new();
+    for part in 0..3 {
+        let rows = rows(&folder.path(&format!("campaign.results.{part}-of-3.csv")));
+        assert!(!rows.is_empty(), "part {part} has somebody");
+        called.extend(rows.into_iter().map(|row| row["number"].clone()));
+    }
+    called.sort();
+    let everyone: Vec<_> = (0..60).map(|n| format!("{n:04}01")).collect();
+    assert_eq!(called, everyone);
+    assert!(!folder.results().exists());
+}

@@ -1,6 +1,7 @@
 //! Where the results of a run go, and what earlier runs left there.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +17,7 @@ use crate::campaign::limits::Limits;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::config::{Campaign, Results};
-use crate::contacts::List;
+use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
 use crate::results::disk::{beside, resolve, sync_folder};
 use crate::results::journal::{self, Head, Journal, Noted};
@@ -110,6 +111,7 @@ impl Target {
         let Results::File(pattern) = &campaign.results else {
             return Ok(Self::Stdout);
         };
+        let pattern = &of_part(pattern, args.shard);
         let cannot = |why: &dyn fmt::Display| {
             Failure::Usage(format!("results = \"{}\": {why}", pattern.display()))
         };
@@ -175,6 +177,11 @@ impl Target {
             }
         };
         let campaign_file = resolve(&campaign.path).unwrap_or_else(|_| campaign.path.clone());
+        // The parts of a list are run side by side.
+        let campaign_file = match args.shard {
+            Some(Shard { index, of }) => beside(&campaign_file, &format!(".{index}-of-{of}")),
+            None => campaign_file,
+        };
         match Lock::of(&campaign_file) {
             Ok(lock) => locks.push(lock),
             Err(error @ LockError::Held { .. }) => return Err(Failure::Held(error.to_string())),
@@ -216,6 +223,18 @@ impl Target {
             clock: clock.clone(),
             _locks: locks,
         })
+    }
+}
+
+/// The results of a part of the list: `storm.0-of-7.csv` for `storm.csv`.
+fn of_part(results: &Path, shard: Option<Shard>) -> PathBuf {
+    let Some(Shard { index, of }) = shard else {
+        return results.to_owned();
+    };
+    let part = format!("{index}-of-{of}");
+    match results.extension().and_then(OsStr::to_str) {
+        Some(extension) => results.with_extension(format!("{part}.{extension}")),
+        None => results.with_extension(part),
     }
 }
 
