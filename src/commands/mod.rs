@@ -1,5 +1,6 @@
 //! One file a command: what the words on the command line do.
 
+mod connect;
 pub mod export;
 pub mod generate;
 pub mod init;

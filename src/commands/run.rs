@@ -4,17 +4,13 @@ use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use super::Failure;
+use super::connect::{self, Line};
 use super::target::{Claimed, Opened, Target, Unsettled};
-use crate::ami::login::Login;
-use crate::ami::tls::Tls;
-use crate::ami::transport::Transport;
-use crate::call::capture::Watched;
 use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::gate::Gate;
@@ -25,7 +21,6 @@ use crate::cli::{LogFormat, RunArgs};
 use crate::clock::Clock;
 use crate::config::{self, Campaign};
 use crate::contacts::List;
-use crate::sim::{Simulator, SimulatorConfig};
 use crate::summary::Summary;
 use crate::suppress::Suppressions;
 use crate::terminal::Screen;
@@ -33,8 +28,6 @@ use crate::{exit, signals};
 
 /// How long Asterisk may take to say goodbye; nothing depends on it.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
-/// Bytes that the pipe to the simulated Asterisk holds in each direction.
-const PIPE: usize = 1 << 16;
 
 /// Runs the command and returns the exit code of the process.
 ///
@@ -66,6 +59,11 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         ));
     }
     let claimed = target.claim(&campaign, args, &list, &clock)?;
+    let line = if args.simulate {
+        None
+    } else {
+        Some(Line::open()?)
+    };
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
     let virtual_time = args.simulate && !args.real_time;
@@ -85,7 +83,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
             list,
             suppress,
         };
-        dial(input, claimed, clock, args, screen).await
+        dial(input, line.as_ref(), claimed, clock, args, screen).await
     })
 }
 
@@ -114,15 +112,15 @@ async fn dial(
         list,
         suppress,
     }: Input,
+    line: Option<&Line>,
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let link = if args.simulate {
-        simulate(&campaign).await?
-    } else {
-        connect(&campaign).await?
+    let link = match line {
+        Some(line) => line.connect(&campaign).await?,
+        None => connect::simulate(&campaign).await?,
     };
     probe::permissions(&link, &campaign.ami.username)
         .await
@@ -346,76 +344,6 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             (exit::FAILURE, "list unreadable")
         }
     }
-}
-
-/// Connects to the campaign's Asterisk.
-async fn connect(campaign: &Campaign) -> Result<Link, Failure> {
-    let ami = &campaign.ami;
-    let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
-    let transport = match &ami.tls {
-        None => Transport::Tcp { host, port, within },
-        Some(options) => {
-            let tls = Tls::new(options).map_err(|error| Failure::Usage(error.to_string()))?;
-            Transport::Tls {
-                host,
-                port,
-                within,
-                tls,
-            }
-        }
-    };
-    let established = Link::establish(
-        transport,
-        login(campaign),
-        ami.reconnect_for,
-        watched(campaign),
-    )
-    .await
-    .map_err(|error| Failure::Pbx(error.to_string()))?;
-    info!(
-        "logged in to {} at {}:{}",
-        established.banner, ami.host, ami.port
-    );
-    Ok(established.link)
-}
-
-/// Starts a simulated Asterisk in this process and connects to it.
-async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
-    let simulator = Simulator::new(SimulatorConfig {
-        username: campaign.ami.username.clone(),
-        secret: campaign.ami.secret.expose().to_owned(),
-        all_events: false,
-        ..SimulatorConfig::new(campaign.simulate)
-    });
-    let transport = Transport::Made(Box::new(move || {
-        let (ours, theirs) = duplex(PIPE);
-        let simulator = simulator.clone();
-        tokio::spawn(async move { simulator.serve(theirs).await });
-        Box::new(ours)
-    }));
-    let established = Link::establish(
-        transport,
-        login(campaign),
-        campaign.ami.reconnect_for,
-        watched(campaign),
-    )
-    .await
-    .context("the simulated Asterisk")?;
-    info!("simulated: nothing is dialed");
-    Ok(established.link)
-}
-
-fn watched(campaign: &Campaign) -> Arc<Watched> {
-    Arc::new(campaign::capture::watched(&campaign.capture))
-}
-
-fn login(campaign: &Campaign) -> Login {
-    Login::new(
-        &campaign.ami.username,
-        campaign.ami.secret.expose(),
-        campaign.ami.auth,
-        campaign.ami.connect_timeout,
-    )
 }
 
 #[cfg(test)]

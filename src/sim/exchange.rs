@@ -15,7 +15,7 @@ use super::originate::Originate;
 use super::{Counters, SimulatorConfig};
 
 /// How many bytes may wait for a session that does not read. The real one waits 100 ms and then cuts it off.
-const MAX_WAITING: usize = 64 * 1024 * 1024;
+const MAX_WAITING: usize = 256 * 1024 * 1024;
 
 /// How long `core stop now` takes between the hangups and the end.
 const STOPPING: Duration = Duration::from_millis(1100);

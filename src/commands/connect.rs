@@ -1,0 +1,114 @@
+//! The line to Asterisk, or to a simulated one in this process.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::io::duplex;
+use tokio::runtime::Runtime;
+use tracing::info;
+
+use super::Failure;
+use crate::ami::login::Login;
+use crate::ami::tls::Tls;
+use crate::ami::transport::Transport;
+use crate::call::capture::Watched;
+use crate::call::link::Link;
+use crate::campaign;
+use crate::config::Campaign;
+use crate::sim::{Simulator, SimulatorConfig};
+
+/// Bytes that the pipe to the simulated Asterisk holds in each direction.
+const PIPE: usize = 1 << 16;
+
+/// A thread of its own for the connection to Asterisk. Whatever goes on elsewhere in the process, the socket is read:
+/// Asterisk cuts off who reads too slowly.
+#[derive(Debug)]
+pub(super) struct Line(Runtime);
+
+impl Line {
+    /// Starts the thread. Not to be called or dropped within another runtime.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("ami")
+            .enable_all()
+            .build()
+            .context("the thread of the connection cannot be started")?;
+        Ok(Self(runtime))
+    }
+
+    /// Connects to the campaign's Asterisk.
+    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Link, Failure> {
+        let ami = &campaign.ami;
+        let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
+        let transport = match &ami.tls {
+            None => Transport::Tcp { host, port, within },
+            Some(options) => {
+                let tls = Tls::new(options).map_err(|error| Failure::Usage(error.to_string()))?;
+                Transport::Tls {
+                    host,
+                    port,
+                    within,
+                    tls,
+                }
+            }
+        };
+        // What it spawns stays on that thread.
+        let established = Link::establish(
+            transport,
+            login(campaign),
+            ami.reconnect_for,
+            watched(campaign),
+        );
+        let established = self
+            .0
+            .spawn(established)
+            .await
+            .context("the connection")?
+            .map_err(|error| Failure::Pbx(error.to_string()))?;
+        info!(
+            "logged in to {} at {}:{}",
+            established.banner, ami.host, ami.port
+        );
+        Ok(established.link)
+    }
+}
+
+/// Starts a simulated Asterisk in this process and connects to it.
+pub(super) async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
+    let simulator = Simulator::new(SimulatorConfig {
+        username: campaign.ami.username.clone(),
+        secret: campaign.ami.secret.expose().to_owned(),
+        all_events: false,
+        ..SimulatorConfig::new(campaign.simulate)
+    });
+    let transport = Transport::Made(Box::new(move || {
+        let (ours, theirs) = duplex(PIPE);
+        let simulator = simulator.clone();
+        tokio::spawn(async move { simulator.serve(theirs).await });
+        Box::new(ours)
+    }));
+    let established = Link::establish(
+        transport,
+        login(campaign),
+        campaign.ami.reconnect_for,
+        watched(campaign),
+    )
+    .await
+    .context("the simulated Asterisk")?;
+    info!("simulated: nothing is dialed");
+    Ok(established.link)
+}
+
+fn watched(campaign: &Campaign) -> Arc<Watched> {
+    Arc::new(campaign::capture::watched(&campaign.capture))
+}
+
+fn login(campaign: &Campaign) -> Login {
+    Login::new(
+        &campaign.ami.username,
+        campaign.ami.secret.expose(),
+        campaign.ami.auth,
+        campaign.ami.connect_timeout,
+    )
+}
