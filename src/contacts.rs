@@ -178,22 +178,16 @@ impl List {
         })
     }
 
-    /// The contact at a place, once more. Blocks on the disk.
+    /// What reads contacts at their places once more.
     ///
     /// # Errors
-    /// The copy cannot be read.
-    pub fn reread(&self, at: Position) -> io::Result<Contact> {
-        let mut record = Record::default();
-        if let Some(place) = self.scanner(at, ONE_ROW)?.read(&mut record)?
-            && let Some(Entry::Contact(contact)) =
-                self.entry(&record, place, &mut Judged::default())
-        {
-            return Ok(contact);
-        }
-        Err(io::Error::other(format!(
-            "the private copy of {} has changed",
-            self.columns.file_name
-        )))
+    /// The copy cannot be opened a second time.
+    pub fn rereader(self: &Arc<Self>) -> io::Result<Rereader> {
+        Ok(Rereader {
+            scanner: self.scanner(self.columns.body, ONE_ROW)?,
+            record: Record::default(),
+            list: Arc::clone(self),
+        })
     }
 
     /// What the Originate of a contact says when this of its numbers is called on this trunk (both by their places).
@@ -366,6 +360,34 @@ pub struct Rows {
     scanner: Scanner,
     record: Record,
     judged: Judged,
+}
+
+/// Reads contacts of a list at their places.
+#[derive(Debug)]
+pub struct Rereader {
+    list: Arc<List>,
+    scanner: Scanner,
+    record: Record,
+}
+
+impl Rereader {
+    /// The contact at a place. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub fn read(&mut self, at: Position) -> io::Result<Contact> {
+        self.scanner.go_to(at);
+        if let Some(place) = self.scanner.read(&mut self.record)?
+            && let Some(Entry::Contact(contact)) =
+                self.list.entry(&self.record, place, &mut Judged::default())
+        {
+            return Ok(contact);
+        }
+        Err(io::Error::other(format!(
+            "the private copy of {} has changed",
+            self.list.columns.file_name
+        )))
+    }
 }
 
 impl Iterator for Rows {

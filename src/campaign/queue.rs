@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::contacts::{Contact, Entry, List, Position, Rows, Skipped};
+use crate::contacts::{Contact, Entry, List, Position, Rereader, Rows, Skipped};
 use crate::history::{Histories, History};
 use crate::results::resume::{Earlier, Progress};
 
@@ -31,7 +31,6 @@ pub struct Ready {
 /// The contacts that are still to be called.
 #[derive(Debug)]
 pub struct Queue {
-    list: Arc<List>,
     ready: VecDeque<Ready>,
     /// Those whose last call was congested, by the trunk that it was on.
     avoiding: Vec<VecDeque<Ready>>,
@@ -39,7 +38,11 @@ pub struct Queue {
     waiting: BinaryHeap<Reverse<Waiting>>,
     histories: Histories,
     rows: Option<Rows>,
-    fetching: Option<JoinHandle<io::Result<Fetched>>>,
+    /// `None` while it is reading.
+    rereader: Option<Rereader>,
+    fetching: Option<Fetching>,
+    /// A rehearsal is over the sooner the fewer threads it waits for: it reads where it is.
+    in_place: bool,
     /// Fresh contacts that may still be handed out.
     limit: u64,
     /// How far earlier runs came.
@@ -61,16 +64,25 @@ struct Waiting {
 
 const _: () = assert!(size_of::<Waiting>() == 24, "there may be millions");
 
+/// What is being read ahead, or was.
+#[derive(Debug)]
+enum Fetching {
+    Elsewhere(JoinHandle<io::Result<Fetched>>),
+    Here(Option<io::Result<Fetched>>),
+}
+
 #[derive(Debug)]
 struct Fetched {
     again: Vec<Ready>,
     fresh: Vec<Entry>,
     /// `None` when the list is at its end.
     rows: Option<Rows>,
+    rereader: Rereader,
 }
 
 impl Queue {
-    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks.
+    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks. It is read `in_place`
+    /// in a rehearsal, and elsewhere on threads that may block.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
@@ -79,10 +91,12 @@ impl Queue {
         limit: Option<u64>,
         earlier: Earlier,
         trunks: usize,
+        in_place: bool,
     ) -> io::Result<Self> {
         let rows = list.rows()?;
         Ok(Self {
-            list,
+            rereader: Some(list.rereader()?),
+            in_place,
             ready: VecDeque::new(),
             avoiding: (0..trunks).map(|_| VecDeque::new()).collect(),
             fresh: VecDeque::new(),
@@ -237,13 +251,15 @@ impl Queue {
                 (at, self.histories.get(waiting.history))
             })
             .collect();
-        let list = Arc::clone(&self.list);
+        let Some(mut rereader) = self.rereader.take() else {
+            return;
+        };
         let mut rows = self.rows.take();
-        self.fetching = Some(tokio::task::spawn_blocking(move || {
+        let read = move || {
             let again = due
                 .into_iter()
                 .map(|(at, history)| {
-                    let contact = list.reread(at)?;
+                    let contact = rereader.read(at)?;
                     Ok(Ready { contact, history })
                 })
                 .collect::<io::Result<_>>()?;
@@ -257,8 +273,18 @@ impl Queue {
                     None => rows = None,
                 }
             }
-            Ok(Fetched { again, fresh, rows })
-        }));
+            Ok(Fetched {
+                again,
+                fresh,
+                rows,
+                rereader,
+            })
+        };
+        self.fetching = Some(if self.in_place {
+            Fetching::Here(Some(read()))
+        } else {
+            Fetching::Elsewhere(tokio::task::spawn_blocking(read))
+        });
     }
 
     /// Returns when what was being read is there; never, if nothing is being read. Cancel-safe.
@@ -266,12 +292,19 @@ impl Queue {
     /// # Errors
     /// The private copy of the list cannot be read.
     pub async fn fetched(&mut self) -> io::Result<()> {
-        let Some(fetching) = &mut self.fetching else {
-            return std::future::pending().await;
+        let fetched = match &mut self.fetching {
+            None => return std::future::pending().await,
+            Some(Fetching::Elsewhere(fetching)) => {
+                fetching.await.unwrap_or_else(|error| Err(panicked(&error)))
+            }
+            Some(Fetching::Here(fetched)) => match fetched.take() {
+                Some(fetched) => fetched,
+                None => return std::future::pending().await,
+            },
         };
-        let fetched = fetching.await;
         self.fetching = None;
-        let fetched = fetched.map_err(|error| panicked(&error))??;
+        let fetched = fetched?;
+        self.rereader = Some(fetched.rereader);
         self.rows = fetched.rows;
         for ready in fetched.again {
             match ready.history.avoid.map(usize::from) {

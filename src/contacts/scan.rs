@@ -117,6 +117,17 @@ impl Scanner {
         }
     }
 
+    /// Goes on from another place where a row begins.
+    pub(super) fn go_to(&mut self, from: Position) {
+        // As at a start: a row may have been left in the middle by an error.
+        self.core.reset();
+        self.core.read_record(b"\n", &mut [], &mut []);
+        self.unread = 0..0;
+        self.offset = from.offset;
+        self.line = from.line;
+        self.after_cr = false;
+    }
+
     /// Reads the next row that is not blank; `None` at the end.
     pub(super) fn read(&mut self, record: &mut Record) -> Result<Option<Place>, ScanError> {
         while let Some(place) = self.read_any(record)? {

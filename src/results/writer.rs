@@ -96,11 +96,10 @@ impl Sink {
     /// Writes rows in their order and makes them durable; tells how many are, and why not all of them.
     fn write(&mut self, rows: &[Request]) -> (usize, io::Result<()>) {
         if !matches!(self, Self::Stdout(_)) {
-            let batch: Vec<u8> = rows
-                .iter()
-                .flat_map(|request| &request.row)
-                .copied()
-                .collect();
+            let mut batch = Vec::with_capacity(rows.iter().map(|request| request.row.len()).sum());
+            for request in rows {
+                batch.extend_from_slice(&request.row);
+            }
             match self.append(&batch) {
                 Ok(()) => return (rows.len(), Ok(())),
                 Err(error) if rows.len() == 1 => return (0, Err(error)),
@@ -244,6 +243,12 @@ impl Appender {
                     self.pause = (2 * self.pause).min(LONGEST_PAUSE);
                     self.tries_left = self.tries_left.map(|tries| tries.saturating_sub(1));
                 }
+            }
+            // A rehearsal is over the sooner the fewer threads it waits for, and nobody else waits for it.
+            if matches!(sink, Sink::Unsynced(_)) {
+                let (written, result) = sink.write(&self.waiting);
+                self.answer(written, result);
+                continue;
             }
             let rows = std::mem::take(&mut self.waiting);
             let written = tokio::task::spawn_blocking(move || {
