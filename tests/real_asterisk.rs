@@ -485,42 +485,6 @@ fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
-fn cut_after_cut_of_the_session_loses_nobody_and_calls_nobody_twice() {
-    let relay = Relay::to_pbx();
-    let campaign = many(500)
-        .rest("context = \"brief\"", "context = \"notify\"")
-        .ami(
-            &format!("port = {}", Pbx::under_test().port),
-            &format!("port = {}", relay.port),
-        );
-    // Looking up what lives takes a second and a half; a cut in that time is one more try of the same patience.
-    let campaign = campaign.ami("reconnect_for = \"60s\"", "reconnect_for = \"600s\"");
-    let watch = Watch::channels("PJSIP/");
-    let (run, cuts) = thread::scope(|scope| {
-        let running = scope.spawn(|| campaign.run());
-        watch.wait_for(20);
-        let mut cuts = 0;
-        let mut pause = 0;
-        while cuts < 30 && !running.is_finished() {
-            pause = (pause + 977) % 2_500;
-            thread::sleep(Duration::from_millis(700 + pause));
-            cuts += u32::from(relay.cut_if_connected());
-        }
-        (running.join().unwrap(), cuts)
-    });
-    assert!(cuts >= 10, "the campaign was over after {cuts} cuts: {run}");
-    assert_nobody_lost(&run, 500, &watch.end());
-    // A call that was alive when the session came back is told as it was.
-    let answered = run
-        .rows
-        .iter()
-        .filter(|row| row.get("disposition") == "ANSWERED")
-        .count();
-    assert!(answered > 20, "{answered} answered: {run}");
-}
-
-#[test]
-#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn an_asterisk_that_is_restarted_in_the_middle_costs_the_calls_in_flight_at_most() {
     let campaign = many(300);
     let watch = Watch::channels("PJSIP/");

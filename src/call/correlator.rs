@@ -17,6 +17,7 @@ use super::capture::{Catch, Watched};
 use super::id::CallId;
 use super::pace::TrunkLog;
 use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
+use super::verdict;
 use crate::ami::client::SessionError;
 use crate::ami::connection::Handler;
 use crate::ami::message::{Message, unescape_c};
@@ -315,8 +316,12 @@ impl Correlator {
             && let Some(leg) = entry.signals.leg_mut(uniqueid)
             && leg.technology != Technology::Local
         {
-            leg.ended_by_far_end = Some(FarEnd { cause, sip_code });
-            entry.trunk.alive(now);
+            let end = FarEnd { cause, sip_code };
+            leg.ended_by_far_end = Some(end);
+            // A trunk that refuses has let nobody through.
+            if verdict::is_from_beyond_the_trunk(end) {
+                entry.trunk.alive(now);
+            }
         }
     }
 

@@ -35,6 +35,8 @@ struct Log {
     rang: Option<Instant>,
     /// Somebody waits for that.
     awaited: bool,
+    /// Calls that ended since without any sign of life.
+    silent: u32,
 }
 
 impl TrunkLog {
@@ -51,19 +53,29 @@ impl TrunkLog {
         log.underway = log.underway.saturating_sub(1);
     }
 
-    /// Notes that a call of this trunk was ended by the far end.
+    /// Notes that a call of this trunk was ended by somebody beyond it.
     pub fn alive(&self, now: Instant) {
-        self.lock().alive = Some(now);
+        let mut log = self.lock();
+        log.alive = Some(now);
+        log.silent = 0;
     }
 
     /// Notes that a call of this trunk rang, progressed or was answered.
     pub fn rang(&self, now: Instant) {
         let mut log = self.lock();
         log.alive = Some(now);
+        log.silent = 0;
         log.rang = Some(now);
         if std::mem::take(&mut log.awaited) {
             self.rings.notify_one();
         }
+    }
+
+    /// Notes that a call of this trunk ended without any sign of life, and tells how many did since there was one.
+    pub fn silent(&self) -> u32 {
+        let mut log = self.lock();
+        log.silent = log.silent.saturating_add(1);
+        log.silent
     }
 
     /// Whether any call of this trunk rang, progressed or was answered at or after a moment.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::capture::{Captured, Watched};
-use super::signals::{Cause, DialStatus, End, Leg, Originated, Signals, Technology};
+use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
 use crate::disposition::Disposition;
 
 /// What the verdict needs to know that Asterisk did not say.
@@ -320,6 +320,15 @@ fn note_of_sip_code(code: u16) -> &'static str {
         401 | 403 | 407 => "the trunk refused us: check its credentials and what it may call",
         _ => "",
     }
+}
+
+/// Whether an end was somebody's beyond the trunk: the person called, or a network that knows the number.
+pub(super) fn is_from_beyond_the_trunk(end: FarEnd) -> bool {
+    let disposition = match end.sip_code {
+        Some(code) => Some(of_sip_code(code, false)),
+        None => of_cause(end.cause),
+    };
+    disposition != Some(Disposition::Congestion)
 }
 
 /// The disposition of a Q.850 cause (ITU-T Q.850, as Asterisk numbers them); `None` for one that decides nothing.

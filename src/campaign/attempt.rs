@@ -15,7 +15,7 @@ use crate::ami::action::{Action, ActionError};
 use crate::ami::client::SessionClosed;
 use crate::call::id::CallId;
 use crate::call::pace::TrunkLog;
-use crate::call::signals::Signals;
+use crate::call::signals::{End, Signals};
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, Ended};
 use crate::config::{Call, Target};
@@ -30,6 +30,8 @@ use crate::suppress;
 
 /// How long before its Originate a sign of life on the trunk still speaks for it.
 const LATELY: Duration = Duration::from_secs(60);
+/// So many silent calls may be those of phones that are off; one more without a sign of life between them is the trunk's.
+const SILENT: u32 = 3;
 /// What stands in the `note` of every row of a rehearsal.
 const SIMULATED: &str = "simulated";
 
@@ -230,9 +232,13 @@ async fn over(
 ) -> Outcome {
     let signals = &ended.signals;
     let lately = signals.written_at.checked_sub(LATELY);
+    let alive = signals.alive() || signals.answered_at.is_some();
+    let trunk_alive = lately.is_some_and(|lately| record.log.alive_since(lately))
+        && !record.breaker.rests()
+        && (alive || !is_told(signals) || record.log.silent() <= SILENT);
     let circumstances = Circumstances {
         cut: ended.cut,
-        trunk_alive: lately.is_some_and(|lately| record.log.alive_since(lately)),
+        trunk_alive,
         adopted,
         min_talk: resources.campaign.call.min_talk,
         watched: Some(resources.link.watched()),
@@ -257,14 +263,24 @@ async fn over(
     if signals.captured.opted_out {
         resources.opt_out(&record.numbers()).await;
     }
-    conclude(
-        resources,
-        record,
-        row,
-        verdict,
-        signals.written_at,
-        signals.ended_at,
-    )
+    let moments = Moments {
+        dialed_at: signals.written_at,
+        ended_at: signals.ended_at,
+        alive,
+    };
+    conclude(resources, record, row, verdict, moments)
+}
+
+/// Whether a channel was followed to its end.
+fn is_told(signals: &Signals) -> bool {
+    signals.channel.is_some() && signals.end == End::Complete
+}
+
+/// When an attempt was what, and whether anything was heard of it.
+struct Moments {
+    dialed_at: Instant,
+    ended_at: Instant,
+    alive: bool,
 }
 
 /// The end of a call whose task died: hangs its channel up, and tells that nobody knows how it ended.
@@ -279,7 +295,12 @@ pub async fn bury(resources: &Resources, record: &Record) -> Outcome {
     };
     let now = Instant::now();
     let row = record.row(resources);
-    conclude(resources, record, row, verdict, record.begun_at, now)
+    let moments = Moments {
+        dialed_at: record.begun_at,
+        ended_at: now,
+        alive: false,
+    };
+    conclude(resources, record, row, verdict, moments)
 }
 
 /// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
@@ -315,15 +336,20 @@ fn conclude(
     record: &Record,
     row: Row,
     verdict: Verdict,
-    dialed_at: Instant,
-    ended_at: Instant,
+    moments: Moments,
 ) -> Outcome {
+    let Moments {
+        dialed_at,
+        ended_at,
+        alive,
+    } = moments;
     let disposition = verdict.disposition;
     let doubt = record.breaker.ended(Showing {
         contact: record.contact(),
         disposition,
         dialed_at,
         told_at: verdict.answered_at.unwrap_or(ended_at),
+        alive,
         trial: record.trial,
     });
     let mut history = record.history;

@@ -37,6 +37,8 @@ pub struct Showing<'a> {
     pub dialed_at: Instant,
     /// When it was answered, or else ended.
     pub told_at: Instant,
+    /// Somebody or something beyond the trunk was heard of.
+    pub alive: bool,
     /// It was the one call that a rested trunk was tried with.
     pub trial: bool,
 }
@@ -178,6 +180,8 @@ impl Breaker {
             Disposition::Congestion => false,
             Disposition::Rejected | Disposition::InvalidNumber | Disposition::Failed => true,
             Disposition::Unknown | Disposition::Cancelled => return false,
+            // Silence says neither.
+            Disposition::NoAnswer if !showing.alive => return false,
             // Somebody's phone was reached. What was reached before the streak began says nothing of it.
             _ => {
                 if health.since.is_none_or(|since| showing.told_at >= since) {
@@ -315,6 +319,7 @@ mod tests {
                 disposition,
                 dialed_at: self.at(dialed),
                 told_at: self.at(told),
+                alive: true,
                 trial,
             })
         }

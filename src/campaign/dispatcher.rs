@@ -312,7 +312,7 @@ impl Dispatcher {
                 .suppress
                 .contains(numbers[usize::from(number)].key())
         }) else {
-            self.suppressed(&ready);
+            self.nothing_to_call(&ready);
             return None;
         };
         let key = numbers[usize::from(number)].key();
@@ -394,20 +394,30 @@ impl Dispatcher {
     }
 
     /// Writes the row of a contact none of whose numbers may be called.
-    fn suppressed(&mut self, ready: &Ready) {
+    fn nothing_to_call(&mut self, ready: &Ready) {
         let numbers = &ready.contact.numbers;
-        let of_many = if numbers.len() > 1 {
-            "every number that is left of the contact"
-        } else {
-            "the number"
+        let one_exists = ready.history.numbers(numbers.len()).next().is_some();
+        let (disposition, note) = match (one_exists, numbers.len()) {
+            (true, 1) => (
+                Disposition::Suppressed,
+                "the number is on a list of numbers never to call",
+            ),
+            (true, _) => (
+                Disposition::Suppressed,
+                "every number that is left of the contact is on a list of numbers never to call",
+            ),
+            (false, _) => (
+                Disposition::InvalidNumber,
+                "an earlier run found that no number of the contact exists",
+            ),
         };
         self.tally.called += 1;
         self.write_uncalled(Row {
             contact: ready.contact.id.clone(),
             number: numbers.first().map(ToString::to_string).unwrap_or_default(),
             attempt: ready.history.attempts,
-            disposition: Some(Disposition::Suppressed),
-            note: format!("{of_many} is on a list of numbers never to call"),
+            disposition: Some(disposition),
+            note: note.to_owned(),
             own: self.resources.own_columns(&ready.contact),
             ..Row::default()
         });

@@ -53,6 +53,8 @@ pub struct Progress {
     pub next: i64,
     /// A hash of the number that was called last.
     number: u32,
+    /// How often it began anew: what its numbers were before that counts no more.
+    anew: u8,
 }
 
 impl Progress {
@@ -70,6 +72,7 @@ impl Progress {
     fn begin_anew(&mut self) {
         *self = Self {
             history: self.history.afresh(),
+            anew: self.anew.wrapping_add(1),
             ..Self::default()
         };
     }
@@ -93,8 +96,8 @@ pub struct Earlier {
     /// Who was called when, in milliseconds since 1970, as far as that was asked for.
     pub calls: Vec<(String, i64)>,
     contacts: HashMap<Key, Progress, BuildHasherDefault<KeyHasher>>,
-    /// Numbers that turned out not to exist, by contact.
-    dead: HashSet<(Key, u32)>,
+    /// Numbers that turned out not to exist, by contact and by how often that had begun anew.
+    dead: HashSet<(Key, u8, u32)>,
     /// Two keys: 128 bits never make two people one.
     keys: (RandomState, RandomState),
 }
@@ -180,7 +183,7 @@ impl Earlier {
         let mut history = progress.history;
         for (place, number) in (0..).zip(numbers) {
             let number = hash(number.as_str());
-            if self.dead.contains(&(key, number)) {
+            if self.dead.contains(&(key, progress.anew, number)) {
                 history.number_is_dead(place);
             }
             if number == progress.number {
@@ -480,7 +483,7 @@ impl Earlier {
         let had_its_turn = record.counted && record.disposition != Disposition::Congestion;
         progress.history.next_number = u8::from(had_its_turn);
         if had_its_turn && record.disposition == Disposition::InvalidNumber {
-            self.dead.insert((key, progress.number));
+            self.dead.insert((key, progress.anew, progress.number));
         }
         progress.is_final = record.is_final;
         progress.last = Some(record.disposition);
@@ -532,6 +535,7 @@ pub(crate) fn is_simulated(note: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::Numbering;
     use crate::results::row::{Columns, Row};
 
     fn row(
@@ -696,6 +700,22 @@ mod tests {
         let earlier = read(&path, &[], None, Some(noon - 86_400_000)).unwrap();
         assert_eq!(earlier.calls, [("a".to_owned(), noon)]);
         assert_eq!(read(&path, &[], None, None).unwrap().calls, []);
+    }
+
+    #[test]
+    fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_redialed() {
+        let invalid = Row {
+            number: "100".to_owned(),
+            ..row("a", 1, true, true, Disposition::InvalidNumber)
+        };
+        let numbers = ["100", "200"].map(|number| Numbering::new(None).read(number).unwrap());
+        let left = |redial: &[Disposition]| {
+            let earlier = read_bytes(&file(std::slice::from_ref(&invalid)), redial).unwrap();
+            let history = earlier.history("a", &numbers);
+            history.numbers(2).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&[]), [1]);
+        assert_eq!(left(&[Disposition::InvalidNumber]), [0, 1]);
     }
 
     /// What becomes of a file, and what stands there afterwards.

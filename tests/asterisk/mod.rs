@@ -3,14 +3,17 @@
 //!
 //! `tests/asterisk/up 22` starts Asterisk and the parties that its endpoints are named after.
 
+#![allow(dead_code, reason = "each test target uses its part of this")]
+
 use std::collections::{HashMap, HashSet};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -101,10 +104,59 @@ pub(crate) fn restart() {
     assert!(restarted.success());
 }
 
+/// Takes the endpoint `crowd` its contact, as an unregistered one has none, or gives it back.
+pub(crate) fn crowd_is_registered(registered: bool) {
+    let pbx = Pbx::under_test();
+    let version = if pbx.port == 15138 { "16" } else { "22" };
+    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| "/var/cache".into(), PathBuf::from);
+    let cache = env::var_os("DIALER_ASTERISK_DIR")
+        .map_or_else(|| cache.join("dialer-asterisk"), PathBuf::from);
+    let path = cache.join(version).join("dialer/etc/pjsip.conf");
+    let contact = format!("contact = sip:127.0.0.1:{}\n", pbx.crowd_port());
+    let commented = format!(";{contact}");
+    let text = fs::read_to_string(&path).expect("pjsip.conf is read");
+    let text = text.replace(&commented, &contact);
+    let text = if registered {
+        text
+    } else {
+        text.replace(&contact, &commented)
+    };
+    fs::write(&path, text).expect("pjsip.conf is written");
+    let mut stream = pbx.connect();
+    let reload = "Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\nEvents: off\r\n\r\n\
+                  Action: Command\r\nCommand: module reload res_pjsip.so\r\n\r\nAction: Logoff\r\n\r\n";
+    stream.write_all(reload.as_bytes()).expect("it is sent");
+    let mut said = String::new();
+    stream
+        .read_to_string(&mut said)
+        .expect("the manager answers");
+    assert!(said.contains("reloaded successfully"), "{said}");
+}
+
+/// How a line from the manager to the dialer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Fine,
+    /// Nothing comes any more, and nobody says so.
+    Silent,
+    /// What comes next is cut in the middle of an event.
+    CutWithinEvent,
+}
+
+/// One connection through a relay.
+struct Through {
+    dialer: TcpStream,
+    manager: TcpStream,
+    mood: Arc<Mutex<Mood>>,
+}
+
 /// A line between the dialer and the manager that can be cut; a new connection gets through again.
 pub(crate) struct Relay {
     pub(crate) port: u16,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    open: Arc<Mutex<Vec<Through>>>,
+    byte_by_byte: Arc<AtomicBool>,
+    /// When each Originate came from the dialer, in seconds since the relay began.
+    originates: Arc<Mutex<Vec<f64>>>,
 }
 
 impl Relay {
@@ -112,26 +164,51 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let open = Arc::new(Mutex::new(Vec::new()));
+        let byte_by_byte = Arc::new(AtomicBool::new(false));
+        let originates = Arc::new(Mutex::new(Vec::new()));
+        let began = Instant::now();
         thread::spawn({
+            let originates = Arc::clone(&originates);
             let open = Arc::clone(&open);
+            let byte_by_byte = Arc::clone(&byte_by_byte);
             move || {
                 for dialer in listener.incoming().map_while(Result::ok) {
                     let manager = Pbx::under_test().connect();
-                    for (from, to) in [(&dialer, &manager), (&manager, &dialer)] {
-                        let mut from = from.try_clone().expect("a second handle");
-                        let mut to = to.try_clone().expect("a second handle");
-                        thread::spawn(move || {
-                            let _ = io::copy(&mut from, &mut to);
-                            let _ = to.shutdown(Shutdown::Both);
-                        });
-                    }
-                    open.lock()
-                        .expect("nobody panicked")
-                        .extend([dialer, manager]);
+                    let _ = dialer.set_nodelay(true);
+                    let mood = Arc::new(Mutex::new(Mood::Fine));
+                    let again = |stream: &TcpStream| stream.try_clone().expect("a second handle");
+                    let (from, to) = (again(&dialer), again(&manager));
+                    let noted = Arc::clone(&originates);
+                    thread::spawn(move || {
+                        let _ = note_originates(&from, &to, began, &noted);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                    let (from, to) = (again(&manager), again(&dialer));
+                    let (told, slowly) = (Arc::clone(&mood), Arc::clone(&byte_by_byte));
+                    thread::spawn(move || {
+                        let _ = carry(&from, &to, &told, &slowly);
+                        let _ = to.shutdown(Shutdown::Both);
+                        let _ = from.shutdown(Shutdown::Both);
+                    });
+                    open.lock().expect("nobody panicked").push(Through {
+                        dialer,
+                        manager,
+                        mood,
+                    });
                 }
             }
         });
-        Self { port, open }
+        Self {
+            port,
+            open,
+            byte_by_byte,
+            originates,
+        }
+    }
+
+    /// When each Originate came from the dialer, in seconds.
+    pub(crate) fn originates(&self) -> Vec<f64> {
+        self.originates.lock().expect("nobody panicked").clone()
     }
 
     /// Cuts what is connected.
@@ -144,10 +221,156 @@ impl Relay {
     pub(crate) fn cut_if_connected(&self) -> bool {
         let mut open = self.open.lock().expect("nobody panicked");
         let connected = !open.is_empty();
-        for stream in open.drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        for through in open.drain(..) {
+            let _ = through.dialer.shutdown(Shutdown::Both);
+            let _ = through.manager.shutdown(Shutdown::Both);
         }
         connected
+    }
+
+    /// Cuts what is connected in the middle of the next event, if anything is.
+    pub(crate) fn cut_within_event(&self) -> bool {
+        self.change(Mood::CutWithinEvent)
+    }
+
+    /// Lets nothing more through to the dialer of what is connected, if anything is, and keeps the connection.
+    pub(crate) fn fall_silent(&self) -> bool {
+        self.change(Mood::Silent)
+    }
+
+    fn change(&self, to: Mood) -> bool {
+        let mut open = self.open.lock().expect("nobody panicked");
+        let connected = !open.is_empty();
+        for through in open.drain(..) {
+            *through.mood.lock().expect("nobody panicked") = to;
+        }
+        connected
+    }
+
+    /// Whether what the manager says comes one byte at a time.
+    pub(crate) fn byte_by_byte(&self, slowly: bool) {
+        self.byte_by_byte.store(slowly, Ordering::Relaxed);
+    }
+}
+
+/// Carries what the dialer says to the manager, and notes when each Originate came.
+fn note_originates(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    began: Instant,
+    noted: &Mutex<Vec<f64>>,
+) -> io::Result<()> {
+    const ORIGINATE: &[u8] = b"Action: Originate\r\n";
+    let mut buffer = vec![0; 1 << 14];
+    let mut last = Vec::new();
+    loop {
+        let read = from.read(&mut buffer)?;
+        let at = began.elapsed().as_secs_f64();
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..read])?;
+        last.extend_from_slice(&buffer[..read]);
+        let count = last
+            .windows(ORIGINATE.len())
+            .filter(|bytes| *bytes == ORIGINATE)
+            .count();
+        noted
+            .lock()
+            .expect("nobody panicked")
+            .extend(vec![at; count]);
+        // What may be the beginning of one.
+        let kept = last.len().saturating_sub(ORIGINATE.len() - 1);
+        last.drain(..kept);
+    }
+}
+
+/// Carries what the manager says to the dialer.
+fn carry(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    mood: &Mutex<Mood>,
+    slowly: &AtomicBool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 14];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let bytes = &buffer[..read];
+        let now = *mood.lock().expect("nobody panicked");
+        match now {
+            // The manager is read on, so that it notices nothing.
+            Mood::Silent => {}
+            Mood::CutWithinEvent => {
+                let half = bytes.len() / 2;
+                let end = if bytes[..half].ends_with(b"\r\n\r\n") {
+                    half - 1
+                } else {
+                    half
+                };
+                return to.write_all(&bytes[..end]);
+            }
+            Mood::Fine if slowly.load(Ordering::Relaxed) => {
+                for byte in bytes {
+                    to.write_all(std::slice::from_ref(byte))?;
+                }
+            }
+            Mood::Fine => to.write_all(bytes)?,
+        }
+    }
+}
+
+/// A call detail record.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) answered: bool,
+    /// Seconds from the answer to the end.
+    pub(crate) talked: f64,
+    pub(crate) start: String,
+    pub(crate) end: String,
+}
+
+/// A second manager session that gathers the call detail records.
+pub(crate) struct Records {
+    stream: TcpStream,
+    reading: JoinHandle<HashMap<String, Vec<Record>>>,
+}
+
+impl Records {
+    pub(crate) fn gather() -> Self {
+        let mut stream = Pbx::under_test().connect();
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        stream
+            .write_all(b"Action: Login\r\nUsername: admin\r\nSecret: s3cret\r\n\r\n")
+            .expect("the login is sent");
+        let reading = thread::spawn(move || {
+            let mut records: HashMap<String, Vec<Record>> = HashMap::new();
+            while let Some(mut frame) = read_frame(&mut reader) {
+                if frame.get("Event").is_none_or(|event| event != "Cdr") {
+                    continue;
+                }
+                let mut take = |key: &str| frame.remove(key).unwrap_or_default();
+                let record = Record {
+                    answered: take("Disposition") == "ANSWERED",
+                    talked: take("BillableSeconds").parse().expect("seconds"),
+                    start: take("StartTime"),
+                    end: take("EndTime"),
+                };
+                records.entry(take("UniqueID")).or_default().push(record);
+            }
+            records
+        });
+        Self { stream, reading }
+    }
+
+    /// What came, by Uniqueid. To be called when every channel is gone.
+    pub(crate) fn end(self) -> HashMap<String, Vec<Record>> {
+        // A record is written with the hangup that it is about; the events of both come in one go.
+        thread::sleep(Duration::from_millis(500));
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.reading.join().expect("nobody panicked")
     }
 }
 
@@ -156,6 +379,7 @@ pub(crate) struct Campaign {
     folder: TempDir,
     ami: String,
     rest: String,
+    arguments: Vec<String>,
 }
 
 impl Campaign {
@@ -172,6 +396,7 @@ impl Campaign {
             folder,
             ami,
             rest: rest.to_owned(),
+            arguments: Vec::new(),
         }
     }
 
@@ -186,6 +411,13 @@ impl Campaign {
     pub(crate) fn rest(mut self, from: &str, to: &str) -> Self {
         assert!(self.rest.contains(from), "{from} is not in\n{}", self.rest);
         self.rest = self.rest.replace(from, to);
+        self
+    }
+
+    /// Adds to the command line.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        let owned = |argument: &&str| (*argument).to_owned();
+        self.arguments.extend(arguments.iter().map(owned));
         self
     }
 
@@ -214,6 +446,7 @@ impl Campaign {
         let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_dialer"))
             .arg("run")
             .arg(self.path())
+            .args(&self.arguments)
             .env_remove("DIALER_AMI_SECRET")
             .timeout(PATIENCE)
             .output()
@@ -343,6 +576,8 @@ fn read_frame(reader: &mut impl BufRead) -> Option<Frame> {
 pub(crate) struct Seen {
     /// Channels that were created, by name.
     pub(crate) created: Vec<String>,
+    /// When each of them was, in seconds since the watch began.
+    pub(crate) created_at: Vec<f64>,
     /// How many of them are gone.
     pub(crate) gone: usize,
     /// The most that lived at once.
@@ -368,6 +603,7 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = thread::spawn({
             let seen = Arc::clone(&seen);
+            let began = Instant::now();
             move || {
                 while let Some(frame) = read_frame(&mut reader) {
                     let channel = frame.get("Channel").filter(|name| name.starts_with(prefix));
@@ -378,6 +614,7 @@ impl Watch {
                     match event.as_str() {
                         "Newchannel" => {
                             seen.created.push(channel.clone());
+                            seen.created_at.push(began.elapsed().as_secs_f64());
                             seen.peak = seen.peak.max(seen.created.len() - seen.gone);
                         }
                         "Hangup" => seen.gone += 1,
@@ -435,11 +672,31 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
+    /// People who answer.
     pub(crate) fn gather() -> Self {
+        Self::of(|_| ["-sn".to_owned(), "uas".to_owned()])
+    }
+
+    /// A switch that refuses every call with this response, such as `503 Service Unavailable`.
+    pub(crate) fn refusing(with: &str) -> Self {
+        let parties = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/asterisk/parties");
+        let scenario = fs::read_to_string(parties.join("refuse.xml")).expect("the scenario");
+        Self::of(|folder| {
+            let path = folder.join("refuse.xml");
+            let scenario = scenario
+                .replace("@FIRST@", "100 Trying")
+                .replace("@LAST@", with);
+            fs::write(&path, scenario).expect("the scenario is written");
+            ["-sf".to_owned(), path.display().to_string()]
+        })
+    }
+
+    fn of(scenario: impl FnOnce(&Path) -> [String; 2]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for SIPp");
         let port = Pbx::under_test().crowd_port();
         let sipp = Command::new("sipp")
-            .args(["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1"])
+            .args(scenario(folder.path()))
+            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-d", "50"])
             .args(["-p", &port.to_string(), "-mp", &(port + 1000).to_string()])
             .args(["-l", "20000", "-nostdin", "-trace_shortmsg"])
             .args(["-shortmessage_file", "messages.log"])

@@ -170,3 +170,25 @@ async fn each_trunk_keeps_its_own_pace() {
         assert_eq!(fullest, Some(most), "{name}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trunk_that_dies_without_a_word_costs_a_few_attempts_and_not_one_of_everybody() {
+    // Ten people answer, and then nobody says anything any more.
+    let list = people(10, 1) + &people(60, 21).replace("number\n", "").replace("000", "100");
+    let mut lab = Lab::new(&trunk("only", "", 5), &list);
+    lab.campaign.call.ring_timeout = Duration::from_secs(10);
+    lab.campaign.ami.reconnect_for = Duration::from_secs(120);
+    let run = lab.dial().await;
+    assert!(matches!(run.over, Over::TrunksLost(_)), "{:?}", run.over);
+    let counted = |row: &&Row| row["counted"] == "yes" && row["disposition"] != "ANSWERED";
+    let counted = run.rows.iter().filter(counted).count();
+    assert!(
+        (1..=3).contains(&counted),
+        "{counted} attempts were used up"
+    );
+    let silent = run
+        .rows
+        .iter()
+        .filter(|row| row["disposition"] == "CONGESTION");
+    assert!(silent.count() > 5);
+}

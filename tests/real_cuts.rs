@@ -1,0 +1,149 @@
+//! A campaign over a line that is cut again and again, held against a real Asterisk and its call detail records.
+//!
+//! `tests/asterisk/up 22` starts one; then `cargo test --test real_cuts -- --ignored --test-threads=1`.
+
+mod asterisk;
+
+use std::collections::{HashMap, HashSet};
+use std::thread;
+use std::time::Duration;
+
+use asterisk::{Campaign, Pbx, Record, Records, Relay, Run, Watch, list};
+
+const CONTACTS: usize = 500;
+const CUTS: u32 = 30;
+/// What may lie between our clock and the whole seconds of a call detail record.
+const SECOND: f64 = 1.1;
+
+/// Calls of a third of a second to four seconds, some of them to the busy and to those who decline.
+fn campaign(relay: &Relay) -> Campaign {
+    let rows: Vec<_> = (0..CONTACTS)
+        .map(|n| {
+            let party = ["answer", "answer", "busy", "answer", "reject", "leaves"][n % 6];
+            let talk = ["0.3", "2", "4"][n % 3];
+            format!("{},{party},{talk}", 10_000 + n)
+        })
+        .collect();
+    Campaign::new(
+        r#"
+[contacts]
+file = "contacts.csv"
+
+[call]
+context = "lasting"
+exten = "s"
+ring_timeout = "10s"
+
+[call.variables]
+TALK = "{talk}"
+
+[[trunk]]
+name = "parties"
+channel = "PJSIP/{number}@{party}"
+ports = 20
+calls_per_second = 100
+
+[retry]
+max_attempts = 2
+delay = "1s"
+"#,
+        list("number,party,talk", rows.iter().map(String::as_str)),
+    )
+    .ami(
+        &format!("port = {}", Pbx::under_test().port),
+        &format!("port = {}", relay.port),
+    )
+}
+
+/// Every contact has its end, every call that Asterisk recorded its row, and no contact was in two calls at once.
+#[track_caller]
+fn assert_nobody_lost(run: &Run, records: &HashMap<String, Vec<Record>>) {
+    run.assert_complete();
+    let contacts: HashSet<_> = run.rows.iter().map(|row| row.get("contact")).collect();
+    assert_eq!(contacts.len(), CONTACTS);
+    let rows: HashMap<_, _> = run
+        .rows
+        .iter()
+        .map(|row| (row.get("call_id"), row))
+        .collect();
+    assert_eq!(rows.len(), run.rows.len(), "no row is doubled");
+    let mut calls: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for (uniqueid, of_call) in records {
+        let row = rows.get(uniqueid.as_str());
+        let row = row.unwrap_or_else(|| panic!("{uniqueid} has no row: {of_call:?}"));
+        for record in of_call {
+            let span = (record.start.as_str(), record.end.as_str());
+            calls.entry(row.get("contact")).or_default().push(span);
+        }
+    }
+    for (contact, mut spans) in calls {
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert!(
+                pair[0].1 <= pair[1].0,
+                "{contact} was called twice at once: {spans:?}"
+            );
+        }
+    }
+}
+
+/// One of the records of each call says what its row says. Of those whose end nobody saw nothing is claimed.
+#[track_caller]
+fn assert_told_as_recorded(run: &Run, records: &HashMap<String, Vec<Record>>) {
+    for row in &run.rows {
+        if row.get("disposition") == "UNKNOWN" {
+            continue;
+        }
+        let of_call = records.get(row.get("call_id"));
+        let of_call = of_call.unwrap_or_else(|| panic!("no record of {run}"));
+        let answered = row.get("disposition") == "ANSWERED";
+        let note = row.get("note");
+        let exact = answered && !note.contains("approximate") && !note.contains("lost");
+        let agrees = |record: &Record| {
+            record.answered == answered
+                && (!exact || (record.talked - row.seconds("talk_seconds")).abs() <= SECOND)
+        };
+        assert!(
+            of_call.iter().any(agrees),
+            "{} for {} s, {note:?}; recorded {of_call:?}",
+            row.get("disposition"),
+            row.get("talk_seconds"),
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_line_that_is_cut_thirty_times_falls_silent_and_stutters_costs_nobody() {
+    let relay = Relay::to_pbx();
+    let campaign = campaign(&relay);
+    let records = Records::gather();
+    let watch = Watch::channels("PJSIP/");
+    let (run, cuts) = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(20);
+        let (mut cuts, mut pause) = (0, 0);
+        while cuts < CUTS && !running.is_finished() {
+            pause = (pause + 977) % 2_500;
+            thread::sleep(Duration::from_millis(700 + pause));
+            relay.byte_by_byte((8..14).contains(&cuts));
+            let cut = match cuts {
+                // Longer than the keepalive: the dialer gives it up by itself.
+                15 => relay.fall_silent(),
+                n if n % 2 == 0 => relay.cut_within_event(),
+                _ => relay.cut_if_connected(),
+            };
+            cuts += u32::from(cut);
+        }
+        (running.join().unwrap(), cuts)
+    });
+    assert_eq!(cuts, CUTS, "the campaign was over too soon: {run}");
+    watch.end();
+    let records = records.end();
+    assert_nobody_lost(&run, &records);
+    assert_told_as_recorded(&run, &records);
+    // Most calls outlived a cut, and were taken up again.
+    let unknown = |row: &&asterisk::Row| row.get("disposition") == "UNKNOWN";
+    let unknown = run.rows.iter().filter(unknown).count();
+    assert!(unknown < CONTACTS / 3, "{unknown} are UNKNOWN: {run}");
+}

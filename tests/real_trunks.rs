@@ -1,0 +1,201 @@
+//! Several trunks, their troubles and their pace, held against a real Asterisk.
+//!
+//! `tests/asterisk/up 22` starts one; then `cargo test --test real_trunks -- --ignored --test-threads=1`.
+
+mod asterisk;
+
+use std::fmt::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use asterisk::{Campaign, Crowd, Pbx, Relay, Row, Watch, crowd_is_registered};
+
+/// A trunk to the people of an endpoint, each of its calls a third of a second long.
+fn trunk(name: &str, endpoint: &str, ports: usize, calls_per_second: f64) -> String {
+    format!(
+        "[[trunk]]\nname = \"{name}\"\nchannel = \"PJSIP/{{number}}@{endpoint}\"\nports = {ports}\ncalls_per_second = {calls_per_second}\n"
+    )
+}
+
+fn campaign(trunks: &str, contacts: usize) -> Campaign {
+    let mut list = "number\n".to_owned();
+    for contact in 0..contacts {
+        let _ = writeln!(list, "{}", 10_000 + contact);
+    }
+    Campaign::new(
+        &format!(
+            "[contacts]\nfile = \"contacts.csv\"\n[call]\ncontext = \"brief\"\nexten = \"s\"\nring_timeout = \"2s\"\n\
+             {trunks}\n[retry]\nmax_attempts = 1\ndelay = \"1s\"\n"
+        ),
+        list,
+    )
+}
+
+fn of<'r>(rows: &'r [Row], trunk: &str) -> Vec<&'r Row> {
+    rows.iter()
+        .filter(|row| row.get("trunk") == trunk)
+        .collect()
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_trunk_that_fails_in_three_ways_is_rested_and_used_again_when_it_is_back() {
+    let trunks = trunk("failing", "crowd", 10, 50.0)
+        + &trunk("second", "answer", 5, 50.0)
+        + &trunk("third", "leaves", 5, 50.0);
+    let campaign = campaign(&trunks, 1_000);
+    let crowd = Crowd::gather();
+    let watch = Watch::channels("PJSIP/");
+    let run = thread::scope(|scope| {
+        let running = scope.spawn(|| campaign.run());
+        watch.wait_for(60);
+        drop(crowd);
+        let refusing = Crowd::refusing("503 Service Unavailable");
+        thread::sleep(Duration::from_secs(4));
+        drop(refusing); // dead: nobody says anything any more
+        thread::sleep(Duration::from_secs(5));
+        crowd_is_registered(false);
+        thread::sleep(Duration::from_secs(4));
+        crowd_is_registered(true);
+        let _crowd = Crowd::gather();
+        running.join().unwrap()
+    });
+    run.assert_complete();
+    for row in run.rows.iter().filter(|row| row.is_final()) {
+        row.assert_disposition("ANSWERED");
+    }
+    let on_failing = of(&run.rows, "failing");
+    let (answered, failed): (Vec<&Row>, Vec<&Row>) = on_failing
+        .into_iter()
+        .partition(|row| row.get("disposition") == "ANSWERED");
+    for row in &failed {
+        row.assert_disposition("CONGESTION");
+        assert_eq!(row.get("counted"), "no", "{run}");
+    }
+    // Those that were on their way, and the trials: not the list.
+    assert!(
+        (5..60).contains(&failed.len()),
+        "{} failed on it: {run}",
+        failed.len()
+    );
+    let last_failure = failed.iter().map(|row| row.get("ended_at")).max();
+    let last_answer = answered.iter().map(|row| row.get("dialed_at")).max();
+    assert!(last_answer > last_failure, "it was not used again: {run}");
+    let again = answered
+        .iter()
+        .filter(|row| Some(row.get("dialed_at")) > last_failure);
+    assert!(again.count() > 20, "it was hardly used again: {run}");
+    assert!(run.stderr.contains("trunk failing does not work"), "{run}");
+    assert!(run.stderr.contains("trunk failing works again"), "{run}");
+    for other in ["second", "third"] {
+        assert!(
+            of(&run.rows, other).len() > 100,
+            "{other} carried on: {run}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn with_only_a_trunk_that_fails_the_run_ends_and_the_same_command_goes_on() {
+    let campaign = campaign(&trunk("only", "crowd", 10, 50.0), 60)
+        .ami("reconnect_for = \"60s\"", "reconnect_for = \"8s\"");
+    let refusing = Crowd::refusing("503 Service Unavailable");
+    let run = campaign.run();
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.rows.iter().all(|row| !row.is_final()), "{run}");
+    assert!(
+        run.rows.iter().all(|row| row.get("counted") == "no"),
+        "{run}"
+    );
+    assert!(
+        run.stderr.contains("no trunk has worked for reconnect_for"),
+        "{run}"
+    );
+    drop(refusing);
+    let _crowd = Crowd::gather();
+    let run = campaign.run();
+    run.assert_complete();
+    for row in run.rows.iter().filter(|row| row.is_final()) {
+        row.assert_disposition("ANSWERED");
+    }
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_wrong_prefix_costs_ten_contacts_who_are_named_and_can_be_redialed() {
+    let campaign = campaign(&trunk("wrong", "notfound", 10, 50.0), 60)
+        .ami("reconnect_for = \"60s\"", "reconnect_for = \"6s\"");
+    let run = campaign.run();
+    assert_eq!(run.code, Some(3), "{run}");
+    let finals: Vec<_> = run.rows.iter().filter(|row| row.is_final()).collect();
+    assert_eq!(finals.len(), 10, "{run}");
+    for row in &finals {
+        assert!(run.stderr.contains(row.get("contact")), "{run}");
+    }
+    assert!(run.stderr.contains("--redial"), "{run}");
+    let run = campaign
+        .rest("@notfound", "@answer")
+        .with(&["--redial", "INVALID NUMBER"])
+        .run();
+    assert_eq!(run.code, Some(0), "{run}");
+    let answered = run
+        .rows
+        .iter()
+        .filter(|row| row.get("disposition") == "ANSWERED");
+    assert_eq!(answered.count(), 60, "{run}");
+}
+
+/// The most of these moments within any such time, both in seconds.
+fn most_within(moments: &[f64], time: f64) -> usize {
+    let within = |first: usize| {
+        let end = moments[first] + time;
+        moments[first..].iter().take_while(|&&at| at < end).count()
+    };
+    (0..moments.len()).map(within).max().unwrap_or(0)
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn twenty_calls_a_second_are_never_more_and_hardly_less() {
+    const CONTACTS: usize = 900;
+    let relay = Relay::to_pbx();
+    let mut list = "number,party\n".to_owned();
+    for contact in 0..CONTACTS {
+        // Every ninth is busy once more: a thousand calls.
+        let party = if contact % 9 == 0 { "busy" } else { "instant" };
+        let _ = writeln!(list, "{},{party}", 10_000 + contact);
+    }
+    let trunk = trunk("paced", "{party}", 60, 20.0);
+    let campaign = Campaign::new(
+        &format!(
+            "[contacts]\nfile = \"contacts.csv\"\n[call]\ncontext = \"brief\"\nexten = \"s\"\n{trunk}\n\
+             [retry]\nmax_attempts = 2\ndelay = \"3s\"\n"
+        ),
+        list,
+    )
+    .ami(
+        &format!("port = {}", Pbx::under_test().port),
+        &format!("port = {}", relay.port),
+    );
+    let watch = Watch::channels("PJSIP/");
+    let run = campaign.run();
+    run.assert_complete();
+    assert_eq!(run.rows.len(), 1_000);
+    let seen = watch.end();
+    let written = relay.originates();
+    assert_eq!(written.len(), 1_001, "the permission check is one more");
+    let written = &written[1..];
+    assert!(
+        most_within(written, 1.0) <= 20,
+        "{} in a second on the wire",
+        most_within(written, 1.0)
+    );
+    assert_eq!(seen.created_at.len(), 1_000);
+    let at_pbx = most_within(&seen.created_at, 0.95);
+    assert!(at_pbx <= 20, "{at_pbx} in 0.95 s at the PBX");
+    // The last calls are retries that were waited for.
+    let steady = &written[..900];
+    let average = 899.0 / (steady[899] - steady[0]);
+    assert!(average >= 19.0, "{average} a second on average");
+}
