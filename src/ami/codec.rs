@@ -6,9 +6,10 @@
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use tokio_util::codec::Decoder;
 
+use super::lines::{End, Ends, Lines, Search};
 use super::message::{Message, split_header};
 
 /// The longest message that is kept, in bytes, its final empty line not counted. Asterisk's own are a few
@@ -63,10 +64,8 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub struct Codec {
     state: State,
-    /// Up to here the buffer holds no end of a message.
-    scanned: usize,
+    search: Search,
     limit: usize,
-    ends: Ends,
 }
 
 #[derive(Debug)]
@@ -89,9 +88,8 @@ impl Codec {
     pub fn new() -> Self {
         Self {
             state: State::Banner,
-            scanned: 0,
+            search: Search::new(),
             limit: MAX_MESSAGE,
-            ends: Ends::new(),
         }
     }
 
@@ -115,6 +113,11 @@ impl Codec {
         }
     }
 
+    /// Where the lines of the message end that was found last.
+    pub(super) fn ends(&self) -> &Ends {
+        self.search.ends()
+    }
+
     /// What is left when the stream has ended, if anything is.
     pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<Found> {
         if let Some(found) = self.find(buffer) {
@@ -126,12 +129,24 @@ impl Codec {
         };
         let bytes = skipped + buffer.len();
         buffer.clear();
-        self.scanned = 0;
+        self.search.reset();
         (bytes > 0).then_some(Found::Skipped {
             bytes,
             why: CUT_OFF,
             head,
         })
+    }
+
+    /// Takes what was found last out of the buffer.
+    pub(super) fn take(&self, found: Found, buffer: &mut BytesMut) -> Frame {
+        match found {
+            Found::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
+            Found::Message { content, total } => Frame::Message(Message::indexed(
+                split(buffer, content, total),
+                *self.ends(),
+            )),
+            Found::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
+        }
     }
 
     fn find_banner(&mut self, buffer: &[u8]) -> Option<Found> {
@@ -149,68 +164,65 @@ impl Codec {
     }
 
     fn find_message(&mut self, buffer: &mut BytesMut) -> Option<Found> {
-        if self.scanned == 0 {
+        if self.search.scanned() == 0 {
             drop_empty_lines(buffer);
             if **buffer == *b"\r" {
                 return None;
             }
         }
-        match self.ends.find(buffer, self.scanned) {
-            Ok(End { content, total }) => {
-                self.scanned = 0;
-                let why = if content > self.limit {
-                    TOO_LONG
-                } else if split_header(first_line(&buffer[..content])).is_none() {
-                    NO_HEADER
-                } else {
-                    return Some(Found::Message { content, total });
-                };
-                let head = head_of(buffer);
-                buffer.advance(total);
-                Some(Found::Skipped {
-                    bytes: total,
-                    why,
-                    head,
-                })
-            }
+        let Some(End { content, total }) = self.search.find(buffer) else {
             // An end found from here on would come after more than the limit.
-            Err(open) if open >= self.limit => {
-                self.scanned = 0;
+            let open = self.search.open(buffer);
+            if open >= self.limit {
+                self.search.reset();
                 self.state = State::TooLong {
                     bytes: open,
                     head: head_of(buffer),
                 };
                 buffer.advance(open);
-                None
             }
-            Err(open) => {
-                self.scanned = open;
-                None
-            }
-        }
+            return None;
+        };
+        let why = if content > self.limit {
+            TOO_LONG
+        } else if self.begins_with_header(&buffer[..content]) {
+            return Some(Found::Message { content, total });
+        } else {
+            NO_HEADER
+        };
+        let head = head_of(buffer);
+        buffer.advance(total);
+        Some(Found::Skipped {
+            bytes: total,
+            why,
+            head,
+        })
+    }
+
+    fn begins_with_header(&self, frame: &[u8]) -> bool {
+        let first = || Lines::with(frame, self.ends()).next();
+        frame.starts_with(b"Event: ") || first().is_some_and(|line| split_header(line).is_some())
     }
 
     fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<Found> {
         let State::TooLong { bytes, head } = &mut self.state else {
             return None;
         };
-        match self.ends.find(buffer, 0) {
-            Ok(End { total, .. }) => {
-                buffer.advance(total);
-                let found = Found::Skipped {
-                    bytes: *bytes + total,
-                    why: TOO_LONG,
-                    head: std::mem::take(head),
-                };
-                self.state = State::Messages;
-                Some(found)
-            }
-            Err(open) => {
-                buffer.advance(open);
-                *bytes += open;
-                None
-            }
+        if let Some(End { total, .. }) = self.search.find(buffer) {
+            buffer.advance(total);
+            let found = Found::Skipped {
+                bytes: *bytes + total,
+                why: TOO_LONG,
+                head: std::mem::take(head),
+            };
+            self.state = State::Messages;
+            return Some(found);
         }
+        let open = self.search.open(buffer);
+        self.search.reset();
+        buffer.advance(open);
+        *bytes += open;
+        None
     }
 }
 
@@ -225,22 +237,12 @@ impl Decoder for Codec {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
-        Ok(self.find(buffer).map(|found| take(found, buffer)))
+        Ok(self.find(buffer).map(|found| self.take(found, buffer)))
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
-        Ok(self.find_at_end(buffer).map(|found| take(found, buffer)))
-    }
-}
-
-/// Takes what was found out of the buffer.
-pub(super) fn take(found: Found, buffer: &mut BytesMut) -> Frame {
-    match found {
-        Found::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
-        Found::Message { content, total } => {
-            Frame::Message(Message::from_bytes(split(buffer, content, total)))
-        }
-        Found::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
+        let found = self.find_at_end(buffer);
+        Ok(found.map(|found| self.take(found, buffer)))
     }
 }
 
@@ -249,67 +251,6 @@ pub(super) fn split(buffer: &mut BytesMut, content: usize, total: usize) -> Byte
     let mut frame = buffer.split_to(total);
     frame.truncate(content);
     frame.freeze()
-}
-
-struct End {
-    content: usize,
-    total: usize,
-}
-
-/// Looks for the two ways in which an empty line can follow a line.
-#[derive(Debug)]
-struct Ends {
-    with_return: memmem::Finder<'static>,
-    without: memmem::Finder<'static>,
-}
-
-impl Ends {
-    /// How far is looked for one way before the other gets its turn: a peer that only knows the one must not have
-    /// the whole buffer searched for the other at every message.
-    const WINDOW: usize = 4096;
-
-    fn new() -> Self {
-        Self {
-            with_return: memmem::Finder::new(b"\n\r\n"),
-            without: memmem::Finder::new(b"\n\n"),
-        }
-    }
-
-    /// The first end; `Err` says up to where there is none for certain.
-    fn find(&self, buffer: &[u8], from: usize) -> Result<End, usize> {
-        let mut start = from;
-        loop {
-            let end = buffer.len().min(start + Self::WINDOW);
-            let window = &buffer[start..end];
-            let with_return = self.with_return.find(window);
-            // The first line feed of this end may be the second of the other.
-            let before = with_return.map_or(window, |at| &window[..=at]);
-            if let Some(at) = self.without.find(before) {
-                let content = start + at + 1;
-                return Ok(End {
-                    content,
-                    total: content + 1,
-                });
-            }
-            if let Some(at) = with_return {
-                let content = start + at + 1;
-                return Ok(End {
-                    content,
-                    total: content + 2,
-                });
-            }
-            // An end may have begun in the last two bytes.
-            let open = match window {
-                [.., b'\n', b'\r'] => end - 2,
-                [.., b'\n'] => end - 1,
-                _ => end,
-            };
-            if end == buffer.len() {
-                return Err(open);
-            }
-            start = open;
-        }
-    }
 }
 
 fn drop_empty_lines(buffer: &mut BytesMut) {
@@ -469,9 +410,9 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_found_across_the_windows_in_which_it_is_looked_for() {
-        for end in ["\r\n\r\n", "\n\n"] {
-            for length in Ends::WINDOW - 8..Ends::WINDOW + 2 {
+    fn an_end_is_found_wherever_it_stands_among_the_words_that_are_looked_at() {
+        for end in ["\r\n\r\n", "\n\n", "\r\n\n", "\n\r\n"] {
+            for length in 0..24 {
                 let stream = format!("A: {}{end}B: 1\n\n", "x".repeat(length));
                 let frames = frames(Codec::without_banner(), [stream.as_bytes()]);
                 assert_eq!(frames.len(), 2, "{end:?} {length}");
@@ -487,7 +428,7 @@ mod tests {
         for _ in 0..1000 {
             buffer.extend_from_slice(b"x");
             codec.decode(&mut buffer).unwrap();
-            assert_eq!(codec.scanned, buffer.len());
+            assert_eq!(codec.search.scanned(), buffer.len());
         }
     }
 

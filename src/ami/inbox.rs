@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Buf;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use super::action::Action;
 use super::client::ListError;
 use super::codec::{Found, split};
 use super::connection::Handler;
-use super::message::{Message, event_name, find, shown, shown_line};
+use super::message::{Message, View, shown, shown_line};
 use super::wire::Wire;
 
 /// The `ActionID`s of what the session itself sends, whose answers concern nobody.
@@ -62,31 +62,32 @@ impl<H: Handler> Inbox<H> {
     /// Hands on everything that has come whole.
     pub(super) fn take_all<S>(&mut self, wire: &mut Wire<S>, now: Instant) {
         while let Some(found) = wire.codec.find(&mut wire.input) {
-            self.take(found, &mut wire.input, now);
+            self.take(found, wire, now);
         }
     }
 
     /// Reports what was cut off by the end of the stream.
     pub(super) fn take_rest<S>(&mut self, wire: &mut Wire<S>, now: Instant) {
         while let Some(found) = wire.codec.find_at_end(&mut wire.input) {
-            self.take(found, &mut wire.input, now);
+            self.take(found, wire, now);
         }
     }
 
-    fn take(&mut self, found: Found, input: &mut BytesMut, now: Instant) {
+    fn take<S>(&mut self, found: Found, wire: &mut Wire<S>, now: Instant) {
         match found {
-            Found::Message { content, total } => self.message(input, content, total, now),
+            Found::Message { content, total } => self.message(wire, content, total, now),
             Found::Skipped { bytes, why, head } => self.complaints.add(why, bytes, &head, now),
             // The login has taken the only one.
-            Found::Banner { total, .. } => input.advance(total),
+            Found::Banner { total, .. } => wire.input.advance(total),
         }
     }
 
-    fn message(&mut self, input: &mut BytesMut, content: usize, total: usize, now: Instant) {
-        let frame = &input[..content];
-        let Some(name) = event_name(frame) else {
-            let message = Message::from_bytes(split(input, content, total));
-            self.response(&message, now);
+    fn message<S>(&mut self, wire: &mut Wire<S>, content: usize, total: usize, now: Instant) {
+        let Wire { codec, input, .. } = wire;
+        let whole = |input| Message::indexed(split(input, content, total), *codec.ends());
+        let view = View::new(&input[..content], codec.ends());
+        let Some(name) = view.event() else {
+            self.response(&whole(input), now);
             return;
         };
         match name {
@@ -95,11 +96,10 @@ impl<H: Handler> Inbox<H> {
             _ => {}
         }
         // Mostly nobody waits, and then no event's id is looked for.
-        if !self.pending.is_empty() && self.list_event(frame) {
+        if !self.pending.is_empty() && self.list_event(view) {
             input.advance(total);
         } else if self.handler.wants(name) {
-            let message = Message::from_bytes(split(input, content, total));
-            self.handler.event(&message, now);
+            self.handler.event(&whole(input), now);
         } else {
             input.advance(total);
         }
@@ -117,7 +117,7 @@ impl<H: Handler> Inbox<H> {
         match self.pending.remove(id) {
             // A reply that nobody waits for any more is dropped.
             Some(Pending::Response(reply)) => {
-                let _ = reply.send(kept(message.as_bytes()));
+                let _ = reply.send(message.kept());
             }
             Some(Pending::List { reply, items }) => {
                 let starts = message
@@ -141,16 +141,18 @@ impl<H: Handler> Inbox<H> {
     }
 
     /// Whether the event belongs to a list that somebody waits for; if so it has been seen to.
-    fn list_event(&mut self, frame: &[u8]) -> bool {
-        let Some(id) = find(frame, "ActionID") else {
+    fn list_event(&mut self, event: View<'_>) -> bool {
+        let Some(id) = event.get("ActionID") else {
             return false;
         };
         let Some(Pending::List { items, .. }) = self.pending.get_mut(id) else {
             return false;
         };
-        let ends = find(frame, "EventList").is_some_and(|list| !is(list, "start"));
+        let ends = event
+            .get("EventList")
+            .is_some_and(|list| !is(list, "start"));
         if !ends {
-            items.push(kept(frame));
+            items.push(event.kept());
             return true;
         }
         if let Some(Pending::List { reply, items }) = self.pending.remove(id) {
@@ -158,11 +160,6 @@ impl<H: Handler> Inbox<H> {
         }
         true
     }
-}
-
-/// A copy that does not keep the read buffer alive, for those who keep messages.
-fn kept(frame: &[u8]) -> Message {
-    Message::from_bytes(Bytes::copy_from_slice(frame))
 }
 
 fn is(value: &[u8], word: &str) -> bool {

@@ -1,21 +1,24 @@
 //! One AMI message: its bytes, and the headers found in them when somebody asks.
 //!
-//! Nothing is parsed ahead: most events are looked at once, for a name or an id, and dropped. Framing lives in the
-//! codec; what an event means lives with those who receive it.
+//! Nothing is parsed ahead but where the lines end, which framing learns anyway: most events are looked at once, for a
+//! name or an id, and dropped. Framing lives in the codec; what an event means lives with those who receive it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
+
+use super::lines::{Ends, Lines};
 
 /// One message of the Asterisk Manager Interface, without the empty line that ends it.
 ///
 /// Values are bytes: Asterisk passes on what it got from the network, which need not be UTF-8. A clone shares the
 /// bytes, and keeps the whole read buffer that they came from alive.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Message {
     frame: Bytes,
+    ends: Ends,
 }
 
 impl Message {
@@ -23,9 +26,23 @@ impl Message {
     ///
     /// Every sequence of bytes is accepted; a line that is no header is never found.
     pub fn from_bytes(frame: impl Into<Bytes>) -> Self {
-        Self {
-            frame: frame.into(),
-        }
+        let frame = frame.into();
+        let ends = Ends::of(&frame);
+        Self { frame, ends }
+    }
+
+    /// A message of which it is known already where its lines end.
+    pub(super) fn indexed(frame: Bytes, ends: Ends) -> Self {
+        Self { frame, ends }
+    }
+
+    /// A copy that does not keep the read buffer alive, for those who keep messages.
+    pub(super) fn kept(&self) -> Self {
+        self.view().kept()
+    }
+
+    fn view(&self) -> View<'_> {
+        View::new(&self.frame, &self.ends)
     }
 
     /// The bytes as they came, without the empty line at the end.
@@ -39,7 +56,7 @@ impl Message {
     ///
     /// [`is_response`]: Self::is_response
     pub fn event(&self) -> Option<&[u8]> {
-        event_name(&self.frame)
+        self.view().event()
     }
 
     /// Whether this answers an action: it has a `Response:` header and is no event.
@@ -56,7 +73,7 @@ impl Message {
 
     /// The first value of a header, whose name is compared without regard to ASCII case.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
-        find(&self.frame, key)
+        self.view().get(key)
     }
 
     /// The first value of a header as text; bytes that are not UTF-8 become U+FFFD.
@@ -66,14 +83,25 @@ impl Message {
 
     /// Every value of a header that may repeat (`Output`, `Variable`, `ChanVariable`), in order.
     pub fn get_all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        Lines::new(&self.frame).filter_map(move |line| value_of(line, key))
+        self.view()
+            .lines()
+            .filter_map(move |line| value_of(line, key))
     }
 
     /// Every header with its value, in order. Lines that are no headers are left out.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        Lines::new(&self.frame).filter_map(split_header)
+        self.view().lines().filter_map(split_header)
     }
 }
+
+/// The bytes make the message.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.frame == other.frame
+    }
+}
+
+impl Eq for Message {}
 
 impl From<Bytes> for Message {
     fn from(frame: Bytes) -> Self {
@@ -85,25 +113,47 @@ impl From<Bytes> for Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
-        for line in Lines::new(&self.frame) {
+        for line in self.view().lines() {
             list.entry(&format_args!("{}", shown_line(line)));
         }
         list.finish()
     }
 }
 
-/// The name of the event in a frame. Asterisk writes it first, which makes this a glance.
-pub(super) fn event_name(frame: &[u8]) -> Option<&[u8]> {
-    if let Some(rest) = frame.strip_prefix(b"Event: ") {
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        return Some(without_return(&rest[..end]));
-    }
-    find(frame, "Event")
+/// A message that still stands in the read buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    frame: &'a [u8],
+    ends: &'a Ends,
 }
 
-/// The first value of a header in a frame.
-pub(super) fn find<'a>(frame: &'a [u8], key: &str) -> Option<&'a [u8]> {
-    Lines::new(frame).find_map(|line| value_of(line, key))
+impl<'a> View<'a> {
+    pub(super) fn new(frame: &'a [u8], ends: &'a Ends) -> Self {
+        Self { frame, ends }
+    }
+
+    /// The name of the event, if this is one. Asterisk writes it first, which makes this a glance.
+    pub(super) fn event(self) -> Option<&'a [u8]> {
+        if self.frame.starts_with(b"Event: ") {
+            let line = self.lines().next()?;
+            return line.get(b"Event: ".len()..);
+        }
+        self.get("Event")
+    }
+
+    /// The first value of a header.
+    pub(super) fn get(self, key: &str) -> Option<&'a [u8]> {
+        self.lines().find_map(|line| value_of(line, key))
+    }
+
+    /// A copy, for those who keep messages.
+    pub(super) fn kept(self) -> Message {
+        Message::indexed(Bytes::copy_from_slice(self.frame), *self.ends)
+    }
+
+    fn lines(self) -> Lines<'a> {
+        Lines::with(self.frame, self.ends)
+    }
 }
 
 /// Splits a line at its first colon; `None` where there is none, or nothing before it.
@@ -121,48 +171,6 @@ fn value_of<'a>(line: &'a [u8], key: &str) -> Option<&'a [u8]> {
 
 fn without_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
-}
-
-fn without_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// The lines of a frame without their ends.
-pub(super) struct Lines<'a> {
-    frame: &'a [u8],
-    start: usize,
-    ends: memchr::Memchr<'a>,
-}
-
-impl<'a> Lines<'a> {
-    pub(super) fn new(frame: &'a [u8]) -> Self {
-        Self {
-            frame,
-            start: 0,
-            ends: memchr_iter(b'\n', frame),
-        }
-    }
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let line = match self.ends.next() {
-            Some(end) => {
-                let line = &self.frame[self.start..end];
-                self.start = end + 1;
-                line
-            }
-            None if self.start < self.frame.len() => {
-                let line = &self.frame[self.start..];
-                self.start = self.frame.len();
-                line
-            }
-            None => return None,
-        };
-        Some(without_return(line))
-    }
 }
 
 /// Whether a header's value must never be shown: `Secret:` of a plain login, `Key:` of an MD5 one.

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod connect;
 pub mod connection;
 mod inbox;
+mod lines;
 pub mod login;
 pub mod message;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::action::Action;
-use super::codec::{Codec, Frame, take};
+use super::codec::{Codec, Frame};
 use super::message::Message;
 
 /// Both directions of a stream, each with its buffer.
@@ -44,11 +44,11 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     pub(super) async fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(found) = self.codec.find(&mut self.input) {
-                return Ok(Some(take(found, &mut self.input)));
+                return Ok(Some(self.codec.take(found, &mut self.input)));
             }
             if self.read().await? == 0 {
                 let found = self.codec.find_at_end(&mut self.input);
-                return Ok(found.map(|found| take(found, &mut self.input)));
+                return Ok(found.map(|found| self.codec.take(found, &mut self.input)));
             }
         }
     }

@@ -63,8 +63,8 @@ fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<(Trunk, usize)> 
     let calls_per_second = section.float(
         "calls_per_second",
         1.0,
-        |rate| (0.001..=10_000.0).contains(&rate),
-        "a number of calls from 0.001 to 10000",
+        |rate| (0.001..=100_000.0).contains(&rate),
+        "a number of calls from 0.001 to 100000",
     );
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")

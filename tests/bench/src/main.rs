@@ -1,0 +1,37 @@
+//! How fast `dialer` is, what it takes, and what limits it.
+//!
+//! Each sub-benchmark compares things in one run on one machine, so that a ratio holds where a time does not. With
+//! `--quick` everything is small, and what is checked is that nothing is lost: times are never asserted.
+
+mod cli;
+mod decode;
+mod machine;
+mod raw;
+mod record;
+mod recording;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, What};
+use report::Report;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let mut report = Report::new();
+    match &cli.what {
+        What::Decode => report.add(decode::measure(&cli.options)?),
+        What::Record(args) => return record::record(args),
+    }
+    report.show(&cli.options)
+}

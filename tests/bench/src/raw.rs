@@ -1,0 +1,269 @@
+//! The ceiling: one thread, one socket, nothing written down.
+//!
+//! A closed loop that keeps a number of calls in flight over AMI and does nothing else: no files, no outcomes, no
+//! retries. It sends the same Originate as the dialer and reads the same events. What it reaches is what the other
+//! side can do; the dialer is held against that. The same loop, looking for free lines at intervals only, shows what
+//! polling costs.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use dialer::call::id::CallId;
+use memchr::memmem;
+
+/// A call to be placed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dial {
+    /// The dial string.
+    pub(crate) channel: String,
+    /// Where an answered call goes.
+    pub(crate) context: &'static str,
+    /// How long it may ring, in milliseconds.
+    pub(crate) timeout: u32,
+    /// It will not get a channel, so that no hangup is to be waited for.
+    pub(crate) no_channel: bool,
+}
+
+/// When a line that came free is dialed on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refill {
+    /// In the same moment.
+    AtOnce,
+    /// When it is looked at next.
+    Every(Duration),
+}
+
+/// What a loop has done.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Calls that ended.
+    pub(crate) calls: usize,
+    /// Those of them that were answered.
+    pub(crate) answered: usize,
+    /// From the first Originate to the last end.
+    pub(crate) took: Duration,
+}
+
+/// A session of the loop.
+pub(crate) struct Raw {
+    stream: TcpStream,
+    input: Vec<u8>,
+    /// Everything that came after the login, if it is kept.
+    recorded: Option<Vec<u8>>,
+}
+
+struct Call {
+    no_channel: bool,
+}
+
+/// How long nothing may come before the loop gives up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+impl Raw {
+    /// Connects and logs in, asking for the events that the dialer asks for.
+    pub(crate) fn log_in(address: SocketAddr, user: &str, secret: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)
+            .with_context(|| format!("nobody answers at {address}: start tests/asterisk/up"))?;
+        stream.set_nodelay(true)?;
+        let mut raw = Self {
+            stream,
+            input: Vec::new(),
+            recorded: None,
+        };
+        raw.send(&format!(
+            "Action: Login\r\nUsername: {user}\r\nSecret: {secret}\r\nEvents: system,call,dialplan\r\n\r\n"
+        ))?;
+        raw.stream.set_read_timeout(Some(SILENCE))?;
+        while memmem::find(&raw.input, b"Event: FullyBooted").is_none() {
+            raw.read()?;
+        }
+        let end = memmem::rfind(&raw.input, b"\r\n\r\n").map_or(0, |at| at + 4);
+        raw.input.drain(..end);
+        Ok(raw)
+    }
+
+    /// Keeps what comes from now on.
+    pub(crate) fn record(&mut self) {
+        self.recorded = Some(self.input.clone());
+    }
+
+    /// What was kept.
+    pub(crate) fn recorded(self) -> Vec<u8> {
+        self.recorded.unwrap_or_default()
+    }
+
+    /// Places the calls, at most `ports` at once, and returns when the last has ended.
+    pub(crate) fn run(
+        &mut self,
+        dials: impl IntoIterator<Item = Dial>,
+        ports: usize,
+        refill: Refill,
+    ) -> anyhow::Result<Ran> {
+        let mut dials = dials.into_iter();
+        let mut calls: HashMap<CallId, Call> = HashMap::new();
+        let (mut ended, mut answered) = (0, 0);
+        let began = Instant::now();
+        let mut last_end = began;
+        let mut turn = began;
+        let mut output = String::new();
+        let mut more = true;
+        loop {
+            let now = Instant::now();
+            if now >= turn {
+                while more && calls.len() < ports {
+                    let Some(dial) = dials.next() else {
+                        more = false;
+                        break;
+                    };
+                    let id = CallId::new();
+                    originate(&mut output, id, &dial);
+                    let no_channel = dial.no_channel;
+                    calls.insert(id, Call { no_channel });
+                }
+                if let Refill::Every(interval) = refill {
+                    turn = now + interval;
+                }
+                self.send(&output)?;
+                output.clear();
+            }
+            if calls.is_empty() && !more {
+                break;
+            }
+            self.wait_until(match refill {
+                Refill::AtOnce => None,
+                Refill::Every(_) => Some(turn),
+            })?;
+            let mut start = 0;
+            while let Some(end) = memmem::find(&self.input[start..], b"\r\n\r\n") {
+                let message = &self.input[start..start + end + 2];
+                start += end + 4;
+                match hear(message, &mut calls) {
+                    Said::Nothing => {}
+                    Said::Answered => answered += 1,
+                    Said::Ended => {
+                        ended += 1;
+                        last_end = Instant::now();
+                    }
+                }
+            }
+            self.input.drain(..start);
+        }
+        Ok(Ran {
+            calls: ended,
+            answered,
+            took: last_end - began,
+        })
+    }
+
+    fn send(&mut self, text: &str) -> anyhow::Result<()> {
+        self.stream
+            .write_all(text.as_bytes())
+            .context("the session broke")
+    }
+
+    /// Reads, but not beyond that moment.
+    fn wait_until(&mut self, moment: Option<Instant>) -> anyhow::Result<()> {
+        let Some(moment) = moment else {
+            self.stream.set_read_timeout(Some(SILENCE))?;
+            return self.read();
+        };
+        while let Some(left) = moment.checked_duration_since(Instant::now()) {
+            if left.is_zero() {
+                break;
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.read() {
+                Err(error) if is_timeout(&error) => break,
+                read => read?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<()> {
+        let mut chunk = [0; 1 << 16];
+        let count = match self.stream.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            read => read?,
+        };
+        ensure!(count > 0, "Asterisk closed the session");
+        self.input.extend_from_slice(&chunk[..count]);
+        if let Some(recorded) = &mut self.recorded {
+            recorded.extend_from_slice(&chunk[..count]);
+        }
+        Ok(())
+    }
+}
+
+fn is_timeout(error: &anyhow::Error) -> bool {
+    let kind = error
+        .downcast_ref::<std::io::Error>()
+        .map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+/// The Originate that the dialer would send, one variable in it.
+fn originate(output: &mut String, id: CallId, dial: &Dial) {
+    use std::fmt::Write as _;
+    let Dial {
+        channel,
+        context,
+        timeout,
+        ..
+    } = dial;
+    // Writing to a string cannot fail.
+    let _ = write!(
+        output,
+        "Action: Originate\r\nActionID: {id}\r\nChannel: {channel}\r\nChannelId: {id}\r\n\
+         Context: {context}\r\nExten: s\r\nPriority: 1\r\nTimeout: {timeout}\r\nAsync: true\r\n\
+         Variable: CALLID={id}\r\nVariable: NAME=Ana\r\n\r\n"
+    );
+}
+
+/// What a message says of the calls.
+enum Said {
+    Nothing,
+    Answered,
+    Ended,
+}
+
+/// A line is free when the originated channel hangs up, or when no channel came of it.
+fn hear(message: &[u8], calls: &mut HashMap<CallId, Call>) -> Said {
+    let (about, header): (_, &[u8]) = if message.starts_with(b"Event: Hangup\r\n") {
+        (About::End, b"\r\nUniqueid: ")
+    } else if message.starts_with(b"Event: OriginateResponse\r\n") {
+        (About::Outcome, b"\r\nActionID: ")
+    } else if message.starts_with(b"Response: Error\r\n") {
+        (About::End, b"\r\nActionID: ")
+    } else {
+        return Said::Nothing;
+    };
+    let Some(id) = value(message, header).and_then(CallId::from_bytes) else {
+        return Said::Nothing;
+    };
+    match (about, calls.get(&id)) {
+        (About::End, Some(_)) | (About::Outcome, Some(Call { no_channel: true })) => {
+            calls.remove(&id);
+            Said::Ended
+        }
+        (About::Outcome, _) if value(message, b"\r\nResponse: ") == Some(b"Success") => {
+            Said::Answered
+        }
+        _ => Said::Nothing,
+    }
+}
+
+/// What a message is about.
+enum About {
+    Outcome,
+    End,
+}
+
+fn value<'a>(message: &'a [u8], header: &[u8]) -> Option<&'a [u8]> {
+    let start = memmem::find(message, header)? + header.len();
+    let end = memmem::find(&message[start..], b"\r\n")?;
+    Some(&message[start..start + end])
+}
