@@ -277,6 +277,7 @@ fn is_told(signals: &Signals) -> bool {
 }
 
 /// When an attempt was what, and whether anything was heard of it.
+#[derive(Clone, Copy)]
 struct Moments {
     dialed_at: Instant,
     ended_at: Instant,

@@ -641,9 +641,10 @@ impl Dispatcher {
     /// Rows cannot be written, or can be again. What was said of it stands: nothing more is begun.
     fn troubled(&mut self) {
         let why = self.trouble.borrow_and_update().why.clone();
-        match why {
-            Some(why) => self.unwritable(why, None),
-            None => info!("the rows that waited are written now"),
+        if let Some(why) = why {
+            self.unwritable(why, None);
+        } else {
+            info!("the rows that waited are written now");
         }
     }
 

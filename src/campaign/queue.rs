@@ -68,7 +68,7 @@ const _: () = assert!(size_of::<Waiting>() == 24, "there may be millions");
 #[derive(Debug)]
 enum Fetching {
     Elsewhere(JoinHandle<io::Result<Fetched>>),
-    Here(Option<io::Result<Fetched>>),
+    Here(Option<Box<io::Result<Fetched>>>),
 }
 
 #[derive(Debug)]
@@ -281,7 +281,7 @@ impl Queue {
             })
         };
         self.fetching = Some(if self.in_place {
-            Fetching::Here(Some(read()))
+            Fetching::Here(Some(Box::new(read())))
         } else {
             Fetching::Elsewhere(tokio::task::spawn_blocking(read))
         });
@@ -298,7 +298,7 @@ impl Queue {
                 fetching.await.unwrap_or_else(|error| Err(panicked(&error)))
             }
             Some(Fetching::Here(fetched)) => match fetched.take() {
-                Some(fetched) => fetched,
+                Some(fetched) => *fetched,
                 None => return std::future::pending().await,
             },
         };

@@ -59,7 +59,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         ));
     }
     let claimed = target.claim(&campaign, args, &list, &clock)?;
-    let line = if args.simulate {
+    let ami = if args.simulate {
         None
     } else {
         Some(Line::open()?)
@@ -83,7 +83,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
             list,
             suppress,
         };
-        dial(input, line.as_ref(), claimed, clock, args, screen).await
+        dial(input, ami.as_ref(), claimed, clock, args, screen).await
     })
 }
 
@@ -112,14 +112,14 @@ async fn dial(
         list,
         suppress,
     }: Input,
-    line: Option<&Line>,
+    ami: Option<&Line>,
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
-    let link = match line {
-        Some(line) => line.connect(&campaign).await?,
+    let link = match ami {
+        Some(ami) => ami.connect(&campaign).await?,
         None => connect::simulate(&campaign).await?,
     };
     probe::permissions(&link, &campaign.ami.username)

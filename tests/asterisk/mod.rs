@@ -440,13 +440,29 @@ impl Campaign {
         running.wait().expect("it ends");
     }
 
+    /// What stands in a file of the campaign's folder.
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.path().join(file)).expect("the file is read")
+    }
+
+    /// Writes a file of the campaign's folder.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).expect("the file is written");
+    }
+
     /// `dialer run campaign.toml`, to its end.
     pub(crate) fn run(&self) -> Run {
+        self.run_to("campaign.results.csv")
+    }
+
+    /// The same, with the results in a file that the command line names.
+    pub(crate) fn run_to(&self, results: &str) -> Run {
         fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
         let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_dialer"))
             .arg("run")
             .arg(self.path())
             .args(&self.arguments)
+            .current_dir(self.folder.path())
             .env_remove("DIALER_AMI_SECRET")
             .timeout(PATIENCE)
             .output()
@@ -454,7 +470,7 @@ impl Campaign {
         Run {
             code: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            rows: read_results(&self.folder.path().join("campaign.results.csv")),
+            rows: read_results(&self.folder.path().join(results)),
         }
     }
 }
