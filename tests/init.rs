@@ -138,7 +138,7 @@ fn what_is_commented_out_can_be_taken_in() {
     let path = folder.path().join("campaign.toml");
     let text = fs::read_to_string(&path).unwrap();
     let mut uncommented = 0;
-    let text: String = text
+    let lines: Vec<&str> = text
         .lines()
         .map(|line| {
             let rest = line.strip_prefix("# ").filter(|rest| {
@@ -148,9 +148,10 @@ fn what_is_commented_out_can_be_taken_in() {
                         .is_some_and(|(key, _)| !key.contains(' '))
             });
             uncommented += usize::from(rest.is_some());
-            format!("{}\n", rest.unwrap_or(line))
+            rest.unwrap_or(line)
         })
         .collect();
+    let text = lines.join("\n");
     assert!(uncommented > 15, "{text}");
     fs::write(folder.path().join("do-not-call.txt"), "").unwrap();
     fs::write(&path, &text).unwrap();

@@ -16,7 +16,6 @@ use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
 
-
 /// The cells of each row of the table whose header begins with `first`.
 fn table(first: &str) -> Vec<Vec<String>> {
     let rows: Vec<Vec<String>> = README

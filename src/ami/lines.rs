@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_line_beyond_64_kib_is_found_by_search() {
-        let frame = [&b"A: 1\n"[..], &[b'x'; 70_000], b"\nB: 2\nC: 3\n"].concat();
+        let frame = [&b"A: 1\n"[..], &b"x".repeat(70_000), b"\nB: 2\nC: 3\n"].concat();
         let ends = Ends::of(&frame);
         assert_eq!(ends.known(), [4]);
         let found: Vec<_> = Lines::with(&frame, &ends).collect();

@@ -116,7 +116,7 @@ impl Dispatcher {
             Some(window.stop_at?.next(zone, start).as_millisecond())
         });
         Ok(Self {
-            queue: Queue::new(list, limit, earlier, trunks.len(), resources.rehearsal)?,
+            queue: Queue::new(&list, limit, earlier, trunks.len(), resources.rehearsal)?,
             slots: (0..ports)
                 .rev()
                 .filter(|slot| !taken.contains(slot))

@@ -87,7 +87,7 @@ impl Queue {
     /// # Errors
     /// The private copy of the list cannot be read.
     pub fn new(
-        list: Arc<List>,
+        list: &Arc<List>,
         limit: Option<u64>,
         earlier: Earlier,
         trunks: usize,

@@ -153,8 +153,8 @@ mod tests {
         decide(history, ended(disposition, 0), 1, policy, &call())
     }
 
-    const fn seconds(seconds: u64) -> Option<Duration> {
-        Some(Duration::from_secs(seconds))
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         let mut history = History::default();
         let policy = policy(3, 2.0);
         let waits = [0; 3].map(|_| after(&mut history, Disposition::Busy, &policy).again_after);
-        assert_eq!(waits, [seconds(300), seconds(600), None]);
+        assert_eq!(waits, [Some(seconds(300)), Some(seconds(600)), None]);
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             after(&mut history, Disposition::NoAnswer, &policy);
         }
         let decision = after(&mut history, Disposition::NoAnswer, &policy);
-        assert_eq!(decision.again_after, seconds(1000));
+        assert_eq!(decision.again_after, Some(seconds(1000)));
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         let policy = with_rule(
             Disposition::NoAnswer,
             Rule {
-                delay: seconds(600),
+                delay: Some(seconds(600)),
                 max_attempts: Some(2),
                 ..NOTHING
             },
@@ -243,12 +243,12 @@ mod tests {
         let mut history = History::default();
         assert_eq!(
             after(&mut history, Disposition::NoAnswer, &policy).again_after,
-            seconds(600)
+            Some(seconds(600))
         );
         let mut busy_between = history;
         assert_eq!(
             after(&mut busy_between, Disposition::Busy, &policy).again_after,
-            seconds(300)
+            Some(seconds(300))
         );
         assert!(after(&mut history, Disposition::NoAnswer, &policy).is_final);
     }
@@ -263,7 +263,7 @@ mod tests {
         assert!(after(&mut History::default(), Disposition::Busy, &never_busy).is_final);
         let machines = with_rule(Disposition::Machine, retry(true));
         let decision = after(&mut History::default(), Disposition::Machine, &machines);
-        assert_eq!(decision.again_after, seconds(300));
+        assert_eq!(decision.again_after, Some(seconds(300)));
     }
 
     #[test]
@@ -271,13 +271,13 @@ mod tests {
         let unknown = with_rule(
             Disposition::Unknown,
             Rule {
-                delay: seconds(1),
+                delay: Some(seconds(1)),
                 retry: Some(true),
                 ..NOTHING
             },
         );
         let decision = after(&mut History::default(), Disposition::Unknown, &unknown);
-        assert_eq!(decision.again_after, seconds(230));
+        assert_eq!(decision.again_after, Some(seconds(230)));
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
         };
         assert_eq!(
             [wait(0), wait(1), wait(0)],
-            [seconds(10), seconds(300), seconds(10)]
+            [Some(seconds(10)), Some(seconds(300)), Some(seconds(10))]
         );
     }
 

@@ -27,17 +27,25 @@ pub fn run(args: &ExportArgs) -> Result<u8, Failure> {
     };
     if args.last {
         let (mut file, name) = twice(&args.results)?;
-        let last = LastRows::find(&mut Reader::new(&file, &name).map_err(usage)?)?;
+        let last = LastRows::find(&mut Reader::new(&file, &name).map_err(|error| usage(&error))?)?;
         file.rewind()
             .with_context(|| format!("{name} cannot be read again"))?;
-        copy(Reader::new(&file, &name).map_err(usage)?, form, Some(&last))?;
+        copy(
+            Reader::new(&file, &name).map_err(|error| usage(&error))?,
+            form,
+            Some(&last),
+        )?;
     } else {
-        copy(read::open(&args.results).map_err(usage)?, form, None)?;
+        copy(
+            read::open(&args.results).map_err(|error| usage(&error))?,
+            form,
+            None,
+        )?;
     }
     Ok(exit::DONE)
 }
 
-fn usage(error: ReadError) -> Failure {
+fn usage(error: &ReadError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
@@ -84,9 +92,9 @@ impl LastRows {
             rows: HashMap::new(),
             read: 0,
         };
-        let contact = reader.needed("contact").map_err(usage)?;
+        let contact = reader.needed("contact").map_err(|error| usage(&error))?;
         let mut record = Record::default();
-        while reader.read(&mut record).map_err(usage)? {
+        while reader.read(&mut record).map_err(|error| usage(&error))? {
             let key = last.keys.of(record.get(Some(contact)));
             last.rows.insert(key, last.read);
             last.read += 1;
@@ -108,7 +116,7 @@ fn twice(path: &Path) -> Result<(File, String), Failure> {
         path.display().to_string()
     };
     let failed = |source| {
-        usage(ReadError::Io {
+        usage(&ReadError::Io {
             name: name.clone(),
             source,
         })
@@ -136,8 +144,10 @@ fn copy<R: Read>(
     last: Option<&LastRows>,
 ) -> Result<(), Failure> {
     // Without these it is something else, and nothing is promised of it.
-    let contact = reader.needed("contact").map_err(usage)?;
-    reader.needed("disposition").map_err(usage)?;
+    let contact = reader.needed("contact").map_err(|error| usage(&error))?;
+    reader
+        .needed("disposition")
+        .map_err(|error| usage(&error))?;
     let columns = reader.columns().to_vec();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
     let mut failed = None;
@@ -170,7 +180,7 @@ fn copy<R: Read>(
         Ok(())
     })?;
     if let Some(error) = failed {
-        return Err(usage(error));
+        return Err(usage(&error));
     }
     if reader.torn() {
         warn!("the last row is not whole and is left out: the file may still be written");

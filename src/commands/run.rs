@@ -83,7 +83,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
             list,
             suppress,
         };
-        dial(input, ami.as_ref(), claimed, clock, args, screen).await
+        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, screen)).await
     })
 }
 

@@ -378,7 +378,7 @@ fn not_settled(path: &Named, why: &Failure) {
 fn set_aside(path: &Named) -> Result<(), Failure> {
     let stamp = Zoned::now().strftime(".%Y%m%dT%H%M%S").to_string();
     // Two of one second are told apart: nothing is overwritten.
-    let free = (1..)
+    let free = (1..=u16::MAX)
         .map(|n| match n {
             1 => stamp.clone(),
             n => format!("{stamp}-{n}"),

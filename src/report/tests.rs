@@ -6,12 +6,10 @@ use super::*;
 use crate::results::read::{Reader, Record};
 use crate::results::row::{self, Row};
 
-fn at(time: &str) -> Option<Zoned> {
-    Some(
-        format!("2026-11-23T{time}[America/Montevideo]")
-            .parse()
-            .unwrap(),
-    )
+fn at(time: &str) -> Zoned {
+    format!("2026-11-23T{time}[America/Montevideo]")
+        .parse()
+        .unwrap()
 }
 
 fn call(contact: &str, attempt: u16, is_final: bool, disposition: Disposition) -> Row {
@@ -25,9 +23,9 @@ fn call(contact: &str, attempt: u16, is_final: bool, disposition: Disposition) -
         is_final,
         disposition: Some(disposition),
         trunk: "carrier".to_owned(),
-        dialed_at: at("09:30:00.250"),
-        answered_at: at("09:30:08").filter(|_| picked_up),
-        ended_at: at("09:30:30"),
+        dialed_at: Some(at("09:30:00.250")),
+        answered_at: Some(at("09:30:08")).filter(|_| picked_up),
+        ended_at: Some(at("09:30:30")),
         ring: Some(Duration::from_millis(7_750)),
         talk: Some(Duration::from_secs(22)).filter(|_| picked_up),
         ..Row::default()
@@ -51,7 +49,7 @@ fn campaign() -> Vec<Row> {
         Answered, Busy, Congestion, Duplicate, InvalidNumber, Machine, NoAnswer, Short, Suppressed,
     };
     let mut late = call("e", 2, true, NoAnswer);
-    late.dialed_at = at("20:59:59");
+    late.dialed_at = Some(at("20:59:59"));
     late.trunk = "reserve".to_owned();
     vec![
         without_call("x", Duplicate),

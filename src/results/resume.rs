@@ -2,7 +2,7 @@
 //!
 //! The rows are the truth: what has a final row is done, what has others is called again when it is due, and a call of
 //! the journal that has a row is settled. They are streamed: what is kept grows with the contacts and not with the
-//! rows. What follows the last whole row is judged by [`tail`](super::tail).
+//! rows. What follows the last whole row is judged by the module `tail`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -1,5 +1,6 @@
 //! The manual page: one page, every command a part of it.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use clap::{Command, CommandFactory as _};
@@ -205,11 +206,12 @@ fn section(command: &Command) -> io::Result<String> {
     for argument in command.get_positionals() {
         let name = argument.get_value_names().and_then(|names| names.first());
         let name = name.map_or("", |name| name.as_str());
-        called.push_str(&if argument.is_required_set() {
-            format!(" {name}")
+        // Writing to a string cannot fail.
+        let _ = if argument.is_required_set() {
+            write!(called, " {name}")
         } else {
-            format!(" [{name}]")
-        });
+            write!(called, " [{name}]")
+        };
     }
     head.control("SS", [called.as_str()]);
     let about = command.get_about().map(ToString::to_string);

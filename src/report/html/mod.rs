@@ -24,6 +24,9 @@ pub fn page(figures: &Figures) -> String {
     page.0
 }
 
+/// How one of a length's figures is shown.
+type Shown = fn(&Length) -> String;
+
 struct Page(String);
 
 impl Page {
@@ -145,8 +148,8 @@ impl Page {
             ("ANSWERED", contacts.answered, Some(contacts.reached)),
         ] {
             let share = share.map(|whole| percent(count, whole)).unwrap_or_default();
-            let cells = format!("<td>{}</td><td>{share}</td>", Count(count));
-            bar_row(&mut self.0, stage, None, count, most, &cells)?;
+            let columns = format!("<td>{}</td><td>{share}</td>", Count(count));
+            bar_row(&mut self.0, stage, None, count, most, &columns)?;
         }
         writeln!(
             self.0,
@@ -185,7 +188,7 @@ impl Page {
         for kind in Disposition::ALL {
             let of = row(&kind);
             if of.contacts > 0 || of.attempts > 0 {
-                let cells = format!(
+                let columns = format!(
                     "<td>{}</td><td>{}</td><td>{}</td>",
                     Count(of.contacts),
                     percent(of.contacts, contacts),
@@ -197,17 +200,17 @@ impl Page {
                     Some(kind),
                     of.contacts,
                     most,
-                    &cells,
+                    &columns,
                 )?;
             }
         }
         if pending > 0 {
-            let cells = format!(
+            let columns = format!(
                 "<td>{}</td><td>{}</td><td></td>",
                 Count(pending),
                 percent(pending, contacts)
             );
-            bar_row(&mut self.0, "not finished", None, pending, most, &cells)?;
+            bar_row(&mut self.0, "not finished", None, pending, most, &columns)?;
         }
         writeln!(
             self.0,
@@ -345,7 +348,7 @@ impl Page {
             write!(self.0, "<th scope=\"col\">{kind}</th>")?;
         }
         writeln!(self.0, "</tr></thead>\n<tbody>")?;
-        let rows: [(&str, fn(&Length) -> String); 6] = [
+        let rows: [(&str, Shown); 6] = [
             ("calls", |length| Count(length.calls).to_string()),
             ("mean", |length| exact(length.mean)),
             ("median", |length| exact(length.median)),
@@ -374,12 +377,12 @@ impl Page {
             );
             let last = spread.iter().rposition(|calls| *calls > 0).unwrap_or(0);
             for (place, count) in spread.iter().enumerate().take(last + 1) {
-                let cells = format!(
+                let columns = format!(
                     "<td>{}</td><td>{}</td>",
                     Count(*count),
                     percent(*count, calls)
                 );
-                bar_row(&mut self.0, &within(place), None, *count, most, &cells)?;
+                bar_row(&mut self.0, &within(place), None, *count, most, &columns)?;
             }
             writeln!(self.0, "</tbody>\n</table>")?;
         }

@@ -35,7 +35,7 @@ impl Display for Count {
         let digits = self.0.to_string();
         for (place, digit) in digits.chars().enumerate() {
             // Four digits are read at a glance.
-            if place > 0 && digits.len() > 4 && (digits.len() - place) % 3 == 0 {
+            if place > 0 && digits.len() > 4 && (digits.len() - place).is_multiple_of(3) {
                 f.write_char('\u{202f}')?;
             }
             f.write_char(digit)?;
