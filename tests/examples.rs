@@ -83,9 +83,7 @@ fn each_is_read_without_a_fault_with_somebody_to_call() {
     for (name, folder) in examples() {
         let campaign = config::load(&folder.join("campaign.toml"), None, true)
             .unwrap_or_else(|faults| panic!("{faults}"));
-        let list = List::open(&campaign, None)
-            .map(Arc::new)
-            .unwrap_or_else(|faults| panic!("{faults}"));
+        let list = List::open(&campaign, None).map_or_else(|faults| panic!("{faults}"), Arc::new);
         let summary = list.summary();
         assert!(
             summary.contacts - summary.bad - summary.duplicates >= 15,
