@@ -757,15 +757,17 @@ fn a_contact_stays_in_its_part_and_what_repeats_is_decided_by_the_whole_list() {
     let setup = Setup::new();
     let write = |list: &str| fs::write(setup.folder.path().join("list.csv"), list).unwrap();
     let parts = || -> Vec<Vec<String>> { (0..3).map(|index| part(&setup, index, 3).0).collect() };
-    let rows: String = (0..60)
+    let rows: Vec<_> = (0..60)
         .map(|row| format!("C{row},{}\n", 1000 + row))
         .collect();
+    let rows = rows.concat();
     write(&format!("id,number\n{rows}"));
     let before = parts();
     // Others come in, and numbers are written in another way.
-    let new: String = (0..40)
+    let new: Vec<_> = (0..40)
         .map(|row| format!("N{row},{}\n", 5000 + row))
         .collect();
+    let new = new.concat();
     let rows = rows.replace(",1", ",+1");
     write(&format!(
         "id,number\n{new}{rows}x,ask\n,ask\nC7,1007\nC8,9000\n"

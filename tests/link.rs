@@ -26,8 +26,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// What happens on the line to Asterisk.
+/// What happens on the wire to Asterisk.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 struct Faults {
     /// Nothing passes in either direction, and nobody is told.
     silent: bool,
@@ -47,7 +48,7 @@ struct Faults {
     reader: Option<Waker>,
 }
 
-/// The line, and the Asterisk at its end.
+/// The wire, and the Asterisk at its end.
 #[derive(Clone)]
 struct Line {
     faults: Arc<Mutex<Faults>>,
@@ -89,14 +90,14 @@ impl Line {
     }
 
     async fn link(&self, patience: Duration) -> Link {
-        let line = self.clone();
+        let wire = self.clone();
         let transport = Transport::Made(Box::new(move || {
             let (ours, theirs) = duplex(1 << 16);
-            let simulator = line.simulator.clone();
+            let simulator = wire.simulator.clone();
             tokio::spawn(async move { simulator.serve(theirs).await });
             Box::new(Wire {
                 stream: ours,
-                faults: Arc::clone(&line.faults),
+                faults: Arc::clone(&wire.faults),
             })
         }));
         let login = Login::new("dialer", "simulated", Auth::Md5, Duration::from_secs(5));
@@ -252,9 +253,9 @@ async fn until(link: &Link, state: impl Fn(&State) -> bool) {
 }
 
 /// Makes something go wrong that ends the session, and waits for the next one.
-async fn over_and_up_again(line: &Line, link: &Link, change: impl FnOnce(&mut Faults)) {
+async fn over_and_up_again(wire: &Line, link: &Link, change: impl FnOnce(&mut Faults)) {
     let client = link.client().expect("it is up");
-    line.fault(change);
+    wire.fault(change);
     client.closed().await;
     // Its end is noticed by then, if the next is not up already.
     sleep(Duration::from_millis(1)).await;
@@ -279,12 +280,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_lives_through_a_drop_is_told_as_if_there_had_been_none() {
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let call = Call::to(&link, "101");
     sleep(ANSWERED).await;
     let began = Instant::now();
-    over_and_up_again(&line, &link, |faults| faults.cut = true).await;
+    over_and_up_again(&wire, &link, |faults| faults.cut = true).await;
     assert!(
         began.elapsed() < Duration::from_secs(1),
         "nobody was missing, so nothing was waited for: {:?}",
@@ -302,19 +303,19 @@ async fn a_call_that_lives_through_a_drop_is_told_as_if_there_had_been_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_goes_silent_is_noticed_within_thirty_seconds_and_no_talk_is_made_up() {
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let call = Call::to(&link, "101");
     sleep(ANSWERED).await;
     let silent_since = Instant::now();
-    line.fault(|faults| faults.silent = true);
+    wire.fault(|faults| faults.silent = true);
     until(&link, down).await;
     let noticed = silent_since.elapsed();
     assert!(noticed <= 2 * KEEPALIVE, "{noticed:?}");
     // It ends while nobody hears it.
     sleep(Duration::from_secs(30)).await;
-    line.simulator.crash();
-    line.fault(|faults| faults.silent = false);
+    wire.simulator.crash();
+    wire.fault(|faults| faults.silent = false);
     let ended = call.end().await;
     assert_eq!(ended.signals.end, End::Lost);
     assert!(ended.signals.ended_at <= silent_since);
@@ -330,60 +331,60 @@ async fn a_line_that_goes_silent_is_noticed_within_thirty_seconds_and_no_talk_is
 #[tokio::test(start_paused = true)]
 async fn each_drop_has_its_own_patience_also_while_calls_are_looked_for() {
     let outage = Duration::from_secs(15);
-    let line = Line::new(|_| {});
-    let link = line.link(Duration::from_secs(25)).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(Duration::from_secs(25)).await;
     // A call that ends unseen is what is looked for with two lists.
     let call = Call::to(&link, "101");
     sleep(ANSWERED).await;
-    line.fault(|faults| faults.away = true);
+    wire.fault(|faults| faults.away = true);
     until(&link, down).await;
-    line.simulator.crash();
+    wire.simulator.crash();
     let nobody = Call::to(&link, "201");
     assert!(nobody.ended.await.unwrap().is_err(), "nobody is dialed now");
     sleep(outage).await;
     // It comes back, lists what it carries, and is away again before it is asked for the second time.
-    line.fault(|faults| faults.away = false);
-    while line.simulator.counters().sessions == 0 {
+    wire.fault(|faults| faults.away = false);
+    while wire.simulator.counters().sessions == 0 {
         assert!(!lost(&link.watch().borrow()));
         sleep(Duration::from_millis(1)).await;
     }
     sleep(Duration::from_millis(100)).await;
-    line.fault(|faults| faults.away = true);
+    wire.fault(|faults| faults.away = true);
     sleep(outage).await;
-    line.fault(|faults| faults.away = false);
+    wire.fault(|faults| faults.away = false);
     until(&link, |state| !down(state)).await;
     assert!(up(&link.watch().borrow()));
     assert_eq!(call.verdict().await.disposition, Disposition::Answered);
     let _after = Call::to(&link, "301");
     sleep(ANSWERED).await;
-    assert_eq!(line.simulator.counters().calls, 1);
+    assert_eq!(wire.simulator.counters().calls, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_after_its_patience() {
     for case in ["refused", "cut off", "never complete"] {
-        let line = Line::new(|config| {
+        let wire = Line::new(|config| {
             if case == "refused" {
                 config.denied_actions = vec!["Status".to_owned()];
             }
         });
-        let link = line.link(PATIENCE).await;
+        let link = wire.link(PATIENCE).await;
         let call = Call::to(&link, "101");
         sleep(ANSWERED).await;
         if case == "cut off" {
             // As by a `writetimeout` that is too short for the list.
-            let line = line.clone();
+            let wire = wire.clone();
             tokio::spawn(async move {
                 loop {
-                    line.fault(|faults| faults.cut_before = Some(b"EventList: Complete"));
+                    wire.fault(|faults| faults.cut_before = Some(b"EventList: Complete"));
                     sleep(Duration::from_millis(10)).await;
                 }
             });
         } else if case == "never complete" {
-            line.fault(|faults| faults.swallowed = Some(b"Event: StatusComplete"));
+            wire.fault(|faults| faults.swallowed = Some(b"Event: StatusComplete"));
         }
         let began = Instant::now();
-        line.fault(|faults| faults.cut = true);
+        wire.fault(|faults| faults.cut = true);
         until(&link, down).await;
         until(&link, lost).await;
         let waited = began.elapsed();
@@ -398,11 +399,11 @@ async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_aft
 
 #[tokio::test(start_paused = true)]
 async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_line_is_away() {
-    let line = Line::new(|_| {});
-    let link = line.link(Duration::from_secs(600)).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(Duration::from_secs(600)).await;
     let (answered, ringing) = (Call::to(&link, "101"), Call::to(&link, "120"));
     sleep(ANSWERED).await;
-    line.fault(|faults| {
+    wire.fault(|faults| {
         faults.silent = true;
         faults.cut = true;
     });
@@ -430,20 +431,20 @@ async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_li
 #[tokio::test(start_paused = true)]
 async fn an_originate_that_may_have_been_written_is_never_taken_for_one_that_was_not() {
     // The task of the session dies when it is about to write: the call is noted, and nobody knows how much was sent.
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
-    line.fault(|faults| faults.panic_on_writing = Some(b"Action: Originate"));
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
+    wire.fault(|faults| faults.panic_on_writing = Some(b"Action: Originate"));
     let call = Call::to(&link, "101");
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(line.dialed(), 0);
+    assert_eq!(wire.dialed(), 0);
 
     // It dies with a call in its queue that it never took: that one was not dialed, and may be.
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let client = link.client().unwrap();
     let call = Call::to(&link, "101");
-    line.fault(|faults| faults.panic_on_read = true);
+    wire.fault(|faults| faults.panic_on_read = true);
     assert!(
         client
             .closed()
@@ -452,16 +453,16 @@ async fn an_originate_that_may_have_been_written_is_never_taken_for_one_that_was
             .contains("please report this")
     );
     assert!(call.ended.await.unwrap().is_err());
-    assert_eq!(line.dialed(), 0);
+    assert_eq!(wire.dialed(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_task_dies_costs_no_call_and_a_second_death_ends_the_run() {
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let call = Call::to(&link, "101");
     sleep(ANSWERED).await;
-    over_and_up_again(&line, &link, |faults| faults.panic_on_read = true).await;
+    over_and_up_again(&wire, &link, |faults| faults.panic_on_read = true).await;
     let verdict = call.verdict().await;
     assert_eq!(
         (verdict.disposition, verdict.note.as_str()),
@@ -470,29 +471,29 @@ async fn a_session_whose_task_dies_costs_no_call_and_a_second_death_ends_the_run
 
     let (answered, ringing) = (Call::to(&link, "201"), Call::to(&link, "120"));
     sleep(ANSWERED).await;
-    line.fault(|faults| faults.panic_on_read = true);
+    wire.fault(|faults| faults.panic_on_read = true);
     until(&link, lost).await;
     let verdict = answered.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Answered, "that was seen");
     let verdict = ringing.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(line.dialed(), 3);
+    assert_eq!(wire.dialed(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ends_while_the_task_of_the_session_is_dead_is_missed_like_any_other() {
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let call = Call::to(&link, "101");
     sleep(ANSWERED).await;
     let died = Instant::now();
-    line.fault(|faults| {
+    wire.fault(|faults| {
         faults.panic_on_read = true;
         faults.away = true;
     });
     until(&link, down).await;
-    line.simulator.crash();
-    line.fault(|faults| faults.away = false);
+    wire.simulator.crash();
+    wire.fault(|faults| faults.away = false);
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Answered);
     let waited = died.elapsed();
@@ -501,12 +502,12 @@ async fn a_call_that_ends_while_the_task_of_the_session_is_dead_is_missed_like_a
 
 #[tokio::test(start_paused = true)]
 async fn a_drop_in_the_middle_of_an_event_is_no_event() {
-    let line = Line::new(|_| {});
-    let link = line.link(PATIENCE).await;
+    let wire = Line::new(|_| {});
+    let link = wire.link(PATIENCE).await;
     let call = Call::to(&link, "110");
     // The end of a call that says BUSY, cut off before it says so.
-    line.fault(|faults| faults.cut_before = Some(b"Cause: 17"));
+    wire.fault(|faults| faults.cut_before = Some(b"Cause: 17"));
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(line.dialed(), 1);
+    assert_eq!(wire.dialed(), 1);
 }
