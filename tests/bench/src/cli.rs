@@ -49,6 +49,14 @@ impl Options {
 pub(crate) enum What {
     /// Decoding a recorded AMI stream, beside another codec and the scan that is the limit
     Decode,
+    /// The whole dialer against the simulated Asterisk, at different numbers of lines
+    Speed,
+    /// Long lists and long results: time to the first call, and memory
+    Lists,
+    /// A rehearsal in virtual time
+    Rehearsal,
+    /// The whole dialer against the real Asterisk that tests/asterisk/up starts, beside loops that write nothing down
+    Lines,
     /// Make the recording anew, from the test Asterisk that tests/asterisk/up starts
     Record(RecordArgs),
 }

@@ -3,13 +3,17 @@
 //! Each sub-benchmark compares things in one run on one machine, so that a ratio holds where a time does not. With
 //! `--quick` everything is small, and what is checked is that nothing is lost: times are never asserted.
 
+mod campaign;
 mod cli;
 mod decode;
+mod lines;
 mod machine;
+mod process;
 mod raw;
 mod record;
 mod recording;
 mod report;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let mut report = Report::new();
     match &cli.what {
         What::Decode => report.add(decode::measure(&cli.options)?),
+        What::Speed => report.add(whole::speed(&cli.options)?),
+        What::Lists => report.add(whole::lists(&cli.options)?),
+        What::Rehearsal => report.add(whole::rehearsal(&cli.options)?),
+        What::Lines => report.add(lines::measure(&cli.options)?),
         What::Record(args) => return record::record(args),
     }
     report.show(&cli.options)

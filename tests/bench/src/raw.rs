@@ -184,7 +184,7 @@ impl Raw {
     }
 
     fn read(&mut self) -> anyhow::Result<()> {
-        let mut chunk = [0; 1 << 16];
+        let mut chunk = vec![0; 1 << 16];
         let count = match self.stream.read(&mut chunk) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             read => read?,

@@ -146,10 +146,9 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::Count | Self::PerSecond | Self::MegabytesPerSecond => thousands(value),
-            Self::Ratio => format!("{value:.2}"),
             Self::Share => format!("{:.1}%", value * 100.0),
             Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
-            Self::Seconds => format!("{value:.2}"),
+            Self::Ratio | Self::Seconds => format!("{value:.2}"),
         }
     }
 }
