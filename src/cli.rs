@@ -124,7 +124,7 @@ pub struct RunArgs {
     /// Set the old results aside, kept under a dated name, and start over
     #[arg(long, conflicts_with = "redial")]
     pub fresh: bool,
-    /// Print the plan and dial nothing (not supported yet)
+    /// Print the plan on standard output, and dial nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Print a machine-readable summary on standard output at the end; not together with --results -

@@ -672,14 +672,54 @@ fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_said() {
-    let output = dialer()
-        .args(["run", "campaign.toml", "--dry-run"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = stderr(&output);
-    assert!(said.contains("--dry-run is not supported yet"), "{said}");
+fn a_plan_says_who_would_be_called_and_touches_nothing() {
+    let pbx = Pbx::start(5, 20);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "ports = 2\ncalls_per_second = 100.0",
+        "[suppress]\nfiles = [\"dnc.txt\"]\n[simulate]\nanswered = 1.0\nbusy = 0.0\ndeclined = 0.0\ncongestion = 0.0\ninvalid = 0.0\nring = \"8s\"\ntalk = \"20s\"",
+        &list(["101", "ask", "201", "101", "301", "401"]),
+    );
+    fs::write(folder.path("dnc.txt"), "301\n").unwrap();
+    let limited = folder.command().args(["--limit", "1", "-q"]).status();
+    assert!(limited.unwrap().success());
+    let before = fs::read(folder.results()).unwrap();
+    let files = || fs::read_dir(folder.path("")).unwrap().count();
+    let there = files();
+    let dialed = pbx.simulator.dialed().len();
+    let plan = |arguments: &[&str]| {
+        let output = folder
+            .command()
+            .arg("--dry-run")
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = plan(&[]);
+    for line in [
+        "         6  contacts\n",
+        "         1  done already\n",
+        "         1  on a list of numbers never to call\n",
+        "         1  whose number stands in the list before\n",
+        "         1  whose row cannot be called\n",
+        "         2  to call\n",
+        "trunk carrier: 2 lines, 100 calls a second at most\n",
+        "about 2 calls in 28s: ",
+        "  201 at 201 on carrier\n  401 at 401 on carrier\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&plan(&["--json", "--redial", "ANSWERED"])).unwrap();
+    assert_eq!((&json["to_call"], &json["done"]), (&3.into(), &0.into()));
+    assert_eq!(json["first_calls"][0]["contact"], "101");
+    assert!(plan(&["--limit", "1"]).contains("         1  beyond --limit\n"));
+    assert_eq!(fs::read(folder.results()).unwrap(), before);
+    assert_eq!(files(), there, "nothing was written");
+    assert_eq!(pbx.simulator.dialed().len(), dialed, "nobody was asked");
 }
 
 #[test]

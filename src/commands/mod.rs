@@ -4,6 +4,7 @@ mod connect;
 pub mod export;
 pub mod generate;
 pub mod init;
+mod plan;
 pub mod report;
 pub mod run;
 pub mod sim;

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::Failure;
 use super::connect::{self, Line};
+use super::plan;
 use super::target::{Claimed, Opened, Target, Unsettled};
 use crate::call::link::Link;
 use crate::call::probe;
@@ -34,7 +35,6 @@ const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
-    refuse_unsupported(args)?;
     let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign, args.shard).map_err(usage)?;
@@ -52,13 +52,21 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let zone = campaign.zone();
     let clock = Clock::system(zone.clone());
     let target = Target::choose(&campaign, args, &clock)?;
-    if args.json && target.is_stdout() {
+    if args.json && target.is_stdout() && !args.dry_run {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
                 .to_owned(),
         ));
     }
-    let claimed = target.claim(&campaign, args, &list, &clock)?;
+    let input = Input {
+        campaign,
+        list,
+        suppress,
+    };
+    if args.dry_run {
+        return plan::print(input, target.path(), &clock, args);
+    }
+    let claimed = target.claim(&input.campaign, args, &input.list, &clock)?;
     let ami = if args.simulate {
         None
     } else {
@@ -78,32 +86,19 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         } else {
             clock
         };
-        let input = Input {
-            campaign,
-            list,
-            suppress,
-        };
         Box::pin(dial(input, ami.as_ref(), claimed, clock, args, screen)).await
     })
 }
 
 /// What the operator wrote.
-struct Input {
-    campaign: Campaign,
-    list: List,
-    suppress: Suppressions,
+pub(super) struct Input {
+    pub(super) campaign: Campaign,
+    pub(super) list: List,
+    pub(super) suppress: Suppressions,
 }
 
 fn usage(faults: impl std::fmt::Display) -> Failure {
     Failure::Usage(faults.to_string())
-}
-
-/// Says plainly what is not there yet, rather than ignoring it.
-fn refuse_unsupported(args: &RunArgs) -> Result<(), Failure> {
-    if args.dry_run {
-        return Err(Failure::Usage("--dry-run is not supported yet".to_owned()));
-    }
-    Ok(())
 }
 
 async fn dial(

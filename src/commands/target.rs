@@ -143,6 +143,14 @@ impl Target {
         matches!(self, Self::Stdout)
     }
 
+    /// The file, as it is called now; `None` is standard output.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout => None,
+            Self::File(path) | Self::Anew(path) | Self::Dated { now: path, .. } => Some(path),
+        }
+    }
+
     /// Takes the results for this run alone, and reads what earlier runs left.
     pub(super) fn claim(
         self,

@@ -1,0 +1,345 @@
+//! `dialer run --dry-run`: the plan. Nothing is connected to, locked, repaired or written.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::Failure;
+use super::run::Input;
+use crate::campaign::gate::{Gate, Gated};
+use crate::cli::RunArgs;
+use crate::clock::Clock;
+use crate::config::{Campaign, Simulate};
+use crate::contacts::{Contact, Entry};
+use crate::disposition::Disposition;
+use crate::exit;
+use crate::results::keys::{Key, Keys};
+use crate::results::read::{ReadError, Reader, Record};
+
+/// How many calls are shown.
+const SHOWN: usize = 5;
+
+/// The plan, for people as text and for programs as an object.
+#[derive(Debug, Serialize)]
+struct Plan {
+    campaign: String,
+    results: Option<PathBuf>,
+    contacts: u64,
+    /// Contacts whom this run would call.
+    to_call: u64,
+    done: u64,
+    suppressed: u64,
+    duplicates: u64,
+    bad_rows: u64,
+    /// Those of the ones to call who may not be called at this time of day.
+    outside_the_window_now: u64,
+    /// Beyond `--limit`.
+    beyond_the_limit: u64,
+    trunks: Vec<Trunk>,
+    /// Calls in all, retries included, as [simulate] has the fates.
+    expected_calls: u64,
+    /// Time with calls, in seconds.
+    expected_seconds: u64,
+    assumptions: String,
+    first_calls: Vec<First>,
+}
+
+#[derive(Debug, Serialize)]
+struct Trunk {
+    name: String,
+    lines: usize,
+    calls_per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct First {
+    contact: String,
+    number: String,
+    trunk: String,
+    /// It has to wait for the window.
+    waits: bool,
+}
+
+/// Prints the plan.
+///
+/// # Errors
+/// The results that would be continued cannot be read.
+pub(super) fn print(
+    input: Input,
+    results: Option<&Path>,
+    clock: &Clock,
+    args: &RunArgs,
+) -> Result<u8, Failure> {
+    let plan = Plan::of(input, results, clock, args)?;
+    let text = if args.json {
+        let json = serde_json::to_string(&plan).context("the plan")?;
+        format!("{json}\n")
+    } else {
+        plan.text()
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Who closed the pipe does not want it.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Unexpected(
+            anyhow::Error::new(error).context("standard output"),
+        )),
+        _ => Ok(exit::DONE),
+    }
+}
+
+/// How far the results that would be continued are with each contact: whether its last row is final.
+fn earlier(
+    results: Option<&Path>,
+    args: &RunArgs,
+    keys: &Keys,
+) -> Result<HashMap<Key, bool>, Failure> {
+    let mut finals = HashMap::new();
+    let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
+        return Ok(finals);
+    };
+    let usage = |error: ReadError| Failure::Usage(error.to_string());
+    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    let mut rows = match Reader::new(file, &path.display().to_string()) {
+        Ok(rows) => rows,
+        Err(ReadError::Empty { .. }) => return Ok(finals),
+        Err(error) => return Err(usage(error)),
+    };
+    let contact = rows.needed("contact").map_err(usage)?;
+    let is_final = rows.needed("final").map_err(usage)?;
+    let disposition = rows.needed("disposition").map_err(usage)?;
+    let mut record = Record::default();
+    while rows.read(&mut record).map_err(usage)? {
+        let redialed = record
+            .get(Some(disposition))
+            .parse::<Disposition>()
+            .is_ok_and(|disposition| args.redial.contains(&disposition));
+        let done = record.get(Some(is_final)) == "yes" && !redialed;
+        finals.insert(keys.of(record.get(Some(contact))), done);
+    }
+    Ok(finals)
+}
+
+impl Plan {
+    fn of(
+        input: Input,
+        results: Option<&Path>,
+        clock: &Clock,
+        args: &RunArgs,
+    ) -> Result<Self, Failure> {
+        let Input {
+            campaign,
+            list,
+            suppress,
+        } = input;
+        let keys = Keys::default();
+        let earlier = earlier(results, args, &keys)?;
+        let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
+        let hours = campaign.window.as_ref().map(|window| window.hours.clone());
+        let gate = Gate::new(hours, list.zones());
+        let now = clock.millis();
+        let list = Arc::new(list);
+        let mut plan = Self {
+            campaign: campaign.name.clone(),
+            results: results.map(Path::to_owned),
+            contacts: list.summary().contacts,
+            to_call: 0,
+            done: 0,
+            suppressed: 0,
+            duplicates: 0,
+            bad_rows: 0,
+            outside_the_window_now: 0,
+            beyond_the_limit: 0,
+            trunks: campaign
+                .trunks
+                .iter()
+                .map(|trunk| Trunk {
+                    name: trunk.name.clone(),
+                    lines: trunk.ports,
+                    calls_per_second: trunk.calls_per_second,
+                })
+                .collect(),
+            expected_calls: 0,
+            expected_seconds: 0,
+            assumptions: String::new(),
+            first_calls: Vec::new(),
+        };
+        for entry in list.rows().context("the copy of the list")? {
+            match entry.context("the copy of the list")? {
+                Entry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
+                Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {
+                    plan.duplicates += 1;
+                }
+                Entry::Skipped(_) => plan.bad_rows += 1,
+                Entry::Contact(contact) if is_done(&contact.id) => plan.done += 1,
+                Entry::Contact(contact) => {
+                    let number = contact
+                        .numbers
+                        .iter()
+                        .find(|number| !suppress.contains(number.key()));
+                    match number.map(ToString::to_string) {
+                        None => plan.suppressed += 1,
+                        Some(_) if args.limit.is_some_and(|limit| plan.to_call >= limit) => {
+                            plan.beyond_the_limit += 1;
+                        }
+                        Some(number) => {
+                            let waits = gate.state(contact.zone, now) != Gated::Open;
+                            plan.call(&contact, number, waits);
+                        }
+                    }
+                }
+            }
+        }
+        plan.expect(&campaign);
+        Ok(plan)
+    }
+
+    fn call(&mut self, contact: &Contact, number: String, waits: bool) {
+        self.to_call += 1;
+        self.outside_the_window_now += u64::from(waits);
+        if self.first_calls.len() < SHOWN {
+            // The first calls fill the lines of the first trunk, then those of the next.
+            let mut place = self.first_calls.len();
+            let trunk = self.trunks.iter().find(|trunk| {
+                let fits = place < trunk.lines;
+                place = place.saturating_sub(trunk.lines);
+                fits
+            });
+            let trunk = trunk.or(self.trunks.first());
+            self.first_calls.push(First {
+                contact: contact.id.clone(),
+                number,
+                trunk: trunk.map(|trunk| trunk.name.clone()).unwrap_or_default(),
+                waits,
+            });
+        }
+    }
+
+    /// How many calls that makes and how long they take, by the shares of `[simulate]`.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate, and none of it is negative"
+    )]
+    fn expect(&mut self, campaign: &Campaign) {
+        let Simulate {
+            answered,
+            busy,
+            declined,
+            congestion,
+            invalid,
+            no_channel,
+            talk,
+            ring,
+            ..
+        } = campaign.simulate;
+        let unanswered =
+            (1.0 - answered - busy - declined - congestion - invalid - no_channel).max(0.0);
+        let (talk, ring) = (talk.as_secs_f64(), ring.as_secs_f64());
+        let quick = (busy + congestion + invalid) * ring / 8.0;
+        let call = answered * (ring + talk)
+            + declined * ring
+            + unanswered * campaign.call.ring_timeout.as_secs_f64()
+            + quick;
+        let again = busy + unanswered;
+        let attempts: f64 = (0..campaign.retry.max_attempts.min(100))
+            .map(|attempt| again.powi(i32::try_from(attempt).unwrap_or(i32::MAX)))
+            .sum();
+        let calls = self.to_call as f64 * attempts;
+        let lines: usize = self.trunks.iter().map(|trunk| trunk.lines).sum();
+        let pace: f64 = self.trunks.iter().map(|trunk| trunk.calls_per_second).sum();
+        let by_lines = calls * call / lines as f64;
+        let by_pace = calls / pace;
+        let limit = if by_lines >= by_pace { "lines" } else { "pace" };
+        self.expected_calls = calls.round() as u64;
+        self.expected_seconds = by_lines.max(by_pace).ceil() as u64;
+        self.assumptions = format!(
+            "by [simulate], {:.0}% answer after {ring:.0} s and talk for {talk:.0} s, {:.0}% are busy, {:.0}% do not answer within {:.0} s, \
+             and a call takes {call:.1} s on average; the {limit} are the limit; the waits for retries and for the window come on top",
+            answered * 100.0,
+            busy * 100.0,
+            unanswered * 100.0,
+            campaign.call.ring_timeout.as_secs_f64(),
+        );
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("campaign {}\n\n", self.campaign);
+        // Writing to a string cannot fail.
+        let mut line = |count: u64, what: &str| {
+            let _ = writeln!(text, "{count:>10}  {what}");
+        };
+        line(self.contacts, "contacts");
+        for (count, what) in [
+            (self.done, "done already"),
+            (self.suppressed, "on a list of numbers never to call"),
+            (self.duplicates, "whose number stands in the list before"),
+            (self.bad_rows, "whose row cannot be called"),
+            (self.beyond_the_limit, "beyond --limit"),
+        ] {
+            if count > 0 {
+                line(count, what);
+            }
+        }
+        line(self.to_call, "to call");
+        if self.outside_the_window_now > 0 {
+            line(
+                self.outside_the_window_now,
+                "of them outside the calling hours now",
+            );
+        }
+        text.push('\n');
+        for trunk in &self.trunks {
+            let _ = writeln!(
+                text,
+                "trunk {}: {} lines, {} calls a second at most",
+                trunk.name, trunk.lines, trunk.calls_per_second
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\nabout {} calls in {}: {}",
+            self.expected_calls,
+            rough(Duration::from_secs(self.expected_seconds)),
+            self.assumptions
+        );
+        if !self.first_calls.is_empty() {
+            text.push_str("\nfirst:\n");
+        }
+        for first in &self.first_calls {
+            let waits = if first.waits {
+                ", when the window opens"
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                text,
+                "  {} at {} on {}{waits}",
+                first.contact, first.number, first.trunk
+            );
+        }
+        match &self.results {
+            Some(results) => {
+                let _ = writeln!(text, "\nresults: {}", results.display());
+            }
+            None => text.push_str("\nresults: standard output\n"),
+        }
+        text
+    }
+}
+
+/// `45s`, `12m`, `3h 20m`.
+fn rough(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let minutes = seconds.div_ceil(60);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{minutes}m"),
+        _ => format!("{}h {:02}m", minutes / 60, minutes % 60),
+    }
+}
