@@ -9,7 +9,9 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
-use asterisk::{Campaign, Crowd, Pbx, Relay, Run, Seen, Watch, list};
+use asterisk::{
+    Campaign, Crowd, Pbx, Records, Relay, Run, Seen, Watch, assert_recorded_once, list,
+};
 
 /// A trunk whose endpoint each row of the list names.
 const PARTY_TRUNK: &str = r#"
@@ -475,12 +477,14 @@ fn assert_nobody_lost(run: &Run, contacts: usize, seen: &Seen) {
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
     let campaign = many(400);
+    let records = Records::gather();
     let watch = Watch::channels("PJSIP/");
     for kill in 0..20_u64 {
         campaign.run_and_kill(Duration::from_millis(150 + kill * 977 % 2_700));
     }
     let run = campaign.run();
     assert_nobody_lost(&run, 400, &watch.end());
+    assert_recorded_once(&run, &records.end());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 
-use asterisk::{Campaign, Pbx, Record, Records, Relay, Run, Watch, list};
+use asterisk::{Campaign, Pbx, Record, Records, Relay, Run, Watch, assert_recorded_once, list};
 
 const CONTACTS: usize = 500;
 const CUTS: u32 = 30;
@@ -53,38 +53,6 @@ delay = "1s"
         &format!("port = {}", Pbx::under_test().port),
         &format!("port = {}", relay.port),
     )
-}
-
-/// Every contact has its end, every call that Asterisk recorded its row, and no contact was in two calls at once.
-#[track_caller]
-fn assert_nobody_lost(run: &Run, records: &HashMap<String, Vec<Record>>) {
-    run.assert_complete();
-    let contacts: HashSet<_> = run.rows.iter().map(|row| row.get("contact")).collect();
-    assert_eq!(contacts.len(), CONTACTS);
-    let rows: HashMap<_, _> = run
-        .rows
-        .iter()
-        .map(|row| (row.get("call_id"), row))
-        .collect();
-    assert_eq!(rows.len(), run.rows.len(), "no row is doubled");
-    let mut calls: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
-    for (uniqueid, of_call) in records {
-        let row = rows.get(uniqueid.as_str());
-        let row = row.unwrap_or_else(|| panic!("{uniqueid} has no row: {of_call:?}"));
-        for record in of_call {
-            let span = (record.start.as_str(), record.end.as_str());
-            calls.entry(row.get("contact")).or_default().push(span);
-        }
-    }
-    for (contact, mut spans) in calls {
-        spans.sort_unstable();
-        for pair in spans.windows(2) {
-            assert!(
-                pair[0].1 <= pair[1].0,
-                "{contact} was called twice at once: {spans:?}"
-            );
-        }
-    }
 }
 
 /// One of the records of each call says what its row says. Of those whose end nobody saw nothing is claimed.
@@ -140,7 +108,10 @@ fn a_line_that_is_cut_thirty_times_falls_silent_and_stutters_costs_nobody() {
     assert_eq!(cuts, CUTS, "the campaign was over too soon: {run}");
     watch.end();
     let records = records.end();
-    assert_nobody_lost(&run, &records);
+    run.assert_complete();
+    let contacts: HashSet<_> = run.rows.iter().map(|row| row.get("contact")).collect();
+    assert_eq!(contacts.len(), CONTACTS);
+    assert_recorded_once(&run, &records);
     assert_told_as_recorded(&run, &records);
     // Most calls outlived a cut, and were taken up again.
     let unknown = |row: &&asterisk::Row| row.get("disposition") == "UNKNOWN";

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::attempt::{self, Attempted, Outcome, Record, Who};
 use super::gate::Gated;
@@ -23,19 +23,17 @@ use super::{Over, Resources, Stop, beginning};
 use crate::call::id::CallId;
 use crate::call::link::State;
 use crate::config::Outside;
-use crate::contacts::Skipped;
 use crate::disposition::Disposition;
 use crate::results::journal::Entry;
 use crate::results::resume::Earlier;
-use crate::results::row::Row;
 use crate::results::writer::{Trouble, WriteError};
 
 /// Rows of contacts that are not called which may wait for their write at once.
 const SKIPPED_AT_ONCE: usize = 256;
-/// How many different troubles are said before the rest is left to the rows.
-const TROUBLES_TOLD: usize = 20;
 /// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// A wait that is shorter, in milliseconds, is not said.
+const NEWS: i64 = 30_000;
 /// How old what is known of the lists of numbers never to call may be.
 const SUPPRESSED_AS_OF: Duration = Duration::from_secs(1);
 
@@ -65,9 +63,9 @@ pub(super) struct Dispatcher {
     /// Numbers that are being called, by their keys.
     pub(super) numbers: HashSet<u64>,
     /// What was said already of calls that went wrong.
-    told: HashSet<String>,
+    pub(super) told: HashSet<String>,
     /// Rows of contacts that are not called, waiting for their write.
-    uncalled: usize,
+    pub(super) uncalled: usize,
     /// Contacts who may not be called at this time of day, in a campaign that does not wait.
     left_outside: u64,
     /// When the pace or a rest allows the next call, where that is what holds it up.
@@ -83,7 +81,7 @@ pub(super) struct Dispatcher {
     pub(super) tally: Tally,
     link: watch::Receiver<State>,
     /// What cannot be written at the moment.
-    trouble: watch::Receiver<Trouble>,
+    pub(super) trouble: watch::Receiver<Trouble>,
     pub(super) stop: Stop,
 }
 
@@ -362,86 +360,6 @@ impl Dispatcher {
         self.lines.insert(task.id(), record);
     }
 
-    /// A call's task died. Its line is kept until its channel is hung up and its row is written.
-    fn bury(&mut self, record: Arc<Record>, why: &JoinError) {
-        error!(
-            "the task of call {} died ({why}): its channel is hung up and its row says UNKNOWN; please report this",
-            record.id
-        );
-        let resources = Arc::clone(&self.resources);
-        let borrowed = Arc::clone(&record);
-        let task = self.tasks.spawn(async move {
-            let outcome = attempt::bury(&resources, &borrowed).await;
-            settle(&resources, borrowed, outcome).await
-        });
-        self.lines.insert(task.id(), record);
-    }
-
-    /// Writes the row of a contact that is not called.
-    fn skip(&mut self, skipped: &Skipped) {
-        let file = self.resources.list.file_name();
-        if skipped.disposition != Disposition::Duplicate {
-            warn!("not called: {file} line {}: {}", skipped.line, skipped.why);
-        }
-        let why = format!("{file} line {}: {}", skipped.line, skipped.why);
-        self.write_uncalled(Row {
-            contact: skipped.id.clone(),
-            number: skipped.number.clone(),
-            disposition: Some(skipped.disposition),
-            note: why,
-            ..Row::default()
-        });
-    }
-
-    /// Writes the row of a contact none of whose numbers may be called.
-    fn nothing_to_call(&mut self, ready: &Ready) {
-        let numbers = &ready.contact.numbers;
-        let one_exists = ready.history.numbers(numbers.len()).next().is_some();
-        let (disposition, note) = match (one_exists, numbers.len()) {
-            (true, 1) => (
-                Disposition::Suppressed,
-                "the number is on a list of numbers never to call",
-            ),
-            (true, _) => (
-                Disposition::Suppressed,
-                "every number that is left of the contact is on a list of numbers never to call",
-            ),
-            (false, _) => (
-                Disposition::InvalidNumber,
-                "an earlier run found that no number of the contact exists",
-            ),
-        };
-        self.tally.called += 1;
-        self.write_uncalled(Row {
-            contact: ready.contact.id.clone(),
-            number: numbers.first().map(ToString::to_string).unwrap_or_default(),
-            attempt: ready.history.attempts,
-            disposition: Some(disposition),
-            note: note.to_owned(),
-            own: self.resources.own_columns(&ready.contact),
-            ..Row::default()
-        });
-    }
-
-    fn write_uncalled(&mut self, row: Row) {
-        self.uncalled += 1;
-        let resources = Arc::clone(&self.resources);
-        self.tasks.spawn(async move {
-            let disposition = row.disposition.unwrap_or(Disposition::Failed);
-            let row = Row {
-                campaign: resources.campaign.name.clone(),
-                is_final: true,
-                note: resources.note(&row.note),
-                ..row
-            };
-            let row = row.to_csv(&resources.columns);
-            match resources.writer.append(row.clone()).await {
-                Ok(()) => Settled::Uncalled(disposition),
-                Err(error) => Settled::Unwritten(error, row),
-            }
-        });
-    }
-
     async fn wake(&mut self) {
         let dialing = self.over.is_none();
         let timer = if dialing { self.next_moment() } else { None };
@@ -516,148 +434,6 @@ impl Dispatcher {
         matches!(&*self.link.borrow(), State::Up(_))
     }
 
-    fn joined(&mut self, joined: Result<(Id, Settled), JoinError>) {
-        match joined {
-            Ok((id, settled)) => {
-                let record = self.lines.remove(&id);
-                if let Some(record) = &record {
-                    self.free(record, matches!(settled, Settled::Unwritten(..)));
-                }
-                self.settled(settled, record.as_deref());
-            }
-            Err(error) => match self.lines.remove(&error.id()) {
-                Some(record) => self.bury(record, &error),
-                None => self.uncalled = self.uncalled.saturating_sub(1),
-            },
-        }
-    }
-
-    /// Gives a line back. A call that could not be written down is still the journal's.
-    fn free(&mut self, record: &Record, unwritten: bool) {
-        let ports: usize = self.trunks.iter().map(|trunk| trunk.ports).sum();
-        // A run with fewer lines may have taken over calls beyond them.
-        if !unwritten && record.slot < ports {
-            self.slots.push(record.slot);
-        }
-        if let Some(trunk) = self.trunks.get_mut(record.trunk) {
-            trunk.busy = trunk.busy.saturating_sub(1);
-        }
-        self.numbers.remove(&record.key);
-        self.queue.free_number(record.key);
-    }
-
-    fn settled(&mut self, settled: Settled, record: Option<&Record>) {
-        if record.is_none() {
-            self.uncalled = self.uncalled.saturating_sub(1);
-        }
-        match settled {
-            Settled::Call(attempted) => self.attempted(&attempted, record),
-            Settled::Uncalled(disposition) => self.tally.finished(disposition),
-            Settled::NotDialed(record) => self.not_dialed(&record),
-            Settled::NotNoted(error, record) => {
-                self.not_dialed(&record);
-                self.unwritable(error, None);
-            }
-            Settled::Unwritten(error, row) => self.unwritable(error, Some(row)),
-        }
-    }
-
-    fn attempted(&mut self, attempted: &Attempted, record: Option<&Record>) {
-        self.tally
-            .attempted(attempted.disposition, attempted.decision.is_final);
-        let Some(record) = record else { return };
-        if let Some(trouble) = &attempted.trouble {
-            self.tell(attempted.disposition, record, trouble);
-        }
-        match (&record.who, attempted.due) {
-            (Who::Contact(contact), Some(due)) => {
-                self.queue.wait(contact.at, attempted.history, due);
-            }
-            (Who::Contact(_), None) => {}
-            (Who::Adopted(entry), due) => {
-                self.queue.settled(&entry.contact, attempted.history, due);
-            }
-        }
-        self.tell_how_the_trunk_is(record.trunk);
-    }
-
-    /// Says what a trunk's breaker did, and ends the run when no trunk has worked for too long.
-    fn tell_how_the_trunk_is(&mut self, place: usize) {
-        let Some(trunk) = self.trunks.get(place) else {
-            return;
-        };
-        if let Some(trip) = trunk.breaker.trip() {
-            let name = &trunk.name;
-            let how = if trip.again { "still does" } else { "does" };
-            warn!(
-                "trunk {name} {how} not work: the calls of {} contacts in a row came to nothing, the last was {}; it rests for {:.0?} and is then tried with one call",
-                trip.streak, trip.disposition, trip.rest
-            );
-            if !trip.again && !trip.finals.is_empty() {
-                warn!(
-                    "these contacts got a final row before that was seen: {}; if it was the trunk, call them again with --redial",
-                    trip.finals.join(", ")
-                );
-            }
-        } else if trunk.breaker.recovered() {
-            info!("trunk {} works again", trunk.name);
-        }
-        let patience = self.resources.campaign.ami.reconnect_for;
-        let lost = self.over.is_none()
-            && self.trunks.iter().all(|trunk| {
-                let since = trunk.breaker.failing_since();
-                since.is_some_and(|since| since.elapsed() >= patience)
-            });
-        if lost {
-            let finals = self.trunks.iter().flat_map(|trunk| trunk.breaker.finals());
-            self.over = Some(Over::TrunksLost(finals.collect()));
-        }
-    }
-
-    /// Says what went wrong on a trunk, each thing once: the rows say it of every call.
-    fn tell(&mut self, disposition: Disposition, record: &Record, trouble: &str) {
-        let trunk = &self.trunks[record.trunk].name;
-        if self.told.len() < TROUBLES_TOLD && self.told.insert(trouble.to_owned()) {
-            warn!("trunk {trunk}: {disposition}: {trouble} (said once; each row has its note)");
-        }
-    }
-
-    /// A contact that had its turn and was not dialed after all.
-    fn not_dialed(&mut self, record: &Record) {
-        let Who::Contact(contact) = &record.who else {
-            return;
-        };
-        self.tally.dispatched -= 1;
-        record.log.not_written();
-        if record.trial {
-            record.breaker.not_tried();
-        }
-        self.queue.put_back(Ready {
-            contact: contact.clone(),
-            history: record.history,
-        });
-    }
-
-    /// Rows cannot be written, or can be again. What was said of it stands: nothing more is begun.
-    fn troubled(&mut self) {
-        let why = self.trouble.borrow_and_update().why.clone();
-        if let Some(why) = why {
-            self.unwritable(why, None);
-        } else {
-            info!("the rows that waited are written now");
-        }
-    }
-
-    /// Nothing more is begun; what could not be written is kept to be shown.
-    fn unwritable(&mut self, error: WriteError, row: Option<Vec<u8>>) {
-        if let Some(Over::Unwritable(_, rows)) = &mut self.over {
-            rows.extend(row);
-        } else {
-            error!("no new calls are begun, the running ones are waited for: {error}");
-            self.over = Some(Over::Unwritable(error, row.into_iter().collect()));
-        }
-    }
-
     fn publish(&mut self, progress: &watch::Sender<Tally>) {
         let idle = self.why_idle();
         let tally = &mut self.tally;
@@ -670,11 +446,17 @@ impl Dispatcher {
             shown.resting = trunk.breaker.rests();
         }
         if tally.idle != idle {
-            if let Some(idle) = &idle {
+            let clock = &self.resources.clock;
+            // A short wait is no news.
+            let worth_saying = |idle: &&Idle| match idle {
+                Idle::UntilDue(due) => *due > clock.millis() + NEWS,
+                _ => true,
+            };
+            if let Some(idle) = idle.as_ref().filter(worth_saying) {
                 let left = tally.to_call.saturating_sub(tally.called);
                 info!(
                     "nobody is being called: {}; {left} contacts are left",
-                    idle.say(&self.resources.clock)
+                    idle.say(clock)
                 );
             }
             tally.idle = idle;

@@ -1,6 +1,7 @@
 //! The loop: a free line, the next contact, a task for the call, and what becomes of its outcome.
 //!
-//! The `dispatcher` owns the lines and the queue; each call is a task that borrows its line (`attempt`). Whom to call is
+//! The `dispatcher` owns the lines and the queue; each call is a task that borrows its line (`attempt`); `outcomes` takes
+//! what comes of it, and `uncalled` tells of those who are not called. Whom to call is
 //! the `queue`'s, when the `gate`'s (hours) and the `limits`' (calls a day), on which line the `trunk`'s with its
 //! `breaker`; `retry` decides who is called again. What earlier runs left in flight is taken over in `adopt`.
 
@@ -11,12 +12,14 @@ pub mod capture;
 mod dispatcher;
 pub mod gate;
 pub mod limits;
+mod outcomes;
 pub mod queue;
 pub mod retry;
 pub mod tally;
 #[cfg(test)]
 mod tests;
 pub mod trunk;
+mod uncalled;
 
 use std::io;
 use std::sync::Arc;

@@ -322,6 +322,35 @@ fn carry(
     }
 }
 
+/// Every call that Asterisk recorded has its row, no row is doubled, and no contact was in two calls at once.
+#[track_caller]
+pub(crate) fn assert_recorded_once(run: &Run, records: &HashMap<String, Vec<Record>>) {
+    let rows: HashMap<_, _> = run
+        .rows
+        .iter()
+        .map(|row| (row.get("call_id"), row))
+        .collect();
+    assert_eq!(rows.len(), run.rows.len(), "no row is doubled");
+    let mut calls: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for (uniqueid, of_call) in records {
+        let row = rows.get(uniqueid.as_str());
+        let row = row.unwrap_or_else(|| panic!("{uniqueid} has no row: {of_call:?}"));
+        for record in of_call {
+            let span = (record.start.as_str(), record.end.as_str());
+            calls.entry(row.get("contact")).or_default().push(span);
+        }
+    }
+    for (contact, mut spans) in calls {
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert!(
+                pair[0].1 <= pair[1].0,
+                "{contact} was called twice at once: {spans:?}"
+            );
+        }
+    }
+}
+
 /// A call detail record.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
