@@ -257,7 +257,9 @@ impl Plan {
         let by_pace = calls / pace;
         let limit = if by_lines >= by_pace { "lines" } else { "pace" };
         self.expected_calls = calls.round() as u64;
-        self.expected_seconds = by_lines.max(by_pace).ceil() as u64;
+        // However many lines there are, a call takes its time.
+        let least = if self.to_call > 0 { call } else { 0.0 };
+        self.expected_seconds = by_lines.max(by_pace).max(least).ceil() as u64;
         self.assumptions = format!(
             "by [simulate], {:.0}% answer after {ring:.0} s and talk for {talk:.0} s, {:.0}% are busy, {:.0}% do not answer within {:.0} s, \
              and a call takes {call:.1} s on average; the {limit} are the limit; the waits for retries and for the window come on top",
