@@ -1,8 +1,9 @@
 //! What is in flight, on disk before its Originate is written.
 //!
 //! One slot a line, of fixed size and with a checksum: the next call of the line overwrites it, which it may once the
-//! earlier call's row is durable. Nothing is ever cleared; the row with a slot's call id settles it. So the journal is
-//! small and bounded, whatever the length of the list, and a torn slot is one whose Originate was never written.
+//! earlier call's row is durable. The row with a slot's call id settles it; only a call that was not placed after all,
+//! and so gets no row, is cleared. So the journal is small and bounded, whatever the length of the list, and a torn slot
+//! is one whose Originate was never written.
 //!
 //! The slot before those of the lines says which list is dialed, and when the run was alive at last: every minute, also
 //! while it waits for hours. A journal that is there belongs to a run that is running, or was cut off.
@@ -30,6 +31,8 @@ use crate::clock::Clock;
 const SLOT: usize = 4096;
 /// Bytes in front of the content: its length and its checksum.
 const PREFIX: usize = 12;
+/// What a slot that holds no call begins with.
+const NOTHING: [u8; PREFIX] = [0; PREFIX];
 /// What it is called: the name of the results and this.
 const ENDING: &str = ".journal";
 /// What the first slot begins with; the others are the lines'.
@@ -116,6 +119,13 @@ struct Request {
     done: oneshot::Sender<Result<(), WriteError>>,
 }
 
+impl Request {
+    /// Where in the file its slot begins.
+    fn offset(&self) -> u64 {
+        (self.slot as u64 + 1) * SLOT as u64
+    }
+}
+
 /// The journal of some results: `storm.csv.journal` beside `storm.csv`.
 pub fn path_of(results: &Path) -> PathBuf {
     beside(results, ENDING)
@@ -197,16 +207,31 @@ impl Journal {
     /// # Errors
     /// It is not on disk: the call must not be placed.
     pub async fn begin(&self, slot: usize, entry: &Entry) -> Result<(), WriteError> {
-        let failed = |error| WriteError::new(&self.path.display().to_string(), error);
         let too_long = || io::Error::other("the contact's id is too long for the journal");
         let bytes = encode_entry(entry)
             .and_then(|bytes| bytes.ok_or_else(too_long))
-            .map_err(failed)?;
+            .map_err(|error| self.failed(error))?;
+        self.put(slot, bytes).await
+    }
+
+    /// Clears a slot whose call was not placed after all: its contact was not called, and nothing is to be settled.
+    ///
+    /// # Errors
+    /// That is not on disk: a run that goes on would take the call for one that was placed.
+    pub async fn clear(&self, slot: usize) -> Result<(), WriteError> {
+        self.put(slot, NOTHING.to_vec()).await
+    }
+
+    async fn put(&self, slot: usize, bytes: Vec<u8>) -> Result<(), WriteError> {
         let (done, written) = oneshot::channel();
         let request = Request { slot, bytes, done };
-        let gone = || failed(io::Error::other("its writer has stopped"));
+        let gone = || self.failed(io::Error::other("its writer has stopped"));
         self.queue.send(request).map_err(|_| gone())?;
         written.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn failed(&self, error: io::Error) -> WriteError {
+        WriteError::new(&self.path.display().to_string(), error)
     }
 
     /// Removes the journal: everything that it held is settled.
@@ -226,13 +251,20 @@ struct Written {
 }
 
 impl Written {
+    /// Writes all of it, or, as far as the disk lets it, nothing: of calls that are not noted none is placed, so none may
+    /// be found here.
     fn write(&self, batch: &[Request]) -> io::Result<()> {
-        for request in batch {
-            let offset = (request.slot as u64 + 1) * SLOT as u64;
-            self.file.write_all_at(&request.bytes, offset)?;
+        let written = batch
+            .iter()
+            .try_for_each(|request| self.file.write_all_at(&request.bytes, request.offset()))
+            .and_then(|()| self.file.sync_data())
+            .and_then(|()| self.place.check());
+        if written.is_err() {
+            for request in batch {
+                let _ = self.file.write_all_at(&NOTHING, request.offset());
+            }
         }
-        self.file.sync_data()?;
-        self.place.check()
+        written
     }
 }
 
@@ -414,6 +446,20 @@ mod tests {
         let file = File::options().write(true).open(&path).unwrap();
         file.write_all_at(b"torn", HEAD_AT as u64 + 20).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().head, None);
+    }
+
+    #[tokio::test]
+    async fn calls_that_could_not_be_noted_for_sure_are_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = opened(&path);
+        journal.begin(1, &entry("settled")).await.unwrap();
+        let aside = folder.path().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        let (first, second) = (entry("a"), entry("b"));
+        let begun = tokio::join!(journal.begin(0, &first), journal.begin(1, &second));
+        assert!(begun.0.is_err() && begun.1.is_err());
+        assert_eq!(entries(&aside), []);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 mod captures;
 mod deaths;
 mod hours;
+mod journal;
 mod trunks;
 mod whom;
 

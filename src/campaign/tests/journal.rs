@@ -1,0 +1,31 @@
+//! What is in the journal is a call that was placed, or may have been.
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::results::journal::{self, Journal};
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_placed_after_all_leaves_nothing_to_be_settled() {
+    let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    let path = lab.folder.path().join("results.csv");
+    let journal = journal::path_of(&path);
+    let mut resources = lab.resources(&path).await;
+    let opened = Journal::open(&journal, "", &Clock::system(TimeZone::UTC));
+    resources.journal = Some(opened.unwrap());
+    let (progress, seen) = watch::channel(Tally::default());
+    // The calls have their lines and are being noted when the operator stops the run.
+    let stop = Stop::default();
+    let drain = stop.drain.clone();
+    let mut counts = seen.clone();
+    let stopped = tokio::spawn(async move {
+        counts.wait_for(|tally| tally.dispatched > 0).await.unwrap();
+        drain.cancel();
+    });
+    let over = run(resources, Left::default(), None, stop, &progress).await;
+    stopped.await.unwrap();
+    assert!(matches!(over, Over::Drained), "{over:?}");
+    assert_eq!(rows(&path).len(), 0, "nobody was called");
+    assert_eq!(journal::read(&journal).unwrap().unwrap().entries, []);
+    assert_eq!(seen.borrow().dispatched, 0);
+}
