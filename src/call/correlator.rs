@@ -502,7 +502,7 @@ impl Entry {
     fn went_up(&mut self, now: Instant) {
         self.signals.up = true;
         self.signals.answered_at.get_or_insert(now);
-        self.trunk.rang(now);
+        self.trunk.was_answered(now);
     }
 
     /// The leg with this Uniqueid, noted now if it is new.

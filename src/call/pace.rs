@@ -31,9 +31,11 @@ struct Log {
     written: VecDeque<Instant>,
     /// When a call of this trunk last showed a sign of life.
     alive: Option<Instant>,
-    /// When a call of this trunk last rang, progressed or was answered.
+    /// When a call of this trunk last rang or progressed.
     rang: Option<Instant>,
-    /// Somebody waits for that.
+    /// When one was last answered.
+    answered: Option<Instant>,
+    /// Somebody waits for a call that rings or is answered.
     awaited: bool,
     /// Calls that ended since without any sign of life.
     silent: u32,
@@ -60,7 +62,7 @@ impl TrunkLog {
         log.silent = 0;
     }
 
-    /// Notes that a call of this trunk rang, progressed or was answered.
+    /// Notes that a call of this trunk rang or progressed.
     pub fn rang(&self, now: Instant) {
         let mut log = self.lock();
         log.alive = Some(now);
@@ -71,6 +73,22 @@ impl TrunkLog {
         }
     }
 
+    /// Notes that a call of this trunk was answered.
+    pub fn was_answered(&self, now: Instant) {
+        let mut log = self.lock();
+        log.alive = log.alive.max(Some(now));
+        log.silent = 0;
+        log.answered = log.answered.max(Some(now));
+        if std::mem::take(&mut log.awaited) {
+            self.rings.notify_one();
+        }
+    }
+
+    /// When a call of this trunk was last answered.
+    pub fn answered(&self) -> Option<Instant> {
+        self.lock().answered
+    }
+
     /// Notes that a call of this trunk ended without any sign of life, and tells how many did since there was one.
     pub fn silent(&self) -> u32 {
         let mut log = self.lock();
@@ -78,12 +96,12 @@ impl TrunkLog {
         log.silent
     }
 
-    /// Whether any call of this trunk rang, progressed or was answered at or after a moment.
+    /// Whether any call of this trunk rang or progressed at or after a moment.
     pub fn rang_since(&self, moment: Instant) -> bool {
         self.lock().rang.is_some_and(|rang| rang >= moment)
     }
 
-    /// Has whoever waits told when a call of this trunk rings next.
+    /// Has whoever waits told when a call of this trunk rings or is answered next.
     pub fn wake_when_it_rings(&self) {
         self.lock().awaited = true;
     }

@@ -184,14 +184,6 @@ pub async fn run(
             return Outcome::NotNoted(error);
         }
     }
-    // The disk may have taken its time.
-    let open = resources.gate.state(contact.zone, resources.clock.millis()) == Gated::Open;
-    if !open || stop.drain.is_cancelled() {
-        return Outcome::NotDialed;
-    }
-    resources
-        .limits
-        .called(&contact.id, resources.clock.millis());
     let attempt = Attempt {
         id: record.id,
         originate,
@@ -199,9 +191,33 @@ pub async fn run(
         trunk: record.log.clone(),
         hang_up: stop.hang_up.clone(),
     };
+    if let Some(ended) = place(resources, contact, attempt, stop).await {
+        return over(resources, record, caller_id, &ended, false).await;
+    }
+    // What stays in the journal without a row is taken for a call by the next run.
+    if let Some(journal) = &resources.journal
+        && let Err(error) = journal.clear(record.slot).await
+    {
+        return Outcome::NotNoted(error);
+    }
+    Outcome::NotDialed
+}
+
+/// Places the call, if it may still begin and there is a session.
+async fn place(
+    resources: &Resources,
+    contact: &Contact,
+    attempt: Attempt,
+    stop: &Stop,
+) -> Option<Ended> {
+    // The disk may have taken its time.
+    let open = resources.gate.state(contact.zone, resources.clock.millis()) == Gated::Open;
+    if !open || stop.drain.is_cancelled() {
+        return None;
+    }
     match call::place(&resources.link, attempt).await {
-        Ok(ended) => over(resources, record, caller_id, &ended, false).await,
-        Err(SessionClosed) => Outcome::NotDialed,
+        Ok(ended) => Some(ended),
+        Err(SessionClosed) => None,
     }
 }
 
@@ -369,6 +385,12 @@ fn conclude(
         &campaign.retry,
         &campaign.call,
     );
+    if decision.is_final && !doubt {
+        record.breaker.is_final(record.contact());
+    }
+    resources
+        .limits
+        .called(record.contact(), resources.clock.millis_at(dialed_at));
     let due = decision.again_after.map(|delay| {
         let due = resources.clock.millis_at(ended_at + delay);
         let due = resources.limits.earliest(record.contact(), due);

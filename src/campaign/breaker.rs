@@ -4,8 +4,10 @@
 //! numbers that do not exist, calls declined or refused. A wrong prefix looks like that. One contact that is tried again
 //! and again says nothing of a trunk: it may be its own network. What such a streak says of a contact is in
 //! doubt, so but for its first few nobody gets a final row for it. After its rest the trunk is tried with one call; if
-//! that fails, too, the next rest is longer. The calls' tasks tell how they ended before they write their rows, so that
-//! a row that is final was so with all that was known.
+//! that fails, too, the next rest is longer, until it was tried for as long as the campaign's patience lasts. Nights, and
+//! times in which nobody is left to try it with, do not count for that. An answer shows that a trunk works from the
+//! moment at which somebody picks up. The calls' tasks tell how they ended before they write their rows, so that a row
+//! that is final was so with all that was known.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +78,7 @@ pub struct Trip {
 pub struct Breaker {
     log: TrunkLog,
     patience: Duration,
+    answers_prove: bool,
     health: Arc<Mutex<Health>>,
 }
 
@@ -89,6 +92,7 @@ struct Health {
     since: Option<Instant>,
     worked_at: Option<Instant>,
     rest: Option<Rest>,
+    /// Contacts of the streak that got a final row for it.
     finals: Vec<String>,
     /// What is to be said.
     trip: Option<Trip>,
@@ -98,9 +102,14 @@ struct Health {
 
 #[derive(Debug, Clone, Copy)]
 struct Rest {
+    since: Instant,
     until: Instant,
+    /// How long this rest was meant to be.
     length: Duration,
+    /// Since when it is being tried with a call.
     trial: Option<Instant>,
+    /// How long it has rested and was tried before.
+    spent: Duration,
 }
 
 impl Health {
@@ -114,7 +123,7 @@ impl Health {
 
     fn works(&mut self, now: Instant) {
         *self = Self {
-            worked_at: Some(now),
+            worked_at: self.worked_at.max(Some(now)),
             recovered: self.rest.is_some() || self.recovered,
             ..Self::default()
         };
@@ -123,18 +132,19 @@ impl Health {
 
 impl Breaker {
     /// A trunk that is thought to work. When none has worked for `patience`, the run is over, so that is when the last
-    /// trial is due.
-    pub fn new(log: TrunkLog, patience: Duration) -> Self {
+    /// trial is due. Where the dialplan tells what an answer was, as on analog lines, an answer proves nothing by itself.
+    pub fn new(log: TrunkLog, patience: Duration, answers_prove: bool) -> Self {
         Self {
             log,
             patience,
+            answers_prove,
             health: Arc::default(),
         }
     }
 
     /// Whether the trunk may be called on now.
     pub fn permit(&self, now: Instant) -> Permit {
-        let health = self.lock();
+        let health = self.look();
         match health.rest {
             None => Permit::Calls,
             Some(Rest {
@@ -154,7 +164,7 @@ impl Breaker {
 
     /// A rested trunk is tried with a call.
     pub fn try_with_a_call(&self, now: Instant) {
-        if let Some(rest) = &mut self.lock().rest {
+        if let Some(rest) = &mut self.look().rest {
             rest.trial = Some(now);
             self.log.wake_when_it_rings();
         }
@@ -169,13 +179,10 @@ impl Breaker {
 
     /// Notes how a call of the trunk ended. Returns whether that is in doubt: the row must not be final for it.
     pub fn ended(&self, showing: Showing<'_>) -> bool {
-        let mut health = self.lock();
+        let mut health = self.look();
         let doubt = health.in_doubt();
-        if showing.trial
-            && let Some(rest) = &mut health.rest
-        {
-            rest.trial = None;
-        }
+        let rest = health.rest.as_mut().filter(|_| showing.trial);
+        let tried_since = rest.and_then(|rest| rest.trial.take());
         let unlikely = match showing.disposition {
             Disposition::Congestion => false,
             Disposition::Rejected | Disposition::InvalidNumber | Disposition::Failed => true,
@@ -190,78 +197,112 @@ impl Breaker {
                 return false;
             }
         };
-        // It failed before the trunk was seen to work.
-        if health
-            .worked_at
-            .is_some_and(|worked| showing.dialed_at < worked)
-        {
+        // It failed before the trunk was seen to work. Nobody tells when a call that met silence failed.
+        let failed_at = if showing.alive {
+            showing.told_at
+        } else {
+            showing.dialed_at
+        };
+        if health.worked_at.is_some_and(|worked| failed_at < worked) {
             return doubt;
         }
         let contact = showing.contact.to_owned();
         match (doubt, unlikely) {
             (true, _) => {}
             (false, true) => {
-                health.unlikely.insert(contact.clone());
-                health.finals.push(contact);
+                health.unlikely.insert(contact);
             }
             (false, false) => {
                 health.congested.insert(contact);
             }
         }
-        let since = *health.since.get_or_insert(showing.told_at);
-        if health.in_doubt() && (health.rest.is_none() || showing.trial) {
-            let again = health.rest.is_some();
-            let length = health
-                .rest
-                .map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
-            // The last trial comes when patience ends, and not a rest later.
-            let now = showing.told_at;
-            let last = since + self.patience;
-            let until = if last > now {
-                (now + length).min(last)
-            } else {
-                now + length
-            };
-            health.rest = Some(Rest {
-                until,
-                length,
-                trial: None,
-            });
-            health.trip = Some(Trip {
-                streak: health.streak(),
-                disposition: showing.disposition,
-                rest: until - now,
-                again,
-                finals: health.finals.clone(),
-            });
+        health.since.get_or_insert(showing.told_at);
+        if health.in_doubt() && (health.rest.is_none() || tried_since.is_some()) {
+            self.rest(&mut health, &showing, tried_since);
         }
         doubt
     }
 
+    /// Puts the trunk to rest, for the first time or after a trial that failed.
+    fn rest(&self, health: &mut Health, showing: &Showing<'_>, tried_since: Option<Instant>) {
+        let now = showing.told_at;
+        let before = health.rest;
+        let length = before.map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
+        let spent = before.map_or(Duration::ZERO, |rest| {
+            let rested = rest.until - rest.since;
+            let tried = tried_since.map_or(Duration::ZERO, |begun| now - begun);
+            rest.spent + rested + tried
+        });
+        // The last trial comes when patience ends, and not a rest later.
+        let left = self.patience.saturating_sub(spent);
+        let rests_for = if left.is_zero() {
+            length
+        } else {
+            length.min(left)
+        };
+        health.rest = Some(Rest {
+            since: now,
+            until: now + rests_for,
+            length,
+            trial: None,
+            spent,
+        });
+        health.trip = Some(Trip {
+            streak: health.streak(),
+            disposition: showing.disposition,
+            rest: rests_for,
+            again: before.is_some(),
+            finals: Vec::new(),
+        });
+    }
+
+    /// Notes that a contact got a final row for how its call ended.
+    pub fn is_final(&self, contact: &str) {
+        let mut health = self.lock();
+        if health.congested.contains(contact) || health.unlikely.contains(contact) {
+            health.finals.push(contact.to_owned());
+        }
+    }
+
     /// What is to be said of the trunk, once: it was put to rest.
     pub fn trip(&self) -> Option<Trip> {
-        self.lock().trip.take()
+        let mut health = self.lock();
+        let finals = health.finals.clone();
+        let trip = health.trip.take()?;
+        Some(Trip { finals, ..trip })
     }
 
     /// What is to be said of the trunk, once: it works again.
     pub fn recovered(&self) -> bool {
-        std::mem::take(&mut self.lock().recovered)
+        std::mem::take(&mut self.look().recovered)
     }
 
     /// Whether the trunk rests or is being tried.
     pub fn rests(&self) -> bool {
-        self.lock().rest.is_some()
+        self.look().rest.is_some()
     }
 
-    /// Since when the trunk has not worked, if it rests or is being tried.
-    pub fn failing_since(&self) -> Option<Instant> {
-        let health = self.lock();
-        health.rest.and(health.since)
+    /// Whether the trunk was tried for as long as patience lasts, and none of its calls may still show that it works.
+    pub fn is_given_up(&self) -> bool {
+        let given_up = |rest: Rest| rest.trial.is_none() && rest.spent >= self.patience;
+        self.look().rest.is_some_and(given_up)
     }
 
     /// Contacts that got a final row in the streak before it was seen.
     pub fn finals(&self) -> Vec<String> {
         self.lock().finals.clone()
+    }
+
+    /// What is known of the trunk, with what its log tells: a call that was answered may go on for long.
+    fn look(&self) -> MutexGuard<'_, Health> {
+        let mut health = self.lock();
+        if self.answers_prove
+            && let Some(answered) = self.log.answered()
+            && health.since.is_some_and(|since| answered > since)
+        {
+            health.works(answered);
+        }
+        health
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {
@@ -284,7 +325,7 @@ mod tests {
     impl Trunk {
         fn new() -> Self {
             Self {
-                breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(600)),
+                breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(600), true),
                 start: Instant::now(),
                 called: Cell::new(0),
             }
@@ -314,14 +355,25 @@ mod tests {
             told: u64,
             trial: bool,
         ) -> bool {
-            self.breaker.ended(Showing {
+            let doubt = self.breaker.ended(Showing {
                 contact,
                 disposition,
                 dialed_at: self.at(dialed),
                 told_at: self.at(told),
-                alive: true,
+                alive: disposition != Disposition::Congestion,
                 trial,
-            })
+            });
+            if !doubt && disposition != Disposition::Congestion {
+                self.breaker.is_final(contact);
+            }
+            doubt
+        }
+
+        /// The trunk is tried from then on, and that comes to nothing.
+        fn try_in_vain(&self, seconds: u64) {
+            assert_eq!(self.breaker.permit(self.at(seconds)), Permit::Trial);
+            self.breaker.try_with_a_call(self.at(seconds));
+            self.call(Disposition::Congestion, seconds, seconds, true);
         }
     }
 
@@ -366,6 +418,29 @@ mod tests {
             assert!(trunk.call(Disposition::Rejected, 1, 2, false));
         }
         assert_eq!(trunk.breaker.finals().len(), 10);
+        assert_eq!(trunk.breaker.trip().unwrap().finals.len(), 10);
+    }
+
+    #[test]
+    fn a_contact_whose_numbers_all_fail_is_one_of_the_ten_and_named_once() {
+        let trunk = Trunk::new();
+        for _ in 0..3 {
+            assert!(!trunk.breaker.ended(Showing {
+                contact: "of three numbers",
+                disposition: Disposition::InvalidNumber,
+                dialed_at: trunk.at(1),
+                told_at: trunk.at(1),
+                alive: true,
+                trial: false,
+            }));
+        }
+        assert!(
+            trunk.breaker.finals().is_empty(),
+            "none of the rows was final"
+        );
+        trunk.breaker.is_final("of three numbers");
+        trunk.breaker.is_final("somebody who was reached");
+        assert_eq!(trunk.breaker.finals(), ["of three numbers"]);
     }
 
     #[test]
@@ -394,7 +469,7 @@ mod tests {
     #[test]
     fn the_last_trial_is_due_when_patience_ends() {
         let trunk = Trunk {
-            breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(2)),
+            breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(2), true),
             ..Trunk::new()
         };
         for _ in 0..5 {
@@ -424,6 +499,86 @@ mod tests {
             trunk.call(Disposition::Congestion, 12, 42, false);
         }
         assert!(!trunk.breaker.rests());
+    }
+
+    #[test]
+    fn calls_that_are_refused_after_the_trunk_worked_are_a_streak_whenever_they_were_dialed() {
+        let trunk = Trunk::new();
+        trunk.call(Disposition::Busy, 1, 10, false);
+        for _ in 0..10 {
+            assert!(!trunk.call(Disposition::InvalidNumber, 5, 11, false));
+        }
+        assert!(trunk.call(Disposition::InvalidNumber, 5, 11, false));
+        assert!(trunk.breaker.rests());
+    }
+
+    #[test]
+    fn a_trunk_works_from_the_moment_of_an_answer_however_long_the_call_is() {
+        let trunk = Trunk::new();
+        for _ in 0..10 {
+            trunk.call(Disposition::InvalidNumber, 0, 0, false);
+        }
+        trunk.breaker.try_with_a_call(trunk.at(5));
+        trunk.breaker.log.was_answered(trunk.at(6));
+        assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Calls);
+        assert!(!trunk.breaker.rests());
+        assert!(
+            !trunk.call(Disposition::Rejected, 7, 8, false),
+            "a person's"
+        );
+        assert!(trunk.breaker.recovered());
+    }
+
+    #[test]
+    fn an_answer_proves_nothing_where_the_dialplan_tells_what_it_was() {
+        let log = TrunkLog::default();
+        let trunk = Trunk {
+            breaker: Breaker::new(log.clone(), Duration::from_secs(600), false),
+            ..Trunk::new()
+        };
+        for _ in 0..5 {
+            log.was_answered(trunk.at(1));
+            trunk.call(Disposition::Congestion, 0, 1, false);
+        }
+        trunk.breaker.try_with_a_call(trunk.at(6));
+        log.was_answered(trunk.at(6));
+        assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Tried);
+    }
+
+    #[test]
+    fn patience_is_the_time_in_which_it_was_tried_and_not_the_night() {
+        let trunk = Trunk {
+            breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(60), true),
+            ..Trunk::new()
+        };
+        // Three in the evening, two in the morning.
+        for told in [0, 0, 0, 40_000, 40_000] {
+            trunk.call(Disposition::Congestion, told, told, false);
+        }
+        assert!(trunk.breaker.rests() && !trunk.breaker.is_given_up());
+        for tried in [40_005, 40_015, 80_000] {
+            assert!(!trunk.breaker.is_given_up(), "tried at {tried}");
+            trunk.try_in_vain(tried);
+        }
+        // 5 + 10 + 20 of 60 seconds are spent, and the next rest would be longer than what is left.
+        assert!(!trunk.breaker.is_given_up());
+        trunk.try_in_vain(80_025);
+        assert!(trunk.breaker.is_given_up());
+    }
+
+    #[test]
+    fn a_trunk_that_is_being_tried_is_not_given_up() {
+        let trunk = Trunk {
+            breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(5), true),
+            ..Trunk::new()
+        };
+        for _ in 0..5 {
+            trunk.call(Disposition::Congestion, 0, 0, false);
+        }
+        trunk.try_in_vain(5);
+        assert!(trunk.breaker.is_given_up());
+        trunk.breaker.try_with_a_call(trunk.at(15));
+        assert!(!trunk.breaker.is_given_up());
     }
 
     #[test]

@@ -102,10 +102,12 @@ impl Dispatcher {
         let ports: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
         let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
         let rings = Arc::new(Notify::new());
+        let patience = campaign.ami.reconnect_for;
+        let answers_prove = campaign.capture.disposition.is_none();
         let trunks: Vec<Trunk> = campaign
             .trunks
             .iter()
-            .map(|trunk| Trunk::new(trunk, campaign.ami.reconnect_for, &rings))
+            .map(|trunk| Trunk::new(trunk, patience, answers_prove, &rings))
             .collect();
         let list = Arc::clone(&resources.list);
         let stop_at = campaign.window.as_ref().and_then(|window| {

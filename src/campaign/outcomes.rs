@@ -103,13 +103,8 @@ impl Dispatcher {
         } else if trunk.breaker.recovered() {
             info!("trunk {} works again", trunk.name);
         }
-        let patience = self.resources.campaign.ami.reconnect_for;
-        let lost = self.over.is_none()
-            && self.trunks.iter().all(|trunk| {
-                let since = trunk.breaker.failing_since();
-                since.is_some_and(|since| since.elapsed() >= patience)
-            });
-        if lost {
+        let mut trunks = self.trunks.iter();
+        if self.over.is_none() && trunks.all(|trunk| trunk.breaker.is_given_up()) {
             let finals = self.trunks.iter().flat_map(|trunk| trunk.breaker.finals());
             self.over = Some(Over::TrunksLost(finals.collect()));
         }

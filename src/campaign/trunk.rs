@@ -40,13 +40,19 @@ pub enum Takes {
 
 impl Trunk {
     /// A trunk of the campaign with all its lines free. `rings` is told when a call rings that it is tried with.
-    pub fn new(trunk: &config::Trunk, patience: Duration, rings: &Arc<Notify>) -> Self {
+    /// See [`Breaker::new`] for the rest.
+    pub fn new(
+        trunk: &config::Trunk,
+        patience: Duration,
+        answers_prove: bool,
+        rings: &Arc<Notify>,
+    ) -> Self {
         let pace = Pace::new(trunk.calls_per_second, rings);
         Self {
             name: trunk.name.clone(),
             ports: trunk.ports,
             busy: 0,
-            breaker: Breaker::new(pace.log(), patience),
+            breaker: Breaker::new(pace.log(), patience, answers_prove),
             pace,
         }
     }

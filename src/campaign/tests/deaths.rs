@@ -4,16 +4,11 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::call::id::CallId;
-use crate::campaign::attempt::{Record, Who};
+use crate::campaign::attempt::{self, Outcome, Record, Who};
+use crate::disposition::Disposition;
 
-#[tokio::test(start_paused = true)]
-async fn a_task_that_dies_costs_its_call_and_not_its_line() {
-    let mut lab = Lab::new(CARRIER, "number\n101\n201\n");
-    lab.campaign.trunks[0].ports = 1;
-    let path = lab.folder.path().join("results.csv");
-    let resources = lab.resources(&path).await;
-    let stop = Stop::default();
-    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+/// Reads the list and takes a line for whoever is first.
+async fn take_a_line(dispatcher: &mut Dispatcher) -> Record {
     while !dispatcher.queue.has_for(0, false) {
         dispatcher.queue.fetch(0, true);
         dispatcher.queue.fetched().await.unwrap();
@@ -21,7 +16,7 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let ready = dispatcher.queue.take_for(0, false).unwrap();
     let now = Instant::now();
     dispatcher.trunks[0].take(now, false);
-    let record = Record {
+    Record {
         id: CallId::new(),
         trunk: 0,
         log: dispatcher.trunks[0].pace.log(),
@@ -33,7 +28,18 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
         key: ready.contact.numbers[0].key(),
         who: Who::Contact(ready.contact),
         history: ready.history,
-    };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_dies_costs_its_call_and_not_its_line() {
+    let mut lab = Lab::new(CARRIER, "number\n101\n201\n");
+    lab.campaign.trunks[0].ports = 1;
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let stop = Stop::default();
+    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    let record = take_a_line(&mut dispatcher).await;
     record.log.not_written();
     let task = dispatcher.tasks.spawn(async { panic!("this task dies") });
     dispatcher.lines.insert(task.id(), Arc::new(record));
@@ -49,4 +55,62 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
         .collect();
     assert_eq!(ends, [("101", "UNKNOWN"), ("201", "ANSWERED")]);
     assert!(rows[0]["note"].contains("lost track of this call"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
+    let mut lab = Lab::new(CARRIER, "number\n101\n");
+    lab.campaign.retry.max_per_day = Some(1);
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    // The session ends in the moment in which the call has its line.
+    resources.link.client().unwrap().logoff().await;
+    let stop = Stop::default();
+    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    let record = take_a_line(&mut dispatcher).await;
+    let Who::Contact(contact) = &record.who else {
+        panic!("it is in the list");
+    };
+    let resources = &dispatcher.resources;
+    let outcome = attempt::run(resources, &record, contact, &Stop::default()).await;
+    assert!(matches!(outcome, Outcome::NotDialed), "{outcome:?}");
+    let now = resources.clock.millis();
+    assert_eq!(resources.limits.earliest("101", now), now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
+    let mut lab = Lab::new(CARRIER, "number\n110\n");
+    lab.campaign.retry.max_per_day = Some(1);
+    let rule = crate::config::Rule {
+        retry: Some(true),
+        ..crate::config::Rule::default()
+    };
+    lab.campaign.retry.rules.insert(Disposition::Unknown, rule);
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let an_hour_ago = resources.clock.millis() - 3_600_000;
+    let entry = Entry {
+        call_id: CallId::new().to_string(),
+        contact: "110".to_owned(),
+        number: "110".to_owned(),
+        place: 0,
+        numbers: vec!["110".to_owned()],
+        kept: Vec::new(),
+        trunk: "carrier".to_owned(),
+        caller_id: String::new(),
+        begun_at: an_hour_ago,
+    };
+    let left = Left {
+        in_flight: vec![(0, entry)],
+        ..Left::default()
+    };
+    let (progress, _) = watch::channel(Tally::default());
+    let over = run(resources, left, None, Stop::default(), &progress).await;
+    assert!(matches!(over, Over::Finished), "{over:?}");
+    let rows = rows(&path);
+    assert_eq!(rows[0]["disposition"], "UNKNOWN");
+    assert_eq!(rows[1]["disposition"], "BUSY");
+    let gap = time(&rows[1], "dialed_at").duration_since(time(&rows[0], "dialed_at"));
+    assert!(gap.as_hours() >= 24, "{gap}");
 }
