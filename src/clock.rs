@@ -12,6 +12,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use tokio::time::Instant;
 
+/// How a moment is shown to people, in the run's zone.
+pub const SHOWN: &str = "%Y-%m-%d %H:%M:%S";
+
 /// Tells the time of day of a moment.
 #[derive(Debug, Clone)]
 pub struct Clock {

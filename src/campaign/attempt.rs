@@ -211,8 +211,9 @@ async fn place(
     stop: &Stop,
 ) -> Option<Ended> {
     // The disk may have taken its time.
-    let open = resources.gate.state(contact.zone, resources.clock.millis()) == Gated::Open;
-    if !open || stop.drain.is_cancelled() {
+    let now = resources.clock.millis();
+    let open = resources.gate.state(contact.zone, now) == Gated::Open;
+    if !open || resources.gate.is_over(now) || stop.drain.is_cancelled() {
         return None;
     }
     match call::place(&resources.link, attempt).await {

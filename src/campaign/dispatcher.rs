@@ -68,12 +68,13 @@ pub(super) struct Dispatcher {
     pub(super) uncalled: usize,
     /// Contacts who may not be called at this time of day, in a campaign that does not wait.
     left_outside: u64,
+    /// When the first of them may be.
+    left_until: Option<i64>,
     /// When the pace or a rest allows the next call, where that is what holds it up.
     next_turn: Option<Instant>,
     /// The lists of numbers never to call, as of when; and while they are looked at.
     suppressed_as_of: Option<Instant>,
     refreshing: Option<JoinHandle<()>>,
-    stop_at: Option<i64>,
     /// Told when a call rings that a rested trunk is tried with.
     rings: Arc<Notify>,
     /// Why no new call is begun any more.
@@ -87,12 +88,19 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        resources: Resources,
+        mut resources: Resources,
         mut earlier: Earlier,
         in_flight: &[(usize, Entry)],
         limit: Option<u64>,
         stop: Stop,
     ) -> io::Result<Self> {
+        if let Some(window) = &resources.campaign.window
+            && let Some(stop_at) = window.stop_at
+        {
+            let start = resources.clock.now().timestamp();
+            let stop_at = stop_at.next(&window.hours.zone, start);
+            resources.gate.stop_at(stop_at.as_millisecond());
+        }
         let resources = Arc::new(resources);
         let campaign = &resources.campaign;
         let tally = beginning(campaign, &resources.list, limit, &earlier);
@@ -110,11 +118,6 @@ impl Dispatcher {
             .map(|trunk| Trunk::new(trunk, patience, answers_prove, &rings))
             .collect();
         let list = Arc::clone(&resources.list);
-        let stop_at = campaign.window.as_ref().and_then(|window| {
-            let zone = &window.hours.zone;
-            let start = resources.clock.now().timestamp();
-            Some(window.stop_at?.next(zone, start).as_millisecond())
-        });
         Ok(Self {
             queue: Queue::new(&list, limit, earlier, trunks.len(), resources.rehearsal)?,
             slots: (0..ports)
@@ -128,10 +131,10 @@ impl Dispatcher {
             told: HashSet::new(),
             uncalled: 0,
             left_outside: 0,
+            left_until: None,
             next_turn: None,
             suppressed_as_of: None,
             refreshing: None,
-            stop_at,
             rings,
             over: None,
             tally,
@@ -145,10 +148,14 @@ impl Dispatcher {
     pub(super) async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
         loop {
             if self.over.is_none() {
-                self.look_at_the_clock();
-            }
-            if self.over.is_none() && self.linked() {
-                self.fill_lines();
+                let over = self.look_at_the_clock();
+                if self.linked() {
+                    self.fill_lines(over.is_none());
+                }
+                // Before that is said, it is seen whether anybody is left at all.
+                if over.is_some() && (self.queue.has_somebody() || !self.linked()) {
+                    self.over = over;
+                }
             }
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
@@ -173,53 +180,54 @@ impl Dispatcher {
             Some(
                 Over::Drained
                 | Over::PbxLost(_)
-                | Over::Outside
+                | Over::Outside(_)
                 | Over::StopAt
                 | Over::TrunksLost(_),
             ) if nobody_left => Over::Finished,
             Some(Over::Unwritable(_, rows)) if nobody_left && rows.is_empty() => Over::Finished,
             Some(over) => over,
-            None if self.left_outside > 0 => Over::Outside,
+            None if self.left_outside > 0 => {
+                let clock = &self.resources.clock;
+                Over::Outside(self.left_until.map(|opens| clock.time(opens)))
+            }
             None => Over::Finished,
         }
     }
 
-    /// Ends the run when the time of day says so.
-    fn look_at_the_clock(&mut self) {
-        let now = self.resources.clock.millis();
-        if self.stop_at.is_some_and(|stop_at| stop_at <= now) {
-            self.over = Some(Over::StopAt);
-            return;
+    /// Why the run is over, if it is by the time of day.
+    fn look_at_the_clock(&self) -> Option<Over> {
+        let clock = &self.resources.clock;
+        let now = clock.millis();
+        if self.resources.gate.is_over(now) {
+            return Some(Over::StopAt);
         }
-        let waits = self
-            .resources
-            .campaign
-            .window
-            .as_ref()
-            .is_none_or(|window| window.outside == Outside::Wait);
         match self.resources.gate.any(now) {
-            Gated::Closed(None) => self.over = Some(Over::Outside),
-            Gated::Closed(Some(_)) if !waits => self.over = Some(Over::Outside),
-            _ => {}
+            Gated::Closed(None) => Some(Over::Outside(None)),
+            Gated::Closed(Some(opens)) if !self.waits_for_opening() => {
+                Some(Over::Outside(Some(clock.time(opens))))
+            }
+            _ => None,
         }
     }
 
-    /// Begins calls while there is a free line, somebody to call, and nothing that forbids it.
-    fn fill_lines(&mut self) {
+    /// Begins calls while there is a free line, somebody to call, and nothing that forbids it; unless the run is not to
+    /// `dial` any more, and only sees who is left.
+    fn fill_lines(&mut self, dial: bool) {
         self.next_turn = None;
         if !self.knows_who_is_suppressed() {
             return;
         }
         let wall = self.resources.clock.millis();
-        let open = self.resources.gate.any(wall) == Gated::Open;
-        self.queue.fetch(wall, open);
+        // The list is read on at night, up to those who are to be called: where nobody is, nobody waits for the morning.
+        let open = dial && self.resources.gate.any(wall) == Gated::Open;
+        self.queue.fetch(wall);
         loop {
             self.pass_over_rows();
-            if !self.fill_a_line(wall) {
+            if !open || !self.fill_a_line(wall) {
                 break;
             }
         }
-        self.queue.fetch(wall, open);
+        self.queue.fetch(wall);
     }
 
     /// Whether the lists of numbers never to call are known as they are now; looks at them if not.
@@ -295,8 +303,10 @@ impl Dispatcher {
                 self.queue.wait(ready.contact.at, ready.history, opens);
                 return None;
             }
-            Gated::Closed(_) => {
+            Gated::Closed(opens) => {
                 self.left_outside += 1;
+                let first = |left: i64| opens.map_or(left, |opens| opens.min(left));
+                self.left_until = self.left_until.map(first).or(opens);
                 return None;
             }
         }
@@ -404,7 +414,7 @@ impl Dispatcher {
             .into_iter()
             .chain(opens)
             .filter(|_| linked)
-            .chain(self.stop_at)
+            .chain(self.resources.gate.over().filter(|&over| over > wall))
             .min();
         let now = Instant::now();
         let of_day = of_day.map(|moment| {

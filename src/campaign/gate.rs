@@ -19,6 +19,8 @@ pub struct Gate {
     hours: Option<Hours>,
     zones: Vec<TimeZone>,
     known: Mutex<Vec<Known>>,
+    /// From when on no call begins, whatever the hours are.
+    over: Option<i64>,
 }
 
 /// What holds for a zone from one moment to another.
@@ -51,7 +53,23 @@ impl Gate {
             hours,
             zones: zones.to_vec(),
             known: Mutex::new(vec![NOTHING; zones.len()]),
+            over: None,
         }
+    }
+
+    /// Lets no call begin from that moment on.
+    pub fn stop_at(&mut self, moment: i64) {
+        self.over = Some(moment.saturating_sub(MARGIN));
+    }
+
+    /// From when on no call begins, whatever the hours are.
+    pub fn over(&self) -> Option<i64> {
+        self.over
+    }
+
+    /// Whether that moment has come.
+    pub fn is_over(&self, now: i64) -> bool {
+        self.over.is_some_and(|over| over <= now)
     }
 
     /// Whether a call may begin now in a zone, by its place in the list's zones.

@@ -24,6 +24,7 @@ mod uncalled;
 use std::io;
 use std::sync::Arc;
 
+use jiff::Zoned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -96,8 +97,8 @@ pub enum Over {
     Finished,
     /// The operator stopped it.
     Drained,
-    /// Nobody who is left may be called at this time of day, and the campaign does not wait.
-    Outside,
+    /// Nobody who is left may be called before that, if ever, and the campaign does not wait so long.
+    Outside(Option<Zoned>),
     /// It is `stop_at`.
     StopAt,
     /// The connection to Asterisk could not be established again.

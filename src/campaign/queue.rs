@@ -224,8 +224,16 @@ impl Queue {
         self.waiting.peek().map(|Reverse(waiting)| waiting.due)
     }
 
-    /// Starts reading ahead if that is called for: those who are due, and fresh ones if calls may begin at all.
-    pub fn fetch(&mut self, now: i64, open: bool) {
+    /// Whether somebody is known who is still to be called.
+    pub fn has_somebody(&self) -> bool {
+        let is_contact = |entry: &Entry| matches!(entry, Entry::Contact(_));
+        self.waiting() > 0
+            || !self.held.is_empty()
+            || (self.limit > 0 && self.fresh.iter().any(is_contact))
+    }
+
+    /// Starts reading ahead if that is called for: those who are due, and some fresh ones.
+    pub fn fetch(&mut self, now: i64) {
         if self.fetching.is_some() {
             return;
         }
@@ -236,8 +244,7 @@ impl Queue {
         {
             due.extend(self.waiting.pop().map(|Reverse(waiting)| waiting));
         }
-        let more_fresh =
-            open && self.limit > 0 && self.rows.is_some() && self.fresh.len() < CHUNK / 2;
+        let more_fresh = self.limit > 0 && self.rows.is_some() && self.fresh.len() < CHUNK / 2;
         if due.is_empty() && !more_fresh {
             return;
         }

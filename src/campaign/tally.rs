@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::disposition::Disposition;
 
 /// What has happened so far.
@@ -69,7 +69,7 @@ pub enum Idle {
 impl Idle {
     /// The reason in words.
     pub fn say(self, clock: &Clock) -> String {
-        let time = |millis| clock.time(millis).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let time = |millis| clock.time(millis).strftime(clock::SHOWN).to_string();
         match self {
             Self::NoSession => "there is no connection to Asterisk".to_owned(),
             Self::Outside(opens) => format!("outside the calling hours until {}", time(opens)),

@@ -19,7 +19,7 @@ use crate::campaign::limits::Limits;
 use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{self, Campaign};
 use crate::contacts::List;
 use crate::summary::Summary;
@@ -183,7 +183,7 @@ async fn dial(
     // same file whatever the date is then, and settles what could not be written down.
     let clean_end = matches!(
         &over,
-        Over::Finished | Over::Drained | Over::Outside | Over::StopAt
+        Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
     );
     let (code, stopped) = conclude(over, &summary.tally, screen);
     if clean_end
@@ -283,11 +283,15 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             info!("stopped with {} contacts left", tally.pending());
             (exit::CONTACTS_LEFT, "drained")
         }
-        Over::Outside => {
-            info!(
-                "stopped with {} contacts left: outside the calling hours, and [window] says outside = \"stop\"",
-                tally.pending()
-            );
+        Over::Outside(opens) => {
+            let why = match opens {
+                Some(opens) => format!(
+                    "outside the calling hours until {}, and [window] says outside = \"stop\"",
+                    opens.strftime(clock::SHOWN)
+                ),
+                None => "no calling hours can be foreseen".to_owned(),
+            };
+            info!("stopped with {} contacts left: {why}", tally.pending());
             (exit::CONTACTS_LEFT, "outside the window")
         }
         Over::StopAt => {
@@ -360,7 +364,7 @@ mod tests {
         let ends = [
             (Over::Finished, (0, "finished")),
             (Over::Drained, (3, "drained")),
-            (Over::Outside, (3, "outside the window")),
+            (Over::Outside(None), (3, "outside the window")),
             (Over::StopAt, (3, "stop_at")),
             (Over::TrunksLost(Vec::new()), (3, "trunks lost")),
             (Over::PbxLost("gone".into()), (3, "session lost")),

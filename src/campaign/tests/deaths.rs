@@ -10,7 +10,7 @@ use crate::disposition::Disposition;
 /// Reads the list and takes a line for whoever is first.
 async fn take_a_line(dispatcher: &mut Dispatcher) -> Record {
     while !dispatcher.queue.has_for(0, false) {
-        dispatcher.queue.fetch(0, true);
+        dispatcher.queue.fetch(0);
         dispatcher.queue.fetched().await.unwrap();
     }
     let ready = dispatcher.queue.take_for(0, false).unwrap();

@@ -7,6 +7,8 @@ use jiff::civil::{Time, Weekday, time};
 
 use super::*;
 use crate::config::{Outside, Window};
+use crate::history::History;
+use crate::results::resume::Progress;
 use crate::window::{Hours, Opening, StopAt};
 
 const ALL_DAYS: [bool; 7] = [true; 7];
@@ -156,7 +158,7 @@ async fn a_campaign_that_does_not_wait_ends_with_the_number_that_is_left() {
     let mut hours = window("UTC", vec![opening(ALL_DAYS, 9, 20)]);
     hours.outside = Outside::Stop;
     let run = on_one_line(110, "2026-11-23T19:50:00Z", hours).dial().await;
-    assert!(matches!(run.over, Over::Outside), "{:?}", run.over);
+    assert!(matches!(run.over, Over::Outside(Some(_))), "{:?}", run.over);
     assert!((50..60).contains(&run.rows.len()), "{}", run.rows.len());
     assert_eq!(run.tally.pending(), 110 - run.rows.len() as u64);
 }
@@ -208,4 +210,102 @@ async fn ten_thousand_contacts_in_five_zones_are_called_by_day_where_they_live()
         let morning = (9..12).contains(&at.hour()) && at.weekday() != Weekday::Sunday;
         assert!(morning || (15..19).contains(&at.hour()), "{at}");
     }
+}
+
+/// A window that is closed at noon, when the runs of the lab begin.
+fn evenings(outside: Outside) -> Window {
+    Window {
+        outside,
+        ..window("UTC", vec![opening(ALL_DAYS, 18, 20)])
+    }
+}
+
+/// What an earlier run left: these contacts have their final row.
+fn done(contacts: &[&str]) -> Left {
+    let mut left = Left::default();
+    for contact in contacts {
+        let done = Progress::settled(History::default(), None);
+        left.earlier.note(contact, done);
+    }
+    left
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_done_does_not_wait_for_the_morning_nor_ends_with_contacts_left() {
+    for outside in [Outside::Wait, Outside::Stop] {
+        let mut lab = Lab::new(CARRIER, "number\n00101\n00201\n\n00101\n");
+        lab.campaign.window = Some(evenings(outside));
+        let path = lab.folder.path().join("results.csv");
+        let resources = lab.resources(&path).await;
+        let begun = tokio::time::Instant::now();
+        let (progress, _) = watch::channel(Tally::default());
+        let left = done(&["00101", "00201"]);
+        let over = run(resources, left, None, Stop::default(), &progress).await;
+        assert!(matches!(over, Over::Finished), "{over:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert_eq!(rows(&path).len(), 1, "the one that stands twice");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_is_left_is_waited_for_or_told_with_the_hour() {
+    let list = "number\n00101\n00201\n";
+    let mut lab = Lab::new(CARRIER, list);
+    lab.campaign.window = Some(evenings(Outside::Wait));
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let (progress, _) = watch::channel(Tally::default());
+    let over = run(
+        resources,
+        done(&["00101"]),
+        None,
+        Stop::default(),
+        &progress,
+    )
+    .await;
+    assert!(matches!(over, Over::Finished), "{over:?}");
+    let called = rows(&path);
+    assert_eq!(called.len(), 1);
+    assert_eq!(time_of(&called[0]).to_string(), "2026-11-23T18:00:00Z");
+
+    lab.campaign.window = Some(evenings(Outside::Stop));
+    let run = lab.dial().await;
+    let Over::Outside(Some(opens)) = &run.over else {
+        panic!("{:?}", run.over);
+    };
+    assert_eq!(opens.timestamp().to_string(), "2026-11-23T18:00:00Z");
+    assert_eq!(run.rows.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_stop_at_nobody_is_left_or_everybody_is() {
+    let mut hours = window("UTC", vec![opening(ALL_DAYS, 0, 0)]);
+    hours.stop_at = Some(StopAt::Moment("2026-11-23T11:00:00Z".parse().unwrap()));
+    for (contacts, finished) in [(&["00101"][..], true), (&[], false)] {
+        let mut lab = Lab::new(CARRIER, "number\n00101\n");
+        lab.campaign.window = Some(hours.clone());
+        let path = lab.folder.path().join("results.csv");
+        let resources = lab.resources(&path).await;
+        let (progress, _) = watch::channel(Tally::default());
+        let over = run(resources, done(contacts), None, Stop::default(), &progress).await;
+        assert_eq!(matches!(over, Over::Finished), finished, "{over:?}");
+        assert_eq!(matches!(over, Over::StopAt), !finished, "{over:?}");
+        assert_eq!(rows(&path).len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_each_zone_has_its_hours_the_first_to_open_again_is_told() {
+    let list = "number,tz\n00101,UTC\n00201,America/Montevideo\n00301,Asia/Tokyo\n";
+    let mut lab = Lab::with("timezone = \"tz\"", CARRIER, list);
+    let mut hours = window("UTC", vec![opening(ALL_DAYS, 9, 20)]);
+    hours.outside = Outside::Stop;
+    lab.campaign.window = Some(hours);
+    let run = lab.dial().await;
+    let Over::Outside(Some(opens)) = &run.over else {
+        panic!("{:?}", run.over);
+    };
+    // Nine in the morning in Tokyo.
+    assert_eq!(opens.timestamp().to_string(), "2026-11-24T00:00:00Z");
+    assert_eq!(run.rows.len(), 2);
 }
