@@ -228,7 +228,7 @@ struct Written {
 impl Written {
     fn write(&self, batch: &[Request]) -> io::Result<()> {
         for request in batch {
-            let offset = (request.slot as u64 + 1) * SLOT as u64;
+            let offset = offset(request.slot);
             self.file.write_all_at(&request.bytes, offset)?;
         }
         self.file.sync_data()?;
@@ -286,6 +286,14 @@ async fn write(
         let batch = std::mem::take(&mut waiting);
         let written = tokio::task::spawn_blocking(move || {
             let result = written.write(&batch);
+            if result.is_err() {
+                // These calls are not placed: where a slot was written after all, nobody must take them for placed.
+                for request in &batch {
+                    let _ = written
+                        .file
+                        .write_all_at(&[0; PREFIX], offset(request.slot));
+                }
+            }
             (batch, result)
         })
         .await;
@@ -296,6 +304,11 @@ async fn write(
             let _ = request.done.send(result.clone());
         }
     }
+}
+
+/// Where a slot begins.
+const fn offset(slot: usize) -> u64 {
+    (slot as u64 + 1) * SLOT as u64
 }
 
 /// A slot: everything that tells whose call it is, and what is only copied if that has room, too.
