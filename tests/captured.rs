@@ -11,7 +11,7 @@ use dialer::ami::message::Message;
 use dialer::call::capture::{Captured, Condition, Watched};
 use dialer::call::correlator::{Correlator, Listed, Note};
 use dialer::call::id::CallId;
-use dialer::call::pace::TrunkLog;
+use dialer::call::pace::Turn;
 use dialer::call::signals::{End, Signals};
 use dialer::call::verdict::{self, Circumstances, Cut, Verdict};
 use dialer::disposition::Disposition::{self, *};
@@ -58,7 +58,7 @@ impl Lab {
         let note = Note::Register {
             id: CallId::from_bytes(ID.as_bytes()).unwrap(),
             done,
-            trunk: TrunkLog::default(),
+            turn: Turn::default(),
         };
         lab.correlator.note(note, lab.start);
         lab

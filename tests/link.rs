@@ -14,7 +14,7 @@ use dialer::ami::login::{Auth, Login};
 use dialer::ami::transport::Transport;
 use dialer::call::id::CallId;
 use dialer::call::link::{Link, State};
-use dialer::call::pace::TrunkLog;
+use dialer::call::pace::Turn;
 use dialer::call::signals::End;
 use dialer::call::verdict::{self, Circumstances, Verdict};
 use dialer::call::{self, Attempt, Ended};
@@ -217,7 +217,7 @@ impl Call {
             id,
             originate,
             call_timeout: Duration::from_secs(200),
-            trunk: TrunkLog::default(),
+            turn: Turn::default(),
             hang_up: hang_up.clone(),
         };
         let link = link.clone();

@@ -8,7 +8,7 @@ use dialer::ami::connection::Handler as _;
 use dialer::ami::message::{Message, unescape_c};
 use dialer::call::correlator::{Correlator, Listed, Note};
 use dialer::call::id::CallId;
-use dialer::call::pace::TrunkLog;
+use dialer::call::pace::Turn;
 use dialer::call::signals::{End, Signals};
 use dialer::call::verdict::{self, Circumstances, Cut, Verdict};
 use dialer::disposition::Disposition;
@@ -35,7 +35,7 @@ impl Lab {
         let note = Note::Register {
             id: lab.id,
             done,
-            trunk: TrunkLog::default(),
+            turn: Turn::default(),
         };
         lab.correlator.note(note, lab.start);
         lab

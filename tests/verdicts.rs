@@ -9,7 +9,7 @@ use dialer::ami::connection::Handler as _;
 use dialer::ami::message::Message;
 use dialer::call::correlator::{Correlator, Note};
 use dialer::call::id::CallId;
-use dialer::call::pace::TrunkLog;
+use dialer::call::pace::Turn;
 use dialer::call::signals::Signals;
 use dialer::call::verdict::{self, Circumstances, Verdict};
 use dialer::disposition::Disposition::{self, *};
@@ -91,7 +91,7 @@ fn follow(recorded: &[Recorded]) -> (Signals, f64) {
         Note::Register {
             id: CallId::from_bytes(ID.as_bytes()).unwrap(),
             done,
-            trunk: TrunkLog::default(),
+            turn: Turn::default(),
         },
         at(written),
     );

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::capture::{Catch, Watched};
 use super::id::CallId;
-use super::pace::TrunkLog;
+use super::pace::{TrunkLog, Turn};
 use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
 use super::verdict;
 use crate::ami::client::SessionError;
@@ -48,8 +48,8 @@ pub enum Note {
         id: CallId,
         /// Where its signals go when it is over.
         done: oneshot::Sender<Signals>,
-        /// Where the moment of writing and signs of life are noted.
-        trunk: TrunkLog,
+        /// Its turn on its trunk, where signs of life are noted, too.
+        turn: Turn,
     },
     /// An Originate that places no call, written next to see whether this login may dial.
     Probe {
@@ -612,8 +612,8 @@ impl Handler for Correlator {
 
     fn note(&mut self, note: Note, now: Instant) {
         match note {
-            Note::Register { id, done, trunk } => {
-                trunk.written(now);
+            Note::Register { id, done, turn } => {
+                let trunk = turn.written(now);
                 let signals = Signals::new(now);
                 self.calls.insert(id, Entry::new(signals, done, trunk));
             }

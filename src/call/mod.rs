@@ -26,7 +26,7 @@ use crate::ami::client::{Client, SessionClosed};
 use correlator::Note;
 use id::CallId;
 use link::Link;
-use pace::TrunkLog;
+use pace::Turn;
 use signals::Signals;
 use verdict::Cut;
 
@@ -47,8 +47,8 @@ pub struct Attempt {
     pub originate: Action,
     /// From the Originate to the moment at which the dialer hangs it up.
     pub call_timeout: Duration,
-    /// Where the moment of writing and signs of life are noted.
-    pub trunk: TrunkLog,
+    /// Its turn on its trunk, where signs of life are noted, too.
+    pub turn: Turn,
     /// Cancelled when running calls are to be hung up at once.
     pub hang_up: CancellationToken,
 }
@@ -74,7 +74,7 @@ pub async fn place(link: &Link, attempt: Attempt) -> Result<Ended, SessionClosed
     let register = Note::Register {
         id: attempt.id,
         done,
-        trunk: attempt.trunk,
+        turn: attempt.turn,
     };
     let client = link.client().ok_or(SessionClosed)?;
     client.submit(Some(register), Some(attempt.originate))?;

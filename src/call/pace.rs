@@ -42,19 +42,6 @@ struct Log {
 }
 
 impl TrunkLog {
-    /// Notes that a call that had its turn is being written now.
-    pub fn written(&self, now: Instant) {
-        let mut log = self.lock();
-        log.underway = log.underway.saturating_sub(1);
-        log.written.push_back(now);
-    }
-
-    /// Notes that a call that had its turn will not be written.
-    pub fn not_written(&self) {
-        let mut log = self.lock();
-        log.underway = log.underway.saturating_sub(1);
-    }
-
     /// Notes that a call of this trunk was ended by somebody beyond it.
     pub fn alive(&self, now: Instant) {
         let mut log = self.lock();
@@ -113,6 +100,35 @@ impl TrunkLog {
 
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn of one call. Whoever drops it without having written the call gives it back, whatever the reason.
+#[derive(Debug, Default)]
+pub struct Turn {
+    log: TrunkLog,
+    taken: bool,
+}
+
+impl Turn {
+    /// Notes that the call is being written now. Returns where its signs of life are noted.
+    pub fn written(mut self, now: Instant) -> TrunkLog {
+        let mut log = self.log.lock();
+        log.written.push_back(now);
+        if std::mem::take(&mut self.taken) {
+            log.underway = log.underway.saturating_sub(1);
+        }
+        drop(log);
+        self.log.clone()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.taken {
+            let mut log = self.log.lock();
+            log.underway = log.underway.saturating_sub(1);
+        }
     }
 }
 
@@ -183,10 +199,14 @@ impl Pace {
     }
 
     /// Takes the turn of one call, which must be [ready](Self::ready).
-    pub fn take(&mut self, now: Instant) {
+    pub fn take(&mut self, now: Instant) -> Turn {
         self.log.lock().underway += 1;
         let planned = self.next.unwrap_or(now);
         self.next = Some(planned.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + self.gap);
+        Turn {
+            log: self.log(),
+            taken: true,
+        }
     }
 }
 
@@ -199,22 +219,17 @@ mod tests {
     fn run(calls_per_second: f64, seconds: f64, delay: impl Fn(usize) -> Duration) -> Vec<f64> {
         let start = Instant::now();
         let mut pace = Pace::new(calls_per_second, &Arc::default());
-        let log = pace.log();
         let mut written: Vec<Instant> = Vec::new();
-        let mut turns: Vec<Instant> = Vec::new();
+        let mut turns: Vec<(Instant, Turn)> = Vec::new();
         let mut now = start;
         while (now - start).as_secs_f64() < seconds {
-            turns.retain(|&due| {
-                if due <= now {
-                    log.written(due);
-                    written.push(due);
-                }
-                due > now
-            });
+            for (due, turn) in turns.extract_if(.., |(due, _)| *due <= now) {
+                turn.written(due);
+                written.push(due);
+            }
             match pace.ready(now) {
                 Ok(()) => {
-                    pace.take(now);
-                    turns.push(now + delay(written.len()));
+                    turns.push((now + delay(written.len()), pace.take(now)));
                 }
                 // As tokio's timers do, wake at the next millisecond.
                 Err(_) => now += Duration::from_millis(1),
@@ -259,16 +274,26 @@ mod tests {
     fn an_idle_trunk_saves_nothing_up_for_a_burst() {
         let start = Instant::now();
         let mut pace = Pace::new(2.0, &Arc::default());
-        let log = pace.log();
         assert_eq!(pace.ready(start), Ok(()));
-        pace.take(start);
-        log.written(start);
+        pace.take(start).written(start);
         let later = start + Duration::from_secs(60);
         assert_eq!(pace.ready(later), Ok(()));
-        pace.take(later);
-        log.written(later);
+        pace.take(later).written(later);
         let again = pace.ready(later).unwrap_err();
         assert!(again >= later + Duration::from_millis(480));
+    }
+
+    #[test]
+    fn a_turn_that_is_not_used_is_given_back() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1.0, &Arc::default());
+        drop(pace.take(start));
+        let later = start + Duration::from_secs(2);
+        assert_eq!(pace.ready(later), Ok(()));
+        let turn = pace.take(later);
+        assert!(pace.ready(later + Duration::from_secs(2)).is_err());
+        turn.written(later);
+        assert_eq!(pace.ready(later + Duration::from_secs(2)), Ok(()));
     }
 
     #[test]

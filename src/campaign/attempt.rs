@@ -14,7 +14,7 @@ use super::{Resources, Stop};
 use crate::ami::action::{Action, ActionError};
 use crate::ami::client::SessionClosed;
 use crate::call::id::CallId;
-use crate::call::pace::TrunkLog;
+use crate::call::pace::{TrunkLog, Turn};
 use crate::call::signals::{End, Signals};
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, Ended};
@@ -149,6 +149,7 @@ pub async fn run(
     resources: &Resources,
     record: &Record,
     contact: &Contact,
+    turn: Turn,
     stop: &Stop,
 ) -> Outcome {
     let campaign = &resources.campaign;
@@ -188,7 +189,7 @@ pub async fn run(
         id: record.id,
         originate,
         call_timeout: campaign.call.call_timeout,
-        trunk: record.log.clone(),
+        turn,
         hang_up: stop.hang_up.clone(),
     };
     if let Some(ended) = place(resources, contact, attempt, stop).await {
@@ -324,7 +325,6 @@ pub async fn bury(resources: &Resources, record: &Record) -> Outcome {
 /// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
 /// is a second net.
 fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
-    record.log.not_written();
     if record.trial {
         record.breaker.not_tried();
     }

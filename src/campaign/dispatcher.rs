@@ -22,6 +22,7 @@ use super::trunk::{Takes, Trunk};
 use super::{Over, Resources, Stop, beginning};
 use crate::call::id::CallId;
 use crate::call::link::State;
+use crate::call::pace::Turn;
 use crate::config::Outside;
 use crate::disposition::Disposition;
 use crate::results::journal::Entry;
@@ -231,7 +232,7 @@ impl Dispatcher {
     }
 
     /// Whether the lists of numbers never to call are known as they are now; looks at them if not.
-    fn knows_who_is_suppressed(&mut self) -> bool {
+    pub(super) fn knows_who_is_suppressed(&mut self) -> bool {
         if self.refreshing.is_some() {
             return false;
         }
@@ -241,7 +242,6 @@ impl Dispatcher {
         if is_fresh || !self.resources.suppress.has_files() {
             return true;
         }
-        self.suppressed_as_of = Some(Instant::now());
         let suppress = self.resources.suppress.clone();
         self.refreshing = Some(tokio::task::spawn_blocking(move || suppress.refresh()));
         false
@@ -280,8 +280,8 @@ impl Dispatcher {
             };
             while let Some(ready) = self.queue.take_for(place, others) {
                 if let Some((ready, number)) = self.may_be_called(ready, wall) {
-                    self.trunks[place].take(now, trial);
-                    self.begin_call(ready, number, place, trial);
+                    let turn = self.trunks[place].take(now, trial);
+                    self.begin_call(ready, number, place, trial, turn);
                     return true;
                 }
             }
@@ -338,7 +338,7 @@ impl Dispatcher {
         window.is_none_or(|window| window.outside == Outside::Wait)
     }
 
-    fn begin_call(&mut self, ready: Ready, number: u8, place: usize, trial: bool) {
+    fn begin_call(&mut self, ready: Ready, number: u8, place: usize, trial: bool, turn: Turn) {
         let Some(slot) = self.slots.pop() else {
             return;
         };
@@ -364,7 +364,9 @@ impl Dispatcher {
         let borrowed = Arc::clone(&record);
         let task = self.tasks.spawn(async move {
             let outcome = match &borrowed.who {
-                Who::Contact(contact) => attempt::run(&resources, &borrowed, contact, &stop).await,
+                Who::Contact(contact) => {
+                    attempt::run(&resources, &borrowed, contact, turn, &stop).await
+                }
                 Who::Adopted(_) => Outcome::NotDialed,
             };
             settle(&resources, borrowed, outcome).await
@@ -372,7 +374,7 @@ impl Dispatcher {
         self.lines.insert(task.id(), record);
     }
 
-    async fn wake(&mut self) {
+    pub(super) async fn wake(&mut self) {
         let dialing = self.over.is_none();
         let timer = if dialing { self.next_moment() } else { None };
         tokio::select! {
@@ -383,7 +385,11 @@ impl Dispatcher {
                     self.over = Some(Over::Unreadable(error));
                 }
             }
-            () = refreshed(&mut self.refreshing), if dialing => self.refreshing = None,
+            () = refreshed(&mut self.refreshing), if dialing => {
+                self.refreshing = None;
+                // However long that took: what was looked at is acted on before it is looked at again.
+                self.suppressed_as_of = Some(Instant::now());
+            }
             () = until(timer), if dialing => {}
             () = self.rings.notified(), if dialing => {}
             Ok(()) = self.trouble.changed() => self.troubled(),

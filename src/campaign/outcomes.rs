@@ -124,7 +124,6 @@ impl Dispatcher {
             return;
         };
         self.tally.dispatched -= 1;
-        record.log.not_written();
         if record.trial {
             record.breaker.not_tried();
         }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Permit};
-use crate::call::pace::Pace;
+use crate::call::pace::{Pace, Turn};
 use crate::config;
 
 /// One `[[trunk]]`, with what is in use of it.
@@ -80,12 +80,12 @@ impl Trunk {
         }
     }
 
-    /// A call begins on it.
-    pub fn take(&mut self, now: Instant, trial: bool) {
+    /// A call begins on it, and gets its turn.
+    pub fn take(&mut self, now: Instant, trial: bool) -> Turn {
         self.busy += 1;
-        self.pace.take(now);
         if trial {
             self.breaker.try_with_a_call(now);
         }
+        self.pace.take(now)
     }
 }

@@ -4,19 +4,20 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::call::id::CallId;
+use crate::call::pace::Turn;
 use crate::campaign::attempt::{self, Outcome, Record, Who};
 use crate::disposition::Disposition;
 
 /// Reads the list and takes a line for whoever is first.
-async fn take_a_line(dispatcher: &mut Dispatcher) -> Record {
+async fn take_a_line(dispatcher: &mut Dispatcher) -> (Record, Turn) {
     while !dispatcher.queue.has_for(0, false) {
         dispatcher.queue.fetch(0);
         dispatcher.queue.fetched().await.unwrap();
     }
     let ready = dispatcher.queue.take_for(0, false).unwrap();
     let now = Instant::now();
-    dispatcher.trunks[0].take(now, false);
-    Record {
+    let turn = dispatcher.trunks[0].take(now, false);
+    let record = Record {
         id: CallId::new(),
         trunk: 0,
         log: dispatcher.trunks[0].pace.log(),
@@ -28,20 +29,25 @@ async fn take_a_line(dispatcher: &mut Dispatcher) -> Record {
         key: ready.contact.numbers[0].key(),
         who: Who::Contact(ready.contact),
         history: ready.history,
-    }
+    };
+    (record, turn)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let mut lab = Lab::new(CARRIER, "number\n101\n201\n");
     lab.campaign.trunks[0].ports = 1;
+    // It has one turn a second: a lost one would be the trunk's last.
+    lab.campaign.trunks[0].calls_per_second = 1.0;
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let stop = Stop::default();
     let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
-    let record = take_a_line(&mut dispatcher).await;
-    record.log.not_written();
-    let task = dispatcher.tasks.spawn(async { panic!("this task dies") });
+    let (record, turn) = take_a_line(&mut dispatcher).await;
+    let task = dispatcher.tasks.spawn(async move {
+        let _turn = turn;
+        panic!("this task dies")
+    });
     dispatcher.lines.insert(task.id(), Arc::new(record));
 
     let (progress, seen) = watch::channel(Tally::default());
@@ -67,12 +73,12 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
     resources.link.client().unwrap().logoff().await;
     let stop = Stop::default();
     let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
-    let record = take_a_line(&mut dispatcher).await;
+    let (record, turn) = take_a_line(&mut dispatcher).await;
     let Who::Contact(contact) = &record.who else {
         panic!("it is in the list");
     };
     let resources = &dispatcher.resources;
-    let outcome = attempt::run(resources, &record, contact, &Stop::default()).await;
+    let outcome = attempt::run(resources, &record, contact, turn, &Stop::default()).await;
     assert!(matches!(outcome, Outcome::NotDialed), "{outcome:?}");
     let now = resources.clock.millis();
     assert_eq!(resources.limits.earliest("101", now), now);
@@ -113,4 +119,27 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     assert_eq!(rows[1]["disposition"], "BUSY");
     let gap = time(&rows[1], "dialed_at").duration_since(time(&rows[0], "dialed_at"));
     assert!(gap.as_hours() >= 24, "{gap}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_suppression_lists_that_takes_long_holds_up_the_calls_no_longer_than_that() {
+    let mut lab = Lab::new(CARRIER, "number\n101\n");
+    let file = lab.folder.path().join("dnc.txt");
+    fs::write(&file, "").unwrap();
+    lab.campaign.suppress = vec![file];
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let stop = Stop::default();
+    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    for _ in 0..2 {
+        assert!(!dispatcher.knows_who_is_suppressed(), "it is looked at");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(
+            !dispatcher.knows_who_is_suppressed(),
+            "it is being looked at"
+        );
+        dispatcher.wake().await;
+        assert!(dispatcher.knows_who_is_suppressed());
+        tokio::time::advance(Duration::from_secs(2)).await;
+    }
 }
