@@ -264,7 +264,7 @@ impl Dispatcher {
             if !trunk.has_free_line() || self.slots.is_empty() {
                 continue;
             }
-            let others = self.others_work(place);
+            let others = self.lines_of_others(place);
             if !self.queue.has_for(place, others) {
                 continue;
             }
@@ -289,10 +289,13 @@ impl Dispatcher {
         false
     }
 
-    /// Whether another trunk works.
-    fn others_work(&self, place: usize) -> bool {
-        let mut others = self.trunks.iter().enumerate();
-        others.any(|(other, trunk)| other != place && !trunk.breaker.rests())
+    /// How many lines are free of the other trunks that work; `None` if none works.
+    fn lines_of_others(&self, place: usize) -> Option<usize> {
+        let others = self.trunks.iter().enumerate();
+        others
+            .filter(|&(other, trunk)| other != place && !trunk.breaker.rests())
+            .map(|(_, trunk)| trunk.ports.saturating_sub(trunk.busy))
+            .reduce(|lines, more| lines + more)
     }
 
     /// A contact whose turn has come, and which of its numbers; `None` if it is not called now, which is taken care of.

@@ -155,23 +155,31 @@ impl Queue {
         }
     }
 
-    /// Whether somebody could be called on this trunk now. Where `others` work, those who were congested on it are
-    /// left to them.
-    pub fn has_for(&self, trunk: usize, others: bool) -> bool {
-        self.avoiders(trunk, others).next().is_some()
+    /// Whether somebody could be called on this trunk now. Where others work, those who were congested on it are left to
+    /// them and to their so many free `lines`; but no more of them than these, once nobody else is to be called.
+    pub fn has_for(&self, trunk: usize, lines: Option<usize>) -> bool {
+        self.avoiders(trunk, lines).next().is_some()
             || !self.ready.is_empty()
             || (self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Contact(_))))
+            || self.exceeds(trunk, lines)
     }
 
     /// Takes whom [`has_for`](Self::has_for) saw: those who wait the longest first, then the list.
-    pub fn take_for(&mut self, trunk: usize, others: bool) -> Option<Ready> {
-        let avoided = self.avoiders(trunk, others).next();
+    pub fn take_for(&mut self, trunk: usize, lines: Option<usize>) -> Option<Ready> {
+        let avoided = self.avoiders(trunk, lines).next();
         if let Some(avoided) = avoided {
             return self.avoiding[avoided].pop_front();
         }
-        if let Some(ready) = self.ready.pop_front() {
+        if let Some(ready) = self.ready.pop_front().or_else(|| self.take_fresh()) {
             return Some(ready);
         }
+        if self.exceeds(trunk, lines) {
+            return self.avoiding[trunk].pop_front();
+        }
+        None
+    }
+
+    fn take_fresh(&mut self) -> Option<Ready> {
         if self.limit == 0 {
             return None;
         }
@@ -188,13 +196,20 @@ impl Queue {
         }
     }
 
-    /// The trunks whose congested contacts may be called on this one.
-    fn avoiders(&self, trunk: usize, others: bool) -> impl Iterator<Item = usize> {
+    /// The trunks whose congested contacts may be called on this one before all others.
+    fn avoiders(&self, trunk: usize, lines: Option<usize>) -> impl Iterator<Item = usize> {
         self.avoiding
             .iter()
             .enumerate()
-            .filter(move |&(avoided, ready)| !ready.is_empty() && (avoided != trunk || !others))
+            .filter(move |&(avoided, ready)| {
+                !ready.is_empty() && (avoided != trunk || lines.is_none())
+            })
             .map(|(avoided, _)| avoided)
+    }
+
+    /// Whether more contacts were congested on a trunk than the others have lines for.
+    fn exceeds(&self, trunk: usize, lines: Option<usize>) -> bool {
+        lines.is_some_and(|lines| self.avoiding[trunk].len() > lines)
     }
 
     /// Whether nobody is left: none ready, none waiting, the list at its end.

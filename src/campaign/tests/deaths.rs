@@ -10,11 +10,11 @@ use crate::disposition::Disposition;
 
 /// Reads the list and takes a line for whoever is first.
 async fn take_a_line(dispatcher: &mut Dispatcher) -> (Record, Turn) {
-    while !dispatcher.queue.has_for(0, false) {
+    while !dispatcher.queue.has_for(0, None) {
         dispatcher.queue.fetch(0);
         dispatcher.queue.fetched().await.unwrap();
     }
-    let ready = dispatcher.queue.take_for(0, false).unwrap();
+    let ready = dispatcher.queue.take_for(0, None).unwrap();
     let now = Instant::now();
     let turn = dispatcher.trunks[0].take(now, false);
     let record = Record {
