@@ -178,6 +178,30 @@ impl List {
         })
     }
 
+    /// The ids of the rows in their order, whether they can be called or not. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The copy cannot be opened a second time.
+    pub fn ids(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+        let mut scanner = self.scanner(self.columns.body, STREAM)?;
+        let (mut record, mut judged) = (Record::default(), Judged::default());
+        Ok(std::iter::from_fn(move || {
+            loop {
+                let place = match scanner.read(&mut record) {
+                    Ok(place) => place?,
+                    Err(error) => return Some(Err(error.into())),
+                };
+                let is_ours = self.shard.is_none() || {
+                    let verdict = self.judge(&record, place, &mut judged);
+                    self.is_ours(&record, place, verdict.is_ok().then_some(&judged))
+                };
+                if is_ours {
+                    return Some(Ok(self.id(&record, place.at)));
+                }
+            }
+        }))
+    }
+
     /// What reads contacts at their places once more.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use super::gate::Gated;
 use super::queue::{Queue, Ready};
 use super::tally::{Idle, Tally};
 use super::trunk::{Takes, Trunk};
-use super::{Over, Resources, Stop, beginning};
+use super::{Over, Resources, Stop};
 use crate::call::id::CallId;
 use crate::call::link::State;
 use crate::call::pace::Turn;
@@ -94,6 +94,7 @@ impl Dispatcher {
         in_flight: &[(usize, Entry)],
         limit: Option<u64>,
         stop: Stop,
+        tally: Tally,
     ) -> io::Result<Self> {
         if let Some(window) = &resources.campaign.window
             && let Some(stop_at) = window.stop_at
@@ -104,7 +105,6 @@ impl Dispatcher {
         }
         let resources = Arc::new(resources);
         let campaign = &resources.campaign;
-        let tally = beginning(campaign, &resources.list, limit, &earlier);
         for (_, entry) in in_flight {
             earlier.is_in_flight(&entry.contact);
         }

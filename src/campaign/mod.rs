@@ -32,9 +32,10 @@ use crate::call::link::Link;
 use crate::clock::Clock;
 use crate::config::Campaign;
 use crate::contacts::List;
+use crate::disposition::Disposition;
 use crate::number::Numbering;
 use crate::results::journal::{Entry, Journal};
-use crate::results::resume::Earlier;
+use crate::results::resume::{Earlier, Progress};
 use crate::results::row::Columns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppress::Suppressions;
@@ -111,14 +112,30 @@ pub enum Over {
     Unreadable(io::Error),
 }
 
-/// The counts before anything has happened.
-pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>, earlier: &Earlier) -> Tally {
+/// The counts before anything has happened in this run. Blocks on the disk where an earlier run is gone on from: its
+/// results may hold contacts that are in the list no more.
+///
+/// # Errors
+/// The private copy of the list cannot be read.
+pub fn beginning(
+    campaign: &Campaign,
+    list: &List,
+    limit: Option<u64>,
+    earlier: &Earlier,
+) -> io::Result<Tally> {
+    let mut done = Vec::new();
+    if earlier.finals().next().is_some() {
+        for id in list.ids()? {
+            let progress = earlier.progress(&id?);
+            done.extend(progress.filter(|progress| progress.is_final).copied());
+        }
+    }
+    let could_be_called = |progress: &&Progress| {
+        progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed)
+    };
+    let called = done.iter().filter(could_be_called).count() as u64;
     let summary = list.summary();
-    let done = earlier
-        .finals()
-        .filter(|progress| progress.history.attempts > 0)
-        .count() as u64;
-    let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(done);
+    let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
     let mut tally = Tally::new(
         summary.contacts,
@@ -128,15 +145,15 @@ pub fn beginning(campaign: &Campaign, list: &List, limit: Option<u64>, earlier: 
             .iter()
             .map(|trunk| (trunk.name.as_str(), trunk.ports)),
     );
-    for progress in earlier.finals() {
+    for progress in done {
         if let Some(disposition) = progress.last {
             tally.finished(disposition);
         }
     }
-    tally
+    Ok(tally)
 }
 
-/// Dials the campaign. `progress` receives the counts as they change.
+/// Dials the campaign. `progress` holds the counts of the [`beginning`], and receives them as they change.
 pub async fn run(
     resources: Resources,
     left: Left,
@@ -148,7 +165,8 @@ pub async fn run(
     for (contact, at) in &earlier.calls {
         resources.limits.called(contact, *at);
     }
-    match Dispatcher::new(resources, earlier, &in_flight, limit, stop) {
+    let tally = progress.borrow().clone();
+    match Dispatcher::new(resources, earlier, &in_flight, limit, stop, tally) {
         Ok(mut dispatcher) => {
             dispatcher.adopt(in_flight).await;
             dispatcher.run(progress).await

@@ -151,12 +151,9 @@ async fn dial(
     }
     let opened = claimed.open(&own)?;
     let left = std::mem::take(&mut claimed.left);
-    let (tally, changes) = watch::channel(campaign::beginning(
-        &campaign,
-        &list,
-        args.limit,
-        &left.earlier,
-    ));
+    let beginning = campaign::beginning(&campaign, &list, args.limit, &left.earlier)
+        .context("the private copy of the list")?;
+    let (tally, changes) = watch::channel(beginning);
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",

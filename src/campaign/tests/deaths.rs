@@ -8,6 +8,11 @@ use crate::call::pace::Turn;
 use crate::campaign::attempt::{self, Outcome, Record, Who};
 use crate::disposition::Disposition;
 
+fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
+    let earlier = Earlier::default();
+    Dispatcher::new(resources, earlier, &[], None, stop, Tally::default()).unwrap()
+}
+
 /// Reads the list and takes a line for whoever is first.
 async fn take_a_line(dispatcher: &mut Dispatcher) -> (Record, Turn) {
     while !dispatcher.queue.has_for(0, None) {
@@ -42,7 +47,7 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let stop = Stop::default();
-    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    let mut dispatcher = dispatcher(resources, stop);
     let (record, turn) = take_a_line(&mut dispatcher).await;
     let task = dispatcher.tasks.spawn(async move {
         let _turn = turn;
@@ -72,7 +77,7 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
     // The session ends in the moment in which the call has its line.
     resources.link.client().unwrap().logoff().await;
     let stop = Stop::default();
-    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    let mut dispatcher = dispatcher(resources, stop);
     let (record, turn) = take_a_line(&mut dispatcher).await;
     let Who::Contact(contact) = &record.who else {
         panic!("it is in the list");
@@ -130,7 +135,7 @@ async fn a_look_at_the_suppression_lists_that_takes_long_holds_up_the_calls_no_l
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let stop = Stop::default();
-    let mut dispatcher = Dispatcher::new(resources, Earlier::default(), &[], None, stop).unwrap();
+    let mut dispatcher = dispatcher(resources, stop);
     for _ in 0..2 {
         assert!(!dispatcher.knows_who_is_suppressed(), "it is looked at");
         tokio::time::advance(Duration::from_secs(5)).await;

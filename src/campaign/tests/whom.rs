@@ -3,6 +3,8 @@
 use super::*;
 use crate::config::{Condition, Duplicates, OptOut, Rule};
 use crate::disposition::Disposition;
+use crate::history::History;
+use crate::results::resume::Progress;
 
 #[tokio::test(start_paused = true)]
 async fn the_numbers_of_a_contact_take_turns_within_one_budget() {
@@ -232,4 +234,38 @@ async fn what_is_kept_of_the_list_stands_in_every_row() {
     let run = lab.dial().await;
     assert_eq!(run.column("00110", "name"), ["Peña, Ana"; 3]);
     assert_eq!(run.column("00110", "town"), ["Salto"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_the_list_no_more_is_not_counted() {
+    let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let mut left = Left::default();
+    for (contact, disposition) in [
+        ("00101", Disposition::Answered),
+        ("00201", Disposition::Suppressed),
+        ("99901", Disposition::Answered),
+        ("99902", Disposition::Busy),
+    ] {
+        let mut history = History::default();
+        if disposition != Disposition::Suppressed {
+            history.put(disposition, true);
+        }
+        let mut progress = Progress::settled(history, None);
+        progress.last = Some(disposition);
+        left.earlier.note(contact, progress);
+    }
+    let counts = beginning(&lab.campaign, &resources.list, None, &left.earlier).unwrap();
+    assert_eq!(
+        (counts.contacts, counts.finished, counts.to_call),
+        (3, 2, 1)
+    );
+    assert_eq!((counts.reached(), counts.pending()), (1, 1));
+    let (progress, seen) = watch::channel(counts);
+    let over = run(resources, left, None, Stop::default(), &progress).await;
+    assert!(matches!(over, Over::Finished), "{over:?}");
+    let counts = seen.borrow();
+    assert_eq!((counts.finished, counts.called), (3, 1));
+    assert_eq!((counts.reached(), counts.pending()), (2, 0));
 }
