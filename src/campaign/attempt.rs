@@ -368,6 +368,7 @@ fn conclude(
         dialed_at,
         told_at: verdict.answered_at.unwrap_or(ended_at),
         alive,
+        answered: verdict.answered_at.is_some(),
         trial: record.trial,
     });
     let mut history = record.history;

@@ -41,6 +41,8 @@ pub struct Showing<'a> {
     pub told_at: Instant,
     /// Somebody or something beyond the trunk was heard of.
     pub alive: bool,
+    /// It was answered, whatever the dialplan then told of it.
+    pub answered: bool,
     /// It was the one call that a rested trunk was tried with.
     pub trial: bool,
 }
@@ -185,17 +187,13 @@ impl Breaker {
         let tried_since = rest.and_then(|rest| rest.trial.take());
         let unlikely = match showing.disposition {
             Disposition::Congestion => false,
+            // The dialplan heard a person say no.
+            Disposition::Rejected if showing.answered => return Self::reached(health, &showing),
             Disposition::Rejected | Disposition::InvalidNumber | Disposition::Failed => true,
             Disposition::Unknown | Disposition::Cancelled => return false,
             // Silence says neither.
             Disposition::NoAnswer if !showing.alive => return false,
-            // Somebody's phone was reached. What was reached before the streak began says nothing of it.
-            _ => {
-                if health.since.is_none_or(|since| showing.told_at >= since) {
-                    health.works(showing.told_at);
-                }
-                return false;
-            }
+            _ => return Self::reached(health, &showing),
         };
         // It failed before the trunk was seen to work. Nobody tells when a call that met silence failed.
         let failed_at = if showing.alive {
@@ -221,6 +219,14 @@ impl Breaker {
             self.rest(&mut health, &showing, tried_since);
         }
         doubt
+    }
+
+    /// Somebody's phone was reached. What was reached before the streak began says nothing of it.
+    fn reached(mut health: MutexGuard<'_, Health>, showing: &Showing<'_>) -> bool {
+        if health.since.is_none_or(|since| showing.told_at >= since) {
+            health.works(showing.told_at);
+        }
+        false
     }
 
     /// Puts the trunk to rest, for the first time or after a trial that failed.
@@ -361,6 +367,7 @@ mod tests {
                 dialed_at: self.at(dialed),
                 told_at: self.at(told),
                 alive: disposition != Disposition::Congestion,
+                answered: false,
                 trial,
             });
             if !doubt && disposition != Disposition::Congestion {
@@ -431,6 +438,7 @@ mod tests {
                 dialed_at: trunk.at(1),
                 told_at: trunk.at(1),
                 alive: true,
+                answered: false,
                 trial: false,
             }));
         }
@@ -543,6 +551,25 @@ mod tests {
         trunk.breaker.try_with_a_call(trunk.at(6));
         log.was_answered(trunk.at(6));
         assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Tried);
+    }
+
+    #[test]
+    fn many_who_answer_and_say_no_are_people_and_no_trouble_of_the_trunk() {
+        let breaker = Breaker::new(TrunkLog::default(), Duration::from_secs(600), false);
+        let now = Instant::now();
+        for contact in 0..50 {
+            let doubt = breaker.ended(Showing {
+                contact: &contact.to_string(),
+                disposition: Disposition::Rejected,
+                dialed_at: now,
+                told_at: now,
+                alive: true,
+                answered: true,
+                trial: false,
+            });
+            assert!(!doubt, "{contact}");
+        }
+        assert!(!breaker.rests());
     }
 
     #[test]
