@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use asterisk::{Campaign, Crowd, Pbx, Relay, Row, Watch, crowd_is_registered};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _, Zoned};
 
 /// A trunk to the people of an endpoint, each of its calls a third of a second long.
 fn trunk(name: &str, endpoint: &str, ports: usize, calls_per_second: f64) -> String {
@@ -90,12 +92,36 @@ fn a_trunk_that_fails_in_three_ways_is_rested_and_used_again_when_it_is_back() {
     assert!(again.count() > 20, "it was hardly used again: {run}");
     assert!(run.stderr.contains("trunk failing does not work"), "{run}");
     assert!(run.stderr.contains("trunk failing works again"), "{run}");
+    let outage = first_and_last(failed.iter().map(|row| time(row, "ended_at")));
     for other in ["second", "third"] {
-        assert!(
-            of(&run.rows, other).len() > 100,
-            "{other} carried on: {run}"
-        );
+        let rows = of(&run.rows, other);
+        assert!(rows.len() > 100, "{other} carried on: {run}");
+        let busy = share_in_use(&rows, 5, outage);
+        assert!(busy > 0.8, "{other}: {busy} of its lines in use: {run}");
     }
+}
+
+/// A moment of a row, in seconds since 1970.
+fn time(row: &Row, column: &str) -> f64 {
+    let at: Timestamp = row.get(column).parse().expect("a time");
+    Duration::try_from(at.as_duration())
+        .expect("after 1970")
+        .as_secs_f64()
+}
+
+fn first_and_last(moments: impl Iterator<Item = f64>) -> (f64, f64) {
+    moments.fold((f64::MAX, f64::MIN), |(first, last), at| {
+        (first.min(at), last.max(at))
+    })
+}
+
+/// Which share of these calls' lines was in use between two moments.
+fn share_in_use(rows: &[&Row], lines: u32, (from, to): (f64, f64)) -> f64 {
+    let within = |row: &&Row| {
+        let (begun, ended) = (time(row, "dialed_at"), time(row, "ended_at"));
+        (ended.min(to) - begun.max(from)).max(0.0)
+    };
+    rows.iter().map(within).sum::<f64>() / (f64::from(lines) * (to - from))
 }
 
 #[test]
@@ -201,4 +227,75 @@ fn twenty_calls_a_second_are_never_more_and_hardly_less() {
     let steady = &written[..900];
     let average = 899.0 / (steady[899] - steady[0]);
     assert!(average >= 19.0, "{average} a second on average");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn two_trunks_each_keep_their_own_pace() {
+    let relay = Relay::to_pbx();
+    let trunks = trunk("slow", "instant", 40, 4.0) + &trunk("fast", "answer", 40, 12.0);
+    let campaign = campaign(&trunks, 160).ami(
+        &format!("port = {}", Pbx::under_test().port),
+        &format!("port = {}", relay.port),
+    );
+    let (slow, fast) = (
+        Watch::channels("PJSIP/instant-"),
+        Watch::channels("PJSIP/answer-"),
+    );
+    let run = campaign.run();
+    run.assert_complete();
+    let written = relay.originates();
+    assert_eq!(written.len(), 161, "the permission check is one more");
+    let on_the_wire = most_within(&written[1..], 1.0);
+    assert!(on_the_wire <= 4 + 12, "{on_the_wire} in a second");
+    for (seen, name, most) in [(slow.end(), "slow", 4), (fast.end(), "fast", 12)] {
+        assert_eq!(seen.created.len(), of(&run.rows, name).len());
+        let at_pbx = most_within(&seen.created_at, 0.95);
+        assert!(at_pbx <= most, "{name}: {at_pbx} in 0.95 s");
+        let rows = of(&run.rows, name);
+        let (first, last) = first_and_last(rows.iter().map(|row| time(row, "dialed_at")));
+        #[expect(clippy::cast_precision_loss, reason = "a hundred calls")]
+        let (calls, most) = (rows.len() as f64, most as f64);
+        let average = (calls - 1.0) / (last - first);
+        assert!(average > most * 0.9, "{name}: {average} a second");
+    }
+}
+
+/// Three contacts, and hours that begin again at nine in the morning of the day after tomorrow; that moment.
+fn closed(outside: &str) -> (Campaign, String) {
+    let opens = Zoned::now().with_time_zone(TimeZone::UTC).date() + 2.days();
+    let day = opens.strftime("%a").to_string().to_lowercase();
+    let campaign = campaign(&trunk("answering", "answer", 3, 50.0), 3).rest(
+        "[retry]",
+        &format!(
+            "[window]\ntimezone = \"UTC\"\noutside = \"{outside}\"\n\
+             [[window.open]]\ndays = [\"{day}\"]\nfrom = \"09:00\"\nto = \"10:00\"\n[retry]"
+        ),
+    );
+    (campaign, format!("{opens} 09:00:00"))
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_run_outside_its_hours_that_does_not_wait_calls_nobody_and_says_until_when() {
+    let (campaign, opens) = closed("stop");
+    let watch = Watch::channels("PJSIP/");
+    let run = campaign.run();
+    assert_eq!(run.code, Some(3), "{run}");
+    let said = format!("stopped with 3 contacts left: outside the calling hours until {opens}");
+    assert!(run.stderr.contains(&said), "{run}");
+    assert_eq!(run.rows.len(), 0, "{run}");
+    assert_eq!(watch.end().created.len(), 0, "{run}");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_run_that_waits_for_its_hours_says_until_when_and_for_how_many_and_can_be_stopped() {
+    let (campaign, opens) = closed("wait");
+    let watch = Watch::channels("PJSIP/");
+    let said = format!("outside the calling hours until {opens}; 3 contacts are left");
+    let run = campaign.run_until_it_says(&said);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert_eq!(run.rows.len(), 0, "{run}");
+    assert_eq!(watch.end().created.len(), 0, "{run}");
 }

@@ -217,10 +217,7 @@ async fn place(
     if !open || resources.gate.is_over(now) || stop.drain.is_cancelled() {
         return None;
     }
-    match call::place(&resources.link, attempt).await {
-        Ok(ended) => Some(ended),
-        Err(SessionClosed) => None,
-    }
+    call::place(&resources.link, attempt).await.ok()
 }
 
 /// Follows a call of an earlier run to its end.

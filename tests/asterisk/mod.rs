@@ -14,6 +14,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -467,6 +468,49 @@ impl Campaign {
         thread::sleep(after);
         running.kill().expect("it can be killed");
         running.wait().expect("it ends");
+    }
+
+    /// `dialer run campaign.toml`, asked to stop with TERM as soon as it says something on standard error.
+    pub(crate) fn run_until_it_says(&self, words: &str) -> Run {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        let mut running = Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .arg("run")
+            .arg(self.path())
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .env_remove("DIALER_AMI_SECRET")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let id = running.id().to_string();
+        let said = BufReader::new(running.stderr.take().expect("it is piped"));
+        let (over, waiting) = mpsc::channel::<()>();
+        let hung = id.clone();
+        thread::spawn(move || {
+            if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &hung]).status();
+            }
+        });
+        let mut stderr = String::new();
+        let mut asked = false;
+        for line in said.lines().map_while(Result::ok) {
+            stderr += &line;
+            stderr.push('\n');
+            if !asked && line.contains(words) {
+                asked = true;
+                let stopped = Command::new("kill").args(["-TERM", &id]).status();
+                assert!(stopped.expect("kill runs").success());
+            }
+        }
+        drop(over);
+        let status = running.wait().expect("it ends");
+        assert!(asked, "it never said {words:?}: {stderr}");
+        Run {
+            code: status.code(),
+            stderr,
+            rows: read_results(&self.folder.path().join("campaign.results.csv")),
+        }
     }
 
     /// What stands in a file of the campaign's folder.

@@ -197,18 +197,18 @@ async fn a_trunk_that_dies_without_a_word_costs_a_few_attempts_and_not_one_of_ev
 async fn lines_are_not_left_idle_for_those_who_would_rather_be_called_on_another_trunk() {
     // Every fourth is congested at first on the big trunk; the small one reaches everybody, one after the other.
     let trunks = trunk("big", "", 20) + &trunk("small", "01", 1);
-    let mut list = "number\n".to_owned();
+    let mut people = "number\n".to_owned();
     for contact in 0..300 {
         let fate = if contact % 4 == 0 { 82 } else { 1 };
-        let _ = writeln!(list, "1{contact:04}{fate:02}");
+        let _ = writeln!(people, "1{contact:04}{fate:02}");
     }
-    let mut lab = Lab::new(&trunks, &list);
+    let mut lab = Lab::new(&trunks, &people);
     lab.campaign.retry.delay = Duration::from_secs(30);
     let run = lab.dial().await;
     run.assert_one_final_row_each(300);
     let first = run.rows.iter().map(|row| time(row, "dialed_at")).min();
-    let last = run.rows.iter().map(|row| time(row, "ended_at")).max();
-    let took = last.unwrap().duration_since(first.unwrap()).as_secs();
+    let end = run.rows.iter().map(|row| time(row, "ended_at")).max();
+    let took = end.unwrap().duration_since(first.unwrap()).as_secs();
     // 300 answers of eleven seconds take 160 on 21 lines; one line alone would need 800 for those who were congested.
     assert!(took < 300, "it took {took} s");
 }
