@@ -117,6 +117,11 @@ impl History {
     }
 }
 
+/// Whether an attempt may have rung a phone: one that only the trunk had to do with has not.
+pub fn may_have_rung(disposition: Disposition, counted: bool) -> bool {
+    counted || disposition != Disposition::Congestion
+}
+
 fn bit(number: u8) -> u16 {
     1_u16.checked_shl(u32::from(number)).unwrap_or(0)
 }

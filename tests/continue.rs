@@ -6,24 +6,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Folder, Pbx, Row, assert_one_final_row_each, list, only, rows, stderr};
-
-/// What a run may take that is not cut off.
-const PATIENCE: Duration = Duration::from_secs(120);
+use common::{Folder, Pbx, Row, assert_one_final_row_each, list, only, rows, stderr, until};
 
 fn journal(folder: &Folder) -> std::path::PathBuf {
     folder.path("campaign.results.csv.journal")
-}
-
-/// Waits for a condition that must come.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -6,19 +6,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use common::{Folder, Pbx, Row, assert_one_final_row_each, list, rows, stderr};
-
-/// Waits for a condition that must come.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
+use common::{Folder, Pbx, Row, assert_one_final_row_each, list, rows, stderr, until};
 
 /// Rows that a run printed because they could not be written.
 fn printed(output: &Output) -> usize {

@@ -14,13 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Pbx, list, only};
+use common::{Folder, Pbx, list, only, until};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// What nothing here takes nearly as long as.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What the second signal promises.
 const AT_MOST: Duration = Duration::from_secs(5);
 /// Said at the first signal, with three calls running.
@@ -28,15 +26,6 @@ const STOPPING: &str =
     "stopping: no new calls; 3 are running and may finish (once more to hang them up)";
 /// Long after the answer of a call that rings for 50 ms.
 const ANSWERED: Duration = Duration::from_secs(1);
-
-/// Waits for a condition that must come.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Three lines, and people to call with these numbers, whose last two digits are their fates.
 fn folder(pbx: SocketAddr, numbers: &[&str]) -> Folder {

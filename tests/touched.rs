@@ -10,16 +10,7 @@ use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
-
-/// Waits for a condition that must come.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
+use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until};
 
 fn kill(mut running: Child) {
     running.kill().unwrap();

@@ -1,5 +1,6 @@
 //! One attempt of a contact, from its row of the list to the row of the results.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ use crate::call::{self, Attempt, Ended};
 use crate::config::{Call, Target};
 use crate::contacts::{Contact, Rendered};
 use crate::disposition::Disposition;
-use crate::history::{Happened, History};
+use crate::history::{Happened, History, may_have_rung};
 use crate::number::Number;
 use crate::results::journal::Entry;
 use crate::results::row::Row;
@@ -131,6 +132,8 @@ pub struct Attempted {
     pub due: Option<i64>,
     /// What an operator should know at once: why the trunk or Asterisk did not do what it was asked.
     pub trouble: Option<String>,
+    /// Why it could not be written down that the contact is never to be called again.
+    pub opt_out_unwritten: Option<WriteError>,
 }
 
 /// What came of an attempt.
@@ -275,15 +278,28 @@ async fn over(
         .resize(resources.campaign.contacts.keep.len(), String::new());
     let capture = &resources.campaign.capture;
     row.own.extend(columns(capture, &signals.captured));
-    if signals.captured.opted_out {
-        resources.opt_out(&record.numbers()).await;
-    }
+    let opted_out = if signals.captured.opted_out {
+        resources.opt_out(record).await
+    } else {
+        Ok(())
+    };
     let moments = Moments {
         dialed_at: signals.written_at,
         ended_at: signals.ended_at,
         alive,
     };
-    conclude(resources, record, row, verdict, moments)
+    let outcome = conclude(resources, record, row, verdict, moments);
+    match (outcome, opted_out) {
+        (Outcome::Over(attempted, row), Err(error)) => {
+            let opt_out_unwritten = Some(error);
+            let attempted = Attempted {
+                opt_out_unwritten,
+                ..attempted
+            };
+            Outcome::Over(attempted, row)
+        }
+        (outcome, _) => outcome,
+    }
 }
 
 /// Whether a channel was followed to its end.
@@ -342,6 +358,7 @@ fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
         },
         due: None,
         trouble: Some(why.to_owned()),
+        opt_out_unwritten: None,
     };
     Outcome::Over(attempted, Box::new(row))
 }
@@ -387,9 +404,10 @@ fn conclude(
     if decision.is_final && !doubt {
         record.breaker.is_final(record.contact());
     }
-    resources
-        .limits
-        .called(record.contact(), resources.clock.millis_at(dialed_at));
+    if may_have_rung(disposition, decision.counted) {
+        let at = resources.clock.millis_at(dialed_at);
+        resources.limits.called(record.contact(), at);
+    }
     let due = decision.again_after.map(|delay| {
         let due = resources.clock.millis_at(ended_at + delay);
         let due = resources.limits.earliest(record.contact(), due);
@@ -433,6 +451,7 @@ fn conclude(
         decision,
         due,
         trouble,
+        opt_out_unwritten: None,
     };
     Outcome::Over(attempted, Box::new(row))
 }
@@ -459,35 +478,33 @@ impl Resources {
     }
 
     /// Never calls these numbers again, in this run and in the next.
-    async fn opt_out(&self, numbers: &[&str]) {
-        for number in numbers {
+    ///
+    /// # Errors
+    /// The file cannot be written: they are not called in this run, but the next one would not know.
+    async fn opt_out(&self, record: &Record) -> Result<(), WriteError> {
+        let numbers: Vec<String> = record.numbers().into_iter().map(str::to_owned).collect();
+        for number in &numbers {
             self.suppress.insert(self.key_of(number));
         }
-        let Some(opt_out) = self
-            .campaign
-            .capture
-            .opt_out
-            .as_ref()
-            .filter(|_| !self.rehearsal)
-        else {
-            return;
+        let asked = self.campaign.capture.opt_out.as_ref();
+        let Some(opt_out) = asked.filter(|_| !self.rehearsal) else {
+            return Ok(());
         };
         let file = opt_out.file.clone();
-        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         let written = tokio::task::spawn_blocking(move || {
             let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
             suppress::opt_out(&file, &numbers)
         })
         .await;
-        let error = match written {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        error!(
-            "{} cannot be written ({error}): somebody who asked not to be called again is not called in this run, but stands in the results alone",
-            opt_out.file.display()
-        );
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        written.map_err(|error| {
+            let file = opt_out.file.display().to_string();
+            error!(
+                "contact {} asked never to be called again, and that cannot be written down: add its numbers to {file} by hand",
+                record.contact(),
+            );
+            WriteError::new(&file, error)
+        })
     }
 }
 

@@ -108,6 +108,8 @@ pub enum Over {
     TrunksLost(Vec<String>),
     /// The results cannot be written; rows that are not in the file.
     Unwritable(WriteError, Vec<Vec<u8>>),
+    /// Somebody is never to be called again, and that cannot be written down for the next run.
+    OptOutUnwritten(WriteError),
     /// The list cannot be read any more.
     Unreadable(io::Error),
 }

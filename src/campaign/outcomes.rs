@@ -67,6 +67,12 @@ impl Dispatcher {
         self.tally
             .attempted(attempted.disposition, attempted.decision.is_final);
         let Some(record) = record else { return };
+        if let Some(why) = &attempted.opt_out_unwritten
+            && !matches!(self.over, Some(Over::Unwritable(..)))
+        {
+            error!("no new calls are begun, the running ones are waited for: {why}");
+            self.over = Some(Over::OptOutUnwritten(why.clone()));
+        }
         if let Some(trouble) = &attempted.trouble {
             self.tell(attempted.disposition, record, trouble);
         }

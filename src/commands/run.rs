@@ -335,6 +335,13 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             }
             (exit::FAILURE, "results unwritable")
         }
+        Over::OptOutUnwritten(why) => {
+            error!(
+                "stopped with {} contacts left: {why}; add the numbers of the contacts named above, then run the same command again",
+                tally.pending()
+            );
+            (exit::FAILURE, "opt-out unwritable")
+        }
         Over::Unreadable(why) => {
             error!("stopped: {why}");
             (exit::FAILURE, "list unreadable")

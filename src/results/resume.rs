@@ -20,7 +20,7 @@ use super::rows::{self, Row, RowError, Rows};
 use super::tail::{self, Tail};
 use crate::call::id::CallId;
 use crate::disposition::Disposition;
-use crate::history::History;
+use crate::history::{History, may_have_rung};
 use crate::number::Number;
 use record::{Header, Record};
 
@@ -306,10 +306,8 @@ impl Earlier {
         {
             self.settled.insert(call);
         }
-        // A call that only the trunk was asked for rang no phone.
-        let rang = record.counted || record.disposition != Disposition::Congestion;
         if let Some(since) = since
-            && rang
+            && may_have_rung(record.disposition, record.counted)
             && let Ok(at) = record.dialed_at.parse::<Timestamp>()
             && at.as_millisecond() > since
         {

@@ -9,7 +9,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use dialer::sim::{Fates, Simulate, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
@@ -81,6 +82,16 @@ impl Pbx {
             address,
             _runtime: runtime,
         }
+    }
+}
+
+/// Waits for a condition that must come. No run here takes nearly as long; one that hangs fails its test.
+#[track_caller]
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(120);
+    while !condition() {
+        assert!(Instant::now() < give_up, "{what} did not come");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -269,3 +269,37 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
     assert_eq!((counts.finished, counts.called), (3, 1));
     assert_eq!((counts.reached(), counts.pending()), (2, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_trunk_had_no_room_for_is_none_of_the_day() {
+    // Congested the first time, answered the second.
+    let mut lab = Lab::new(CARRIER, "number\n00182\n");
+    lab.campaign.retry.max_per_day = Some(1);
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(1);
+    let rows = run.of("00182");
+    assert_eq!(rows.len(), 2);
+    let gap = time(rows[1], "dialed_at").duration_since(time(rows[0], "ended_at"));
+    assert_eq!(gap.as_secs(), 300, "the delay, and not a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_called_on_where_it_cannot_be_written_down_who_opts_out() {
+    let mut lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    lab.campaign.trunks[0].ports = 1;
+    sets(&mut lab, &[("CHOICE", "9")]);
+    lab.campaign.capture.opt_out = Some(OptOut {
+        when: condition("CHOICE", "9"),
+        file: lab.folder.path().join("gone").join("dnc.txt"),
+    });
+    let run = lab.dial().await;
+    let Over::OptOutUnwritten(why) = &run.over else {
+        panic!("{:?}", run.over);
+    };
+    assert!(
+        why.to_string().contains("dnc.txt cannot be written"),
+        "{why}"
+    );
+    assert_eq!(run.column("00101", "disposition"), ["ANSWERED"]);
+    assert_eq!(run.rows.len(), 1, "nobody else was called");
+}
