@@ -7,8 +7,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until};
 
