@@ -174,6 +174,7 @@ async fn dial(
         started_at: clock.at(began),
         ended_at: clock.at(ended),
         took: ended - began,
+        simulated: args.simulate,
     };
     show(&summary, screen);
     // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
@@ -249,8 +250,11 @@ fn show(summary: &Summary, screen: &Screen) {
             contacts = summary.tally.contacts,
             finished = summary.tally.finished,
             reached = summary.tally.reached(),
+            unreached = summary.tally.unreached(),
             dispatched = summary.tally.dispatched,
             seconds = summary.took.as_secs_f64(),
+            ended_at = clock::rfc3339(&summary.ended_at),
+            simulated = summary.simulated,
             "summary"
         ),
     }
