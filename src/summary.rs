@@ -64,7 +64,7 @@ impl Summary {
         if !tally.dialing.is_zero() {
             let _ = writeln!(table, "{:<16}{:>10}{:>10}", "trunk", "lines", "busy");
             for trunk in &tally.trunks {
-                let name: String = trunk.name.chars().take(NAME).collect();
+                let name = cut(&trunk.name, NAME);
                 let busy = trunk.share(tally.dialing);
                 let busy = busy.map_or_else(String::new, |busy| format!("{:.1}%", busy * 100.0));
                 let _ = writeln!(table, "{name:<NAME$} {:>9}{busy:>10}", trunk.ports);
@@ -213,6 +213,17 @@ pub(crate) fn exact(time: Duration) -> String {
         60..3600 => format!("{minutes}m {:02}s", seconds % 60),
         _ => format!("{hours}h {minutes:02}m {:02}s", seconds % 60),
     }
+}
+
+/// At most so many characters.
+pub(crate) fn cut(name: &str, most: usize) -> String {
+    // What moves the cursor has no place in a table.
+    let name: String = name.chars().filter(|char| !char.is_control()).collect();
+    if name.chars().count() <= most {
+        return name;
+    }
+    let kept: String = name.chars().take(most - 1).collect();
+    format!("{kept}~")
 }
 
 #[cfg(test)]
