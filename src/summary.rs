@@ -31,6 +31,8 @@ pub struct Summary {
     pub took: Duration,
     /// It was a rehearsal: these are the times that a run begun now would have.
     pub simulated: bool,
+    /// The operator cut it short, so it foretells nothing of its end.
+    pub drained: bool,
 }
 
 impl Summary {
@@ -85,7 +87,7 @@ impl Summary {
         if unreached > 0 {
             let _ = writeln!(table, "unreached in the end: {unreached}");
         }
-        if self.simulated {
+        if self.simulated && !self.drained {
             let at = self.ended_at.strftime(clock::SHOWN);
             let _ = match pending {
                 0 => writeln!(table, "a run begun now would finish at {at}"),
@@ -249,6 +251,7 @@ mod tests {
             started_at,
             took,
             simulated: false,
+            drained: false,
         }
     }
 

@@ -175,6 +175,7 @@ async fn dial(
         ended_at: clock.at(ended),
         took: ended - began,
         simulated: args.simulate,
+        drained: matches!(over, Over::Drained),
     };
     show(&summary, screen);
     // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
