@@ -23,6 +23,8 @@ pub struct Summary {
     pub results: String,
     /// What was counted.
     pub tally: Tally,
+    /// The trunks, in the order of the campaign: names and lines.
+    pub trunks: Vec<(String, usize)>,
     /// When it began.
     pub started_at: Zoned,
     /// When it was over.
@@ -63,15 +65,14 @@ impl Summary {
             "{:<16}{:>10}{:>10}{:>10}\n",
             "total", tally.contacts, "", tally.dispatched
         );
-        if !tally.dialing.is_zero() {
+        if !tally.busy.dialing().is_zero() {
             let _ = writeln!(table, "{:<16}{:>10}{:>10}", "trunk", "lines", "busy");
-            for trunk in &tally.trunks {
-                let name = cut(&trunk.name, NAME);
-                let busy = trunk.share(tally.dialing);
-                let busy = busy.map_or_else(String::new, |busy| format!("{:.1}%", busy * 100.0));
-                let _ = writeln!(table, "{name:<NAME$} {:>9}{busy:>10}", trunk.ports);
+            for (place, (name, lines)) in self.trunks.iter().enumerate() {
+                let name = cut(name, NAME);
+                let busy = tally.busy.share(place, *lines).unwrap_or_default() * 100.0;
+                let _ = writeln!(table, "{name:<NAME$} {lines:>9}{busy:>9.1}%");
             }
-            let dialing = exact(tally.dialing);
+            let dialing = exact(tally.busy.dialing());
             let _ = writeln!(table, "busy: of the {dialing} in which there were calls\n");
         }
         let _ = writeln!(
@@ -123,16 +124,18 @@ impl Summary {
             stopped,
             simulated: self.simulated,
             unreached: tally.unreached(),
-            dialing_seconds: seconds(tally.dialing),
-            trunks: tally
+            dialing_seconds: seconds(tally.busy.dialing()),
+            trunks: self
                 .trunks
                 .iter()
-                .map(|trunk| OfTrunk {
-                    trunk: &trunk.name,
-                    lines: trunk.ports,
-                    busy_seconds: seconds(trunk.carried),
-                    busy: trunk
-                        .share(tally.dialing)
+                .enumerate()
+                .map(|(place, (trunk, lines))| OfTrunk {
+                    trunk,
+                    lines: *lines,
+                    busy_seconds: seconds(tally.busy.carried(place)),
+                    busy: tally
+                        .busy
+                        .share(place, *lines)
                         .map(|share| (share * 10_000.0).round() / 10_000.0),
                 })
                 .collect(),
@@ -247,6 +250,7 @@ mod tests {
             campaign: "storm".to_owned(),
             results: "storm.results.csv".to_owned(),
             tally,
+            trunks: vec![("carrier".to_owned(), 2)],
             ended_at: started_at.saturating_add(took),
             started_at,
             took,
@@ -259,10 +263,9 @@ mod tests {
     fn with_calls(seconds: u64) -> Summary {
         let mut summary = summary();
         let begin = Instant::now();
-        summary.tally.passed(begin);
-        summary.tally.in_flight = 1;
-        summary.tally.trunks[0].busy = 1;
-        summary.tally.passed(begin + Duration::from_secs(seconds));
+        let busy = &mut summary.tally.busy;
+        busy.passed(begin, [1].into_iter());
+        busy.passed(begin + Duration::from_secs(seconds), [0].into_iter());
         summary
     }
 
@@ -352,7 +355,7 @@ mod tests {
     fn no_line_of_the_table_is_wider_than_80_columns() {
         let mut summary = with_calls(360_000);
         summary.simulated = true;
-        summary.tally.trunks[0].name = "a-trunk-of-a-long-name-".repeat(9).into();
+        summary.trunks[0].0 = "a-trunk-of-a-long-name-".repeat(9);
         summary.tally.contacts = 10_000_000;
         summary.tally.dispatched = 100_000_000;
         summary.took = Duration::from_secs(360_000);

@@ -167,6 +167,8 @@ impl Dispatcher {
                     self.over = over;
                 }
             }
+            let lines = self.trunks.iter().map(|trunk| trunk.busy);
+            self.tally.busy.passed(Instant::now(), lines);
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
                 return self.end();
@@ -467,10 +469,10 @@ impl Dispatcher {
     fn publish(&mut self, progress: &watch::Sender<Tally>) {
         let idle = self.why_idle();
         let tally = &mut self.tally;
-        tally.passed(Instant::now());
         tally.in_flight = self.lines.len();
         tally.retrying = self.queue.waiting();
         tally.stopping = self.over.is_some();
+        tally.at = Some(Instant::now());
         for (shown, trunk) in tally.trunks.iter_mut().zip(&self.trunks) {
             shown.busy = trunk.busy;
             shown.resting = trunk.breaker.rests();

@@ -1,10 +1,10 @@
 //! The counts of a run: what the progress line and the summary show.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::busy::Busy;
 use crate::clock::{self, Clock};
 use crate::disposition::Disposition;
 
@@ -35,10 +35,10 @@ pub struct Tally {
     pub trunks: Vec<OfTrunk>,
     /// Why nobody is being called, if nobody is.
     pub idle: Option<Idle>,
-    /// How long at least one line carried a call.
-    pub dialing: Duration,
     /// When this was counted; in a rehearsal that is not the time of the wall.
     pub at: Option<Instant>,
+    /// How busy the lines were.
+    pub busy: Busy,
     attempts: [u64; Disposition::ALL.len()],
     finals: [u64; Disposition::ALL.len()],
 }
@@ -52,8 +52,6 @@ pub struct OfTrunk {
     pub ports: usize,
     /// Those of them that carry a call.
     pub busy: usize,
-    /// How long its lines carried calls, all together.
-    pub carried: Duration,
     /// It does not work, and rests or is being tried.
     pub resting: bool,
 }
@@ -69,14 +67,6 @@ pub enum Idle {
     TrunksRest,
     /// Everybody who is left waits, the next until then.
     UntilDue(i64),
-}
-
-impl OfTrunk {
-    /// How much of its lines calls took up, between 0 and 1, of a time in which there were calls.
-    pub fn share(&self, dialing: Duration) -> Option<f64> {
-        let lines = dialing.saturating_mul(u32::try_from(self.ports).unwrap_or(u32::MAX));
-        (!lines.is_zero()).then(|| self.carried.div_duration_f64(lines))
-    }
 }
 
 impl Idle {
@@ -108,7 +98,6 @@ impl Tally {
                 name: name.into(),
                 ports,
                 busy: 0,
-                carried: Duration::ZERO,
                 resting: false,
             })
             .collect();
@@ -118,19 +107,6 @@ impl Tally {
             ports: trunks.iter().map(|trunk| trunk.ports).sum(),
             trunks,
             ..Self::default()
-        }
-    }
-
-    /// Notes that it is this late, before what has changed since the last time is counted.
-    pub fn passed(&mut self, now: Instant) {
-        let passed = self.at.map_or(Duration::ZERO, |at| now.duration_since(at));
-        self.at = Some(now);
-        if self.in_flight > 0 {
-            self.dialing += passed;
-        }
-        for trunk in &mut self.trunks {
-            let busy = u32::try_from(trunk.busy).unwrap_or(u32::MAX);
-            trunk.carried = trunk.carried.saturating_add(passed.saturating_mul(busy));
         }
     }
 
@@ -186,46 +162,5 @@ impl Tally {
     /// Lines without a call.
     pub fn free_ports(&self) -> usize {
         self.ports.saturating_sub(self.in_flight)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_busy_by_how_long_each_carried_a_call_while_there_were_calls() {
-        let mut tally = Tally::new(9, 9, [("carrier", 4), ("reserve", 2)]);
-        let begin = Instant::now();
-        let mut since_begin = 0;
-        // So many seconds, with so many lines of each busy.
-        for (seconds, carrier, reserve) in [(10, 4, 0), (20, 2, 1), (3_600, 0, 0), (10, 0, 1)] {
-            tally.passed(begin + Duration::from_secs(since_begin));
-            (tally.trunks[0].busy, tally.trunks[1].busy) = (carrier, reserve);
-            tally.in_flight = carrier + reserve;
-            since_begin += seconds;
-        }
-        tally.passed(begin + Duration::from_secs(since_begin));
-        assert_eq!(tally.dialing, Duration::from_secs(40));
-        assert_eq!(tally.trunks[0].carried, Duration::from_secs(80));
-        assert_eq!(tally.trunks[1].carried, Duration::from_secs(30));
-        let shares = tally.trunks.iter().map(|trunk| trunk.share(tally.dialing));
-        assert_eq!(shares.collect::<Vec<_>>(), [Some(0.5), Some(0.375)]);
-        assert_eq!(tally.trunks[0].share(Duration::ZERO), None);
-    }
-
-    #[test]
-    fn who_was_not_to_be_reached_is_not_unreached() {
-        let mut tally = Tally::new(5, 3, [("carrier", 1)]);
-        for kind in [
-            Disposition::Answered,
-            Disposition::NoAnswer,
-            Disposition::InvalidNumber,
-            Disposition::Suppressed,
-            Disposition::Duplicate,
-        ] {
-            tally.finished(kind);
-        }
-        assert_eq!((tally.reached(), tally.unreached()), (1, 2));
     }
 }

@@ -142,7 +142,8 @@ async fn dial(
         clock: clock.clone(),
     };
     for unsettled in std::mem::take(&mut claimed.unsettled) {
-        let (over, tally) = settle(unsettled, &own, &resources, &stop).await?;
+        let settled = Box::pin(settle(unsettled, &own, &resources, &stop));
+        let (over, tally) = settled.await?;
         if !matches!(over, Over::Finished) {
             let (code, _) = conclude(over, &tally, screen);
             goodbye(&link).await;
@@ -171,6 +172,11 @@ async fn dial(
         campaign: campaign.name.clone(),
         results: claimed.name(),
         tally: tally.borrow().clone(),
+        trunks: campaign
+            .trunks
+            .iter()
+            .map(|trunk| (trunk.name.clone(), trunk.ports))
+            .collect(),
         started_at: clock.at(began),
         ended_at: clock.at(ended),
         took: ended - began,
