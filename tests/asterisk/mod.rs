@@ -665,7 +665,7 @@ fn read_frame(reader: &mut impl BufRead) -> Option<Frame> {
 pub(crate) struct Seen {
     /// Channels that were created, by name.
     pub(crate) created: Vec<String>,
-    /// When each of them was, in seconds since the watch began.
+    /// When each of them was by Asterisk's own clock, in seconds since 1970.
     pub(crate) created_at: Vec<f64>,
     /// How many of them are gone.
     pub(crate) gone: usize,
@@ -692,7 +692,6 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = thread::spawn({
             let seen = Arc::clone(&seen);
-            let began = Instant::now();
             move || {
                 while let Some(frame) = read_frame(&mut reader) {
                     let channel = frame.get("Channel").filter(|name| name.starts_with(prefix));
@@ -703,7 +702,8 @@ impl Watch {
                     match event.as_str() {
                         "Newchannel" => {
                             seen.created.push(channel.clone());
-                            seen.created_at.push(began.elapsed().as_secs_f64());
+                            let at = frame["Timestamp"].parse().expect("a time in seconds");
+                            seen.created_at.push(at);
                             seen.peak = seen.peak.max(seen.created.len() - seen.gone);
                         }
                         "Hangup" => seen.gone += 1,
