@@ -121,6 +121,22 @@ impl Loader<'_> {
     }
 }
 
+impl Ami {
+    /// What stands for a table that cannot be read.
+    pub(super) fn stand_in() -> Self {
+        Self {
+            host: String::new(),
+            port: 0,
+            tls: None,
+            username: String::new(),
+            secret: Secret::new(""),
+            auth: Auth::Md5,
+            connect_timeout: Duration::ZERO,
+            reconnect_for: Duration::ZERO,
+        }
+    }
+}
+
 /// Whether a host is a name or an address and nothing more.
 fn is_host(host: &str) -> bool {
     let is_ipv6 = host.parse::<std::net::Ipv6Addr>().is_ok();

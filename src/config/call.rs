@@ -41,6 +41,23 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
     })
 }
 
+impl Call {
+    /// What stands for a table that cannot be read.
+    pub(super) fn stand_in() -> Self {
+        Self {
+            target: Target::Application {
+                application: String::new(),
+                data: String::new(),
+            },
+            caller_id: None,
+            ring_timeout: Duration::ZERO,
+            call_timeout: Duration::ZERO,
+            min_talk: Duration::ZERO,
+            variables: Vec::new(),
+        }
+    }
+}
+
 fn target(section: &Section<'_, '_>) -> Option<Target> {
     let context = section.text("context", "context = \"notify\"");
     let exten = section.text("exten", "exten = \"s\"");

@@ -13,7 +13,19 @@ use super::retry::retry;
 use super::simulate::simulate;
 use super::trunk::trunks;
 use super::window::window;
-use super::{Campaign, Fault, Faults, Results};
+use super::{Ami, Call, Campaign, Fault, Faults, Results};
+
+/// What there is to say of a campaign file.
+#[derive(Debug)]
+pub struct Examined {
+    /// Everything that is wrong with it.
+    pub faults: Vec<Fault>,
+    /// What can be meant so, and hardly is.
+    pub doubts: Vec<Fault>,
+    /// The campaign, if the list that it names can be looked at. Where there are faults, what is missing is filled with
+    /// stand-ins: nothing but its list may be asked of it then.
+    pub campaign: Option<Campaign>,
+}
 
 /// Reads a campaign file. `env_secret` is the secret from the environment, used where the file gives none; a
 /// rehearsal (`simulate`) needs none.
@@ -21,17 +33,31 @@ use super::{Campaign, Fault, Faults, Results};
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<Campaign, Faults> {
-    let whole_file = |message: String| {
-        let file = path.to_owned();
-        Faults(vec![Fault {
-            file,
-            line: None,
-            column: None,
-            message,
-        }])
+    let examined = examine(path, env_secret, simulate);
+    match examined.campaign {
+        Some(campaign) if examined.faults.is_empty() => Ok(campaign),
+        _ => Err(Faults(examined.faults)),
+    }
+}
+
+/// Reads a campaign file as [`load`] does, and as far as it can be read also where something is wrong.
+pub fn examine(path: &Path, env_secret: Option<String>, simulate: bool) -> Examined {
+    let whole_file = |message: String| Fault {
+        file: path.to_owned(),
+        line: None,
+        column: None,
+        message,
     };
-    let text = fs::read(path).map_err(|error| whole_file(format!("cannot be read: {error}")))?;
-    let text = String::from_utf8(text).map_err(|_| whole_file("is not UTF-8".to_owned()))?;
+    let only = |message: String| Examined {
+        faults: vec![whole_file(message)],
+        doubts: Vec::new(),
+        campaign: None,
+    };
+    let text = match fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(_)) => return only("is not UTF-8".to_owned()),
+        Err(error) => return only(format!("cannot be read: {error}")),
+    };
     let reader = Reader::new(path.to_owned(), &text);
     let (document, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
@@ -55,15 +81,19 @@ pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<C
         list: OnceCell::new(),
     };
     // After a syntax error, what is missing may be what could not be read: only the syntax is reported then.
-    let campaign = if errors.is_empty() {
+    let (campaign, is_whole) = if errors.is_empty() {
         loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())))
     } else {
-        None
+        (None, false)
     };
-    match (reader.into_faults(), campaign) {
-        (Some(faults), _) => Err(faults),
-        (None, Some(campaign)) => Ok(campaign),
-        (None, None) => Err(whole_file("cannot be understood".to_owned())),
+    let (mut faults, doubts) = reader.into_faults_and_doubts();
+    if faults.is_empty() && !is_whole {
+        faults.push(whole_file("cannot be understood".to_owned()));
+    }
+    Examined {
+        faults,
+        doubts,
+        campaign,
     }
 }
 
@@ -79,8 +109,9 @@ pub(super) struct Loader<'l> {
 }
 
 impl Loader<'_> {
-    /// The whole document; `None` when something is wrong that was noted.
-    fn campaign(&self, top: &Section<'_, '_>) -> Option<Campaign> {
+    /// The document, and whether that is all of it. What is wrong was noted, and has a stand-in; without a list there is
+    /// nothing.
+    fn campaign(&self, top: &Section<'_, '_>) -> (Option<Campaign>, bool) {
         let name = self.name(top);
         let results = self.results(top, name.as_deref());
         let ami = self.ami(&top.section("ami", "[ami]"));
@@ -109,23 +140,30 @@ impl Loader<'_> {
             );
         }
         top.finish();
-        Some(Campaign {
+        let is_whole = name.is_some()
+            && results.is_some()
+            && ami.is_some()
+            && call.is_some()
+            && trunks.is_some()
+            && !matches!(window, Some(None));
+        let Some(contacts) = contacts else {
+            return (None, false);
+        };
+        let campaign = Campaign {
             path: self.path.to_owned(),
-            name: name?,
-            results: results?,
-            ami: ami?,
-            contacts: contacts?,
-            call: call?,
-            trunks: trunks?,
+            name: name.unwrap_or_default(),
+            results: results.unwrap_or(Results::Stdout),
+            ami: ami.unwrap_or_else(Ami::stand_in),
+            contacts,
+            call: call.unwrap_or_else(Call::stand_in),
+            trunks: trunks.unwrap_or_default(),
             retry,
-            window: match window {
-                Some(window) => Some(window?),
-                None => None,
-            },
+            window: window.flatten(),
             suppress,
             capture,
             simulate,
-        })
+        };
+        (Some(campaign), is_whole)
     }
 
     fn name(&self, top: &Section<'_, '_>) -> Option<String> {

@@ -32,7 +32,7 @@ use crate::template::Template;
 use crate::window::{Hours, StopAt};
 
 pub use fault::{Fault, Faults};
-pub use load::load;
+pub use load::{Examined, examine, load};
 pub(crate) use window::zone;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,4 +1,5 @@
-//! Reads typed values out of a TOML document and gathers everything that is wrong with it, each with its place.
+//! Reads typed values out of a TOML document and gathers everything that is wrong with it, or hardly meant so, each with
+//! its place.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults};
+use super::fault::Fault;
 use super::{Column, Field, duration};
 use crate::ami::action::{ActionError, MAX_LINE};
 use crate::template::Template;
@@ -24,6 +25,7 @@ pub(super) struct Reader<'t> {
     path: PathBuf,
     text: &'t str,
     faults: RefCell<Vec<(usize, Fault)>>,
+    doubts: RefCell<Vec<(usize, Fault)>>,
 }
 
 impl<'t> Reader<'t> {
@@ -32,19 +34,30 @@ impl<'t> Reader<'t> {
             path,
             text,
             faults: RefCell::default(),
+            doubts: RefCell::default(),
         }
     }
 
     /// Notes what is wrong at a byte of the document.
     pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
+        let fault = self.at(at, message.into());
+        self.faults.borrow_mut().push((at, fault));
+    }
+
+    /// Notes what can be meant so at a byte of the document, and hardly is.
+    fn doubt(&self, at: usize, message: String) {
+        let doubt = self.at(at, message);
+        self.doubts.borrow_mut().push((at, doubt));
+    }
+
+    fn at(&self, at: usize, message: String) -> Fault {
         let (line, column) = self.place(at);
-        let fault = Fault {
+        Fault {
             file: self.path.clone(),
             line: Some(line),
             column: Some(column),
-            message: message.into(),
-        };
-        self.faults.borrow_mut().push((at, fault));
+            message,
+        }
     }
 
     /// The line and the column of a byte of the document, both from 1.
@@ -69,12 +82,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Everything that is wrong, in the order of the document.
-    pub(super) fn into_faults(self) -> Option<Faults> {
-        let mut faults = self.faults.into_inner();
-        faults.sort_by_key(|&(at, _)| at);
-        let faults: Vec<Fault> = faults.into_iter().map(|(_, fault)| fault).collect();
-        (!faults.is_empty()).then_some(Faults(faults))
+    /// Everything that is wrong, and everything that is in doubt, each in the order of the document.
+    pub(super) fn into_faults_and_doubts(self) -> (Vec<Fault>, Vec<Fault>) {
+        let in_order = |notes: RefCell<Vec<(usize, Fault)>>| {
+            let mut notes = notes.into_inner();
+            notes.sort_by_key(|&(at, _)| at);
+            notes.into_iter().map(|(_, fault)| fault).collect()
+        };
+        (in_order(self.faults), in_order(self.doubts))
     }
 }
 
@@ -128,6 +143,13 @@ impl<'r, 't> Section<'r, 't> {
     /// Notes what is wrong at a byte of the document.
     pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
         self.reader.fault(at, message);
+    }
+
+    /// Notes what is hardly meant so, where the value of a key stands; nothing where the key is not there.
+    pub(super) fn doubt(&self, key: &'static str, message: impl Into<String>) {
+        if let Some(value) = self.value(key) {
+            self.reader.doubt(value.span().start, message.into());
+        }
     }
 
     /// Where the table stands.
