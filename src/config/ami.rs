@@ -1,6 +1,9 @@
 //! `[ami]`: how to reach Asterisk, and the secret for it.
 
 use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::load::Loader;
@@ -29,6 +32,13 @@ impl Loader<'_> {
         let secret = self.secret(section);
         let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
         let tls = self.tls(section);
+        let is_near = host.is_none_or(|host| is_this_machine(host.text));
+        if auth == Some(Auth::Plain) && tls.is_none() && !is_near {
+            section.doubt(
+                "auth",
+                "the secret goes over the network as it is: leave `auth` out, or write `tls = true`",
+            );
+        }
         let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
         let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
         section.finish();
@@ -78,6 +88,15 @@ impl Loader<'_> {
             (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
             (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
                 Ok(text) => {
+                    if is_open_to_others(&self.folder.join(file.text)) {
+                        section.doubt(
+                            "secret_file",
+                            format!(
+                                "everybody on this machine can read the secret: chmod 600 {}",
+                                file.text
+                            ),
+                        );
+                    }
                     // Some editors begin a file with a byte order mark.
                     let secret = text.strip_prefix('\u{feff}').unwrap_or(&text);
                     Some((secret.trim_end_matches(['\r', '\n']).to_owned(), file.at))
@@ -135,6 +154,17 @@ impl Ami {
             reconnect_for: Duration::ZERO,
         }
     }
+}
+
+/// Whether what is sent there stays on this machine.
+fn is_this_machine(host: &str) -> bool {
+    let loopback = |address: IpAddr| address.is_loopback();
+    host == "localhost" || host.parse().is_ok_and(loopback)
+}
+
+/// Whether others than its owner and its group can read a file.
+fn is_open_to_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
 }
 
 /// Whether a host is a name or an address and nothing more.

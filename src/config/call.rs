@@ -17,6 +17,17 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
     // 0 would ring for ever, and less than a second is over before a phone rings.
     let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND..=DAY);
     let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND..=DAY);
+    if ring_timeout > call_timeout {
+        let key = if section.value("ring_timeout").is_some() {
+            "ring_timeout"
+        } else {
+            "call_timeout"
+        };
+        section.doubt(
+            key,
+            "`ring_timeout` is longer than `call_timeout`: who does not answer is hung up at `call_timeout` already",
+        );
+    }
     let min_talk = section.duration("min_talk", Duration::ZERO, Duration::ZERO..=DAY);
     if min_talk >= call_timeout
         && let Some(value) = section.value("min_talk")

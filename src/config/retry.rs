@@ -22,6 +22,17 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         rules: rules(&section.section("rules", "[retry.rules]")),
     };
     section.finish();
+    if retry.delay > retry.max_delay {
+        let key = if section.value("delay").is_some() {
+            "delay"
+        } else {
+            "max_delay"
+        };
+        section.doubt(
+            key,
+            "`delay` is longer than `max_delay`: contacts are called again after `max_delay` already",
+        );
+    }
     retry
 }
 
