@@ -11,11 +11,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Failure;
-use super::run::Input;
+use super::estimate::Expected;
+use super::input::Input;
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
-use crate::config::{Campaign, Simulate};
+use crate::config::Campaign;
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
@@ -219,7 +220,7 @@ impl Plan {
         }
     }
 
-    /// How many calls that makes and how long they take, by the shares of `[simulate]`.
+    /// How many calls that makes and how long they take.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -227,46 +228,21 @@ impl Plan {
         reason = "an estimate, and none of it is negative"
     )]
     fn expect(&mut self, campaign: &Campaign) {
-        let Simulate {
-            answered,
-            busy,
-            declined,
-            congestion,
-            invalid,
-            no_channel,
-            talk,
-            ring,
-            ..
-        } = campaign.simulate;
-        let unanswered =
-            (1.0 - answered - busy - declined - congestion - invalid - no_channel).max(0.0);
-        let (talk, ring) = (talk.as_secs_f64(), ring.as_secs_f64());
-        let quick = (busy + congestion + invalid) * ring / 8.0;
-        let call = answered * (ring + talk)
-            + declined * ring
-            + unanswered * campaign.call.ring_timeout.as_secs_f64()
-            + quick;
-        let again = busy + unanswered;
-        let attempts: f64 = (0..campaign.retry.max_attempts.min(100))
-            .map(|attempt| again.powi(i32::try_from(attempt).unwrap_or(i32::MAX)))
-            .sum();
-        let calls = self.to_call as f64 * attempts;
+        let expected = Expected::of(campaign);
+        let calls = self.to_call as f64 * expected.calls;
         let lines: usize = self.trunks.iter().map(|trunk| trunk.lines).sum();
         let pace: f64 = self.trunks.iter().map(|trunk| trunk.calls_per_second).sum();
-        let by_lines = calls * call / lines as f64;
+        let by_lines = calls * expected.call / lines as f64;
         let by_pace = calls / pace;
         let limit = if by_lines >= by_pace { "lines" } else { "pace" };
         self.expected_calls = calls.round() as u64;
         // However many lines there are, a call takes its time.
-        let least = if self.to_call > 0 { call } else { 0.0 };
+        let least = if self.to_call > 0 { expected.call } else { 0.0 };
         self.expected_seconds = by_lines.max(by_pace).max(least).ceil() as u64;
         self.assumptions = format!(
-            "by [simulate], {:.0}% answer after {ring:.0} s and talk for {talk:.0} s, {:.0}% are busy, {:.0}% do not answer within {:.0} s, \
-             and a call takes {call:.1} s on average; the {limit} are the limit; the waits for retries and for the window come on top",
-            answered * 100.0,
-            busy * 100.0,
-            unanswered * 100.0,
-            campaign.call.ring_timeout.as_secs_f64(),
+            "{}; the {limit} are the limit; what comes on top are waits for the window, and at the end up to {} for retries",
+            expected.assumption(),
+            rough(expected.waits),
         );
     }
 

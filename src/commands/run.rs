@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::Failure;
 use super::connect::{self, Line};
+use super::input::{self, Input};
 use super::plan;
 use super::target::{Claimed, Opened, Target, Unsettled};
 use crate::call::link::Link;
@@ -20,10 +21,7 @@ use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
-use crate::config::{self, Campaign};
-use crate::contacts::List;
 use crate::summary::Summary;
-use crate::suppress::Suppressions;
 use crate::terminal::Screen;
 use crate::{exit, signals};
 
@@ -35,34 +33,18 @@ const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
-    let secret = std::env::var(super::SECRET_VARIABLE).ok();
-    let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
-    let list = List::open(&campaign, args.shard).map_err(usage)?;
-    let numbering = campaign.numbering();
-    let suppress = Suppressions::load(
-        &campaign.suppress,
-        campaign
-            .capture
-            .opt_out
-            .as_ref()
-            .map(|opt_out| opt_out.file.as_path()),
-        move |field| numbering.read(field).ok().map(|number| number.key()),
-    )
-    .map_err(usage)?;
-    let zone = campaign.zone();
+    let input = input::examine(&args.campaign, args.simulate, args.shard)
+        .input
+        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
-    let target = Target::choose(&campaign, args, &clock)?;
+    let target = Target::choose(&input.campaign, args, &clock)?;
     if args.json && target.is_stdout() && !args.dry_run {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
                 .to_owned(),
         ));
     }
-    let input = Input {
-        campaign,
-        list,
-        suppress,
-    };
     if args.dry_run {
         return plan::print(input, target.path(), &clock, args);
     }
@@ -88,17 +70,6 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         };
         Box::pin(dial(input, ami.as_ref(), claimed, clock, args, screen)).await
     })
-}
-
-/// What the operator wrote.
-pub(super) struct Input {
-    pub(super) campaign: Campaign,
-    pub(super) list: List,
-    pub(super) suppress: Suppressions,
-}
-
-fn usage(faults: impl std::fmt::Display) -> Failure {
-    Failure::Usage(faults.to_string())
 }
 
 async fn dial(

@@ -16,6 +16,7 @@ mod direct;
 mod event;
 mod exchange;
 mod fate;
+mod function;
 mod local;
 mod originate;
 mod session;
@@ -84,6 +85,15 @@ impl SimulatorConfig {
             step: Duration::from_millis(1),
             record_dialed: false,
         }
+    }
+
+    /// Whether the dialplan has an extension.
+    fn has_extension(&self, context: &[u8], exten: &[u8]) -> bool {
+        self.extensions.as_ref().is_none_or(|known| {
+            known.iter().any(|(in_context, known)| {
+                in_context.as_bytes() == context && known.as_bytes() == exten
+            })
+        })
     }
 }
 
