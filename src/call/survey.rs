@@ -47,7 +47,8 @@ pub enum Device {
     Unreachable,
     /// There is none, or no channel technology of that name.
     Missing,
-    /// This Asterisk cannot tell: its module `func_devstate` is not loaded, or the technology knows no states.
+    /// It cannot be told: the technology knows no states, or Asterisk has not loaded `func_devstate` and does not show
+    /// this user its endpoints.
     Untold,
 }
 
@@ -122,12 +123,34 @@ impl Surveyor {
             return Ok(Device::Untold);
         }
         let state = self.function(&format!("DEVICE_STATE({device})")).await?;
-        Ok(match state.as_deref() {
-            Some("INVALID") => Device::Missing,
-            Some("UNAVAILABLE") => Device::Unreachable,
-            Some("" | "UNKNOWN") | None => Device::Untold,
-            Some(_) => Device::There,
+        Ok(match (state.as_deref(), device.strip_prefix("PJSIP/")) {
+            (Some("INVALID"), _) => Device::Missing,
+            (Some("UNAVAILABLE"), _) => Device::Unreachable,
+            (Some("" | "UNKNOWN") | None, Some(endpoint)) => self.endpoint(endpoint).await?,
+            (Some("" | "UNKNOWN") | None, None) => Device::Untold,
+            (Some(_), _) => Device::There,
         })
+    }
+
+    /// How a PJSIP endpoint is, where the function cannot be asked. This takes `write = system`.
+    async fn endpoint(&mut self, endpoint: &str) -> Result<Device, SurveyError> {
+        let action =
+            Action::new("PJSIPShowEndpoint", &self.next_id())?.header("Endpoint", endpoint)?;
+        match self.client.list(action).await {
+            Ok(parts) => {
+                let mut states = parts.iter().filter_map(|part| part.get("DeviceState"));
+                Ok(match states.next() {
+                    Some(b"Unavailable") => Device::Unreachable,
+                    Some(_) => Device::There,
+                    None => Device::Untold,
+                })
+            }
+            Err(ListError::Refused(why)) if why.contains("Unable to retrieve endpoint") => {
+                Ok(Device::Missing)
+            }
+            Err(ListError::Session(error)) => Err(error.into()),
+            Err(_) => Ok(Device::Untold),
+        }
     }
 
     /// The version of Asterisk, where it tells.

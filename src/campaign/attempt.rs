@@ -521,7 +521,11 @@ fn join(first: &str, second: &str) -> String {
 /// `Async` always: a synchronous one holds up the whole session until the call is answered. `Timeout` is in
 /// milliseconds and covers the ringing only. No `EarlyMedia`: it makes ringback an answer. There is always a place in
 /// the dialplan or an application: without one, Asterisk rings the callee and has nothing to say.
-fn originate(call: &Call, id: CallId, rendered: &Rendered) -> Result<Action, ActionError> {
+pub(crate) fn originate(
+    call: &Call,
+    id: CallId,
+    rendered: &Rendered,
+) -> Result<Action, ActionError> {
     let mut action = Action::new("Originate", id.as_str())?
         .header("Channel", &rendered.channel)?
         .header("ChannelId", id.as_str())?

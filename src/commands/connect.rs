@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::io::duplex;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tracing::info;
 
 use super::Failure;
@@ -20,6 +21,8 @@ use crate::sim::{Simulator, SimulatorConfig};
 
 /// What happens within so short a time happens at once in a rehearsal, which makes it the faster.
 const STEP: Duration = Duration::from_millis(20);
+/// How long Asterisk may take to say goodbye; nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Bytes that the pipe to the simulated Asterisk holds in each direction.
 const PIPE: usize = 1 << 16;
 
@@ -102,6 +105,13 @@ pub(super) async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
     .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
     Ok(established.link)
+}
+
+/// Logs off. A goodbye that gets no answer changes nothing.
+pub(super) async fn goodbye(link: &Link) {
+    if let Some(client) = link.client() {
+        let _ = timeout(GOODBYE, client.logoff()).await;
+    }
 }
 
 fn watched(campaign: &Campaign) -> Arc<Watched> {

@@ -1,5 +1,6 @@
 //! One file a command: what the words on the command line do.
 
+pub mod check;
 mod connect;
 mod estimate;
 pub mod export;

@@ -94,7 +94,7 @@ pub(super) fn print(
 }
 
 /// How far the results that would be continued are with each contact: whether its last row is final.
-fn earlier(
+pub(super) fn earlier(
     results: Option<&Path>,
     args: &RunArgs,
     keys: &Keys,
@@ -234,13 +234,17 @@ impl Plan {
         let pace: f64 = self.trunks.iter().map(|trunk| trunk.calls_per_second).sum();
         let by_lines = calls * expected.call / lines as f64;
         let by_pace = calls / pace;
-        let limit = if by_lines >= by_pace { "lines" } else { "pace" };
+        let limit = if by_lines >= by_pace {
+            "lines are"
+        } else {
+            "pace is"
+        };
         self.expected_calls = calls.round() as u64;
         // However many lines there are, a call takes its time.
         let least = if self.to_call > 0 { expected.call } else { 0.0 };
         self.expected_seconds = by_lines.max(by_pace).max(least).ceil() as u64;
         self.assumptions = format!(
-            "{}; the {limit} are the limit; what comes on top are waits for the window, and at the end up to {} for retries",
+            "{}; the {limit} the limit; what comes on top are waits for the window, and at the end up to {} for retries",
             expected.assumption(),
             rough(expected.waits),
         );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Failure;
@@ -13,7 +13,6 @@ use super::connect::{self, Line};
 use super::input::{self, Input};
 use super::plan;
 use super::target::{Claimed, Opened, Target, Unsettled};
-use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::gate::Gate;
 use crate::campaign::limits::Limits;
@@ -24,9 +23,6 @@ use crate::clock::{self, Clock};
 use crate::summary::Summary;
 use crate::terminal::Screen;
 use crate::{exit, signals};
-
-/// How long Asterisk may take to say goodbye; nothing depends on it.
-const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs the command and returns the exit code of the process.
 ///
@@ -116,7 +112,7 @@ async fn dial(
         let (over, tally) = settle(unsettled, &own, &resources, &stop).await?;
         if !matches!(over, Over::Finished) {
             let (code, _) = conclude(over, &tally, screen);
-            goodbye(&link).await;
+            connect::goodbye(&link).await;
             return Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal));
         }
     }
@@ -168,7 +164,7 @@ async fn dial(
     } else {
         code
     };
-    goodbye(&link).await;
+    connect::goodbye(&link).await;
     Ok(code)
 }
 
@@ -197,13 +193,6 @@ async fn settle(
         unsettled.close();
     }
     Ok((over, tally.borrow().clone()))
-}
-
-/// Logs off. Everything is written: a goodbye that gets no answer changes nothing.
-async fn goodbye(link: &Link) {
-    if let Some(client) = link.client() {
-        let _ = timeout(GOODBYE, client.logoff()).await;
-    }
 }
 
 /// Shows people what became of it.

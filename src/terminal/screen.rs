@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Progress, Rates, Settings};
@@ -88,13 +88,20 @@ impl Screen {
 
     /// Says what went wrong: plain sentences, or where the log is JSON, an object each.
     pub fn fail(&self, sentences: &str) {
-        // What is quoted from a file may hold what a terminal would obey.
-        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        for sentence in sentences.lines() {
-            let sentence: String = sentence.chars().map(printable).collect();
+        for sentence in sentences.lines().map(printable) {
             match self.settings.log_format {
                 LogFormat::Text => self.say(&format!("{sentence}\n")),
                 LogFormat::Json => error!("{sentence}"),
+            }
+        }
+    }
+
+    /// Says what should be looked at, in the same forms.
+    pub fn caution(&self, sentences: &str) {
+        for sentence in sentences.lines().map(printable) {
+            match self.settings.log_format {
+                LogFormat::Text => self.say(&format!("{sentence}\n")),
+                LogFormat::Json => warn!("{sentence}"),
             }
         }
     }
@@ -115,6 +122,12 @@ impl Screen {
         // It fails only when the thread is gone; then there is nowhere to say so.
         let _ = self.log.orders.send(order);
     }
+}
+
+/// A sentence without what a terminal would obey: it may quote a file.
+fn printable(sentence: &str) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    sentence.chars().map(printable).collect()
 }
 
 impl Drop for Screen {

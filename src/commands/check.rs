@@ -1,0 +1,275 @@
+//! `dialer check`: everything that is wrong with a campaign before it is dialed, and the first call as it would be asked
+//! for. Nobody is called.
+//!
+//! What is hardly meant so is in `advice`, what can be asked of the campaign's Asterisk in `pbx`, and which parts of it
+//! the campaign leads to in `destination`.
+
+mod advice;
+mod destination;
+mod pbx;
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::BytesMut;
+
+use super::Failure;
+use super::connect::Line;
+use super::input::{self, Input};
+use super::plan;
+use super::target::Target;
+use crate::call::id::CallId;
+use crate::call::probe;
+use crate::campaign::attempt;
+use crate::campaign::gate::{Gate, Gated};
+use crate::cli::{CheckArgs, RunArgs};
+use crate::clock::Clock;
+use crate::config::{Campaign, Fault};
+use crate::contacts::{Contact, Entry, List, Summary};
+use crate::disposition::Disposition;
+use crate::exit;
+use crate::results::keys::Keys;
+use crate::terminal::Screen;
+use destination::Destinations;
+
+/// The rows that are named one by one before the rest are only counted.
+const ROWS_SHOWN: usize = 100;
+
+/// Runs the command and returns the exit code of the process.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
+    let examined = input::examine(&args.campaign, false, None);
+    for doubt in examined.doubts {
+        screen.caution(&warning(doubt));
+    }
+    let Input { campaign, list, .. } = examined
+        .input
+        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let clock = Clock::system(campaign.zone());
+    let results = results(&campaign, &clock)?;
+    for doubt in advice::of(&campaign) {
+        screen.caution(&warning(doubt));
+    }
+    let list = Arc::new(list);
+    let found = Found::in_list(&list, &campaign).context("the copy of the list")?;
+    for doubt in found.doubts(&campaign) {
+        screen.caution(&warning(doubt));
+    }
+    let mut text = heading(&campaign, &found, results);
+    text.push_str(&hours(&campaign, &list, &clock, screen));
+    if let Some(contact) = &found.first {
+        text.push_str(&preview(&campaign, &list, contact)?);
+    }
+    let say = |text: &str| {
+        if screen.settings().quiet {
+            return Ok(());
+        }
+        super::print(|stdout| stdout.write_all(text.as_bytes()))
+    };
+    say(&text)?;
+    if args.connect {
+        let told = ask(&campaign, &found.destinations)?;
+        for doubt in told.doubts {
+            screen.caution(&format!("warning: {doubt}"));
+        }
+        say(&format!("\n{}", told.text))?;
+        if !told.failures.is_empty() {
+            return Err(Failure::Pbx(told.failures.join("\n")));
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// As compilers say it.
+fn warning(doubt: Fault) -> String {
+    let message = format!("warning: {}", doubt.message);
+    Fault { message, ..doubt }.to_string()
+}
+
+/// What the list holds.
+#[derive(Debug)]
+struct Found {
+    summary: Summary,
+    /// The first who can be called.
+    first: Option<Contact>,
+    /// The first rows that cannot be called: their lines, and why.
+    bad: Vec<(u64, String)>,
+    destinations: Destinations,
+}
+
+impl Found {
+    fn in_list(list: &Arc<List>, campaign: &Campaign) -> io::Result<Self> {
+        let mut found = Self {
+            summary: list.summary(),
+            first: None,
+            bad: Vec::new(),
+            destinations: Destinations::of(campaign),
+        };
+        for entry in list.rows()? {
+            match entry? {
+                Entry::Contact(contact) => {
+                    found.destinations.add(list, &contact);
+                    found.first.get_or_insert(contact);
+                }
+                Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
+                Entry::Skipped(skipped) if found.bad.len() < ROWS_SHOWN => {
+                    found.bad.push((skipped.line, skipped.why));
+                }
+                Entry::Skipped(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows that cannot be called, as far as they are named, and how many more there are.
+    fn doubts(&self, campaign: &Campaign) -> Vec<Fault> {
+        let doubt = |line, message| Fault {
+            file: campaign.contacts.file.clone(),
+            line,
+            column: None,
+            message,
+        };
+        let mut doubts: Vec<Fault> = self
+            .bad
+            .iter()
+            .map(|(line, why)| doubt(Some(*line), format!("not called: {why}")))
+            .collect();
+        let more = self.summary.bad - self.bad.len() as u64;
+        if more > 0 {
+            let message = format!("and {more} more rows that cannot be called");
+            doubts.push(doubt(None, message));
+        }
+        if self.first.is_none() {
+            doubts.push(doubt(None, "there is nobody to call".to_owned()));
+        }
+        doubts
+    }
+}
+
+/// Where the results would go, and how many contacts are done there.
+fn results(campaign: &Campaign, clock: &Clock) -> Result<String, Failure> {
+    let as_run = RunArgs::default();
+    let target = Target::choose(campaign, &as_run, clock)?;
+    let Some(path) = target.path() else {
+        return Ok("standard output".to_owned());
+    };
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Failure::Usage(format!(
+            "{}: the results go to {}, and there is no folder {}",
+            campaign.path.display(),
+            path.display(),
+            folder.display()
+        )));
+    }
+    let done = plan::earlier(Some(path), &as_run, &Keys::default())?
+        .into_values()
+        .filter(|&is_done| is_done)
+        .count();
+    Ok(if done > 0 {
+        format!("{}, where {done} contacts are done", path.display())
+    } else {
+        path.display().to_string()
+    })
+}
+
+fn heading(campaign: &Campaign, found: &Found, results: String) -> String {
+    let Summary {
+        contacts,
+        bad,
+        duplicates,
+    } = found.summary;
+    let mut text = format!("campaign {}: no faults\n", campaign.name);
+    let _ = write!(
+        text,
+        "list {}: {contacts} contacts",
+        campaign.contacts.file.display()
+    );
+    for (count, what) in [
+        (bad, "that cannot be called"),
+        (duplicates, "whose number stands in the list before"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text.push('\n');
+    for trunk in &campaign.trunks {
+        let _ = writeln!(
+            text,
+            "trunk {}: {} lines, {} calls a second at most",
+            trunk.name, trunk.ports, trunk.calls_per_second
+        );
+    }
+    let _ = writeln!(text, "results: {results}");
+    text
+}
+
+/// Whether calls may begin now, where the campaign has hours.
+fn hours(campaign: &Campaign, list: &List, clock: &Clock, screen: &Screen) -> String {
+    let Some(window) = &campaign.window else {
+        return String::new();
+    };
+    let gate = Gate::new(Some(window.hours.clone()), list.zones());
+    match gate.any(clock.millis()) {
+        Gated::Open => "calls may begin now\n".to_owned(),
+        Gated::Closed(Some(opens)) => format!(
+            "outside the calling hours now, until {}\n",
+            clock.time(opens).strftime("%Y-%m-%d %H:%M %:z")
+        ),
+        Gated::Closed(None) => {
+            let message = "[window] never opens: nobody would be called".to_owned();
+            screen.caution(&warning(Fault {
+                file: campaign.path.clone(),
+                line: None,
+                column: None,
+                message,
+            }));
+            String::new()
+        }
+    }
+}
+
+/// The first Originate, line for line as Asterisk would read it.
+fn preview(campaign: &Campaign, list: &List, contact: &Contact) -> Result<String, Failure> {
+    let rendered = list.render(contact, 0, 0).context("the first contact")?;
+    let originate = attempt::originate(&campaign.call, CallId::new(), &rendered)
+        .context("the first contact")?;
+    let mut bytes = BytesMut::new();
+    originate.encode_into(&mut bytes);
+    let lines = String::from_utf8_lossy(&bytes);
+    let mut text = format!(
+        "\nthe first call, to {} at {}, is asked for as\n\n",
+        contact.id, contact.numbers[0]
+    );
+    for line in lines.lines().filter(|line| !line.is_empty()) {
+        let _ = writeln!(text, "  {line}");
+    }
+    Ok(text)
+}
+
+/// Connects, and asks what can be asked without a call.
+fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Told, Failure> {
+    let line = Line::open()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let link = line.connect(campaign).await?;
+        let failed = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
+        probe::permissions(&link, &campaign.ami.username)
+            .await
+            .map_err(|error| failed(&error))?;
+        let told = pbx::ask(&link, campaign, destinations)
+            .await
+            .map_err(|error| failed(&error));
+        super::connect::goodbye(&link).await;
+        told
+    })
+}
