@@ -20,7 +20,7 @@ use super::Failure;
 use super::connect::Line;
 use super::input::{self, Input};
 use super::plan;
-use super::target::Target;
+use super::target::{Target, of_results};
 use crate::call::id::CallId;
 use crate::call::probe;
 use crate::campaign::attempt;
@@ -60,8 +60,8 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     for doubt in found.doubts(&campaign) {
         screen.caution(&warning(doubt));
     }
-    let mut text = heading(&campaign, &found, results);
-    text.push_str(&hours(&campaign, &list, &clock, screen));
+    let mut text = heading(&campaign, &found, &results);
+    text.push_str(&hours(&campaign, &list, &clock));
     if let Some(contact) = &found.first {
         text.push_str(&preview(&campaign, &list, contact)?);
     }
@@ -160,12 +160,8 @@ fn results(campaign: &Campaign, clock: &Clock) -> Result<String, Failure> {
     };
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Failure::Usage(format!(
-            "{}: the results go to {}, and there is no folder {}",
-            campaign.path.display(),
-            path.display(),
-            folder.display()
-        )));
+        let message = format!("`results`: there is no folder {}", folder.display());
+        return Err(Failure::Usage(of_results(campaign, message).to_string()));
     }
     let done = plan::earlier(Some(path), &as_run, &Keys::default())?
         .into_values()
@@ -178,7 +174,7 @@ fn results(campaign: &Campaign, clock: &Clock) -> Result<String, Failure> {
     })
 }
 
-fn heading(campaign: &Campaign, found: &Found, results: String) -> String {
+fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
     let Summary {
         contacts,
         bad,
@@ -211,7 +207,7 @@ fn heading(campaign: &Campaign, found: &Found, results: String) -> String {
 }
 
 /// Whether calls may begin now, where the campaign has hours.
-fn hours(campaign: &Campaign, list: &List, clock: &Clock, screen: &Screen) -> String {
+fn hours(campaign: &Campaign, list: &List, clock: &Clock) -> String {
     let Some(window) = &campaign.window else {
         return String::new();
     };
@@ -222,16 +218,7 @@ fn hours(campaign: &Campaign, list: &List, clock: &Clock, screen: &Screen) -> St
             "outside the calling hours now, until {}\n",
             clock.time(opens).strftime("%Y-%m-%d %H:%M %:z")
         ),
-        Gated::Closed(None) => {
-            let message = "[window] never opens: nobody would be called".to_owned();
-            screen.caution(&warning(Fault {
-                file: campaign.path.clone(),
-                line: None,
-                column: None,
-                message,
-            }));
-            String::new()
-        }
+        Gated::Closed(None) => "the calling hours never come\n".to_owned(),
     }
 }
 
@@ -255,13 +242,13 @@ fn preview(campaign: &Campaign, list: &List, contact: &Contact) -> Result<String
 
 /// Connects, and asks what can be asked without a call.
 fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Told, Failure> {
-    let line = Line::open()?;
+    let ami = Line::open()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let link = line.connect(campaign).await?;
+        let link = ami.connect(campaign).await?;
         let failed = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
         probe::permissions(&link, &campaign.ami.username)
             .await

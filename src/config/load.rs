@@ -153,6 +153,9 @@ impl Loader<'_> {
             path: self.path.to_owned(),
             name: name.unwrap_or_default(),
             results: results.unwrap_or(Results::Stdout),
+            results_at: top
+                .value("results")
+                .map_or((1, 1), |value| top.place(value.span().start)),
             ami: ami.unwrap_or_else(Ami::stand_in),
             contacts,
             call: call.unwrap_or_else(Call::stand_in),

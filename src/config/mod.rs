@@ -51,6 +51,8 @@ pub struct Campaign {
     pub name: String,
     /// Where the results go.
     pub results: Results,
+    /// Line and column where the campaign file says that; the first of the file where it does not.
+    pub results_at: (u64, u64),
     /// How to reach Asterisk.
     pub ami: Ami,
     /// Whom to call.
