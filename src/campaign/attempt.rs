@@ -563,6 +563,7 @@ mod tests {
     fn encoded(target: Target) -> String {
         let call = Call {
             target,
+            target_at: (1, 1),
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 
 use super::Failure;
 use super::connect::Line;
-use super::input::{self, Input};
+use super::input;
 use super::plan;
 use super::target::{Target, of_results};
 use crate::call::id::CallId;
@@ -27,13 +27,13 @@ use crate::campaign::attempt;
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::{CheckArgs, RunArgs};
 use crate::clock::Clock;
-use crate::config::{Campaign, Fault};
+use crate::config::{Campaign, Fault, Faults};
 use crate::contacts::{Contact, Entry, List, Summary};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::results::keys::Keys;
 use crate::terminal::Screen;
-use destination::Destinations;
+use destination::{Destinations, without_password};
 
 /// The rows that are named one by one before the rest are only counted.
 const ROWS_SHOWN: usize = 100;
@@ -44,21 +44,35 @@ const ROWS_SHOWN: usize = 100;
 /// Everything that is wrong.
 pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     let examined = input::examine(&args.campaign, false, None);
-    for doubt in examined.doubts {
+    for doubt in &examined.doubts {
         screen.caution(&warning(doubt));
     }
-    let Input { campaign, list, .. } = examined
-        .input
-        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let mut faults: Vec<String> = examined.faults.iter().map(ToString::to_string).collect();
+    let Some(campaign) = examined.campaign else {
+        return Err(Failure::Usage(faults.join("\n")));
+    };
     let clock = Clock::system(campaign.zone());
-    let results = results(&campaign, &clock)?;
-    for doubt in advice::of(&campaign) {
-        screen.caution(&warning(doubt));
+    let results = match results(&campaign, &clock) {
+        Err(Failure::Usage(sentences)) => {
+            faults.push(sentences);
+            String::new()
+        }
+        told => told?,
+    };
+    if faults.is_empty() {
+        for doubt in advice::of(&campaign) {
+            screen.caution(&warning(&doubt));
+        }
     }
-    let list = Arc::new(list);
+    let Some(list) = examined.list.map(Arc::new) else {
+        return Err(Failure::Usage(faults.join("\n")));
+    };
     let found = Found::in_list(&list, &campaign).context("the copy of the list")?;
     for doubt in found.doubts(&campaign) {
-        screen.caution(&warning(doubt));
+        screen.caution(&warning(&doubt));
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Usage(faults.join("\n")));
     }
     let mut text = heading(&campaign, &found, &results);
     text.push_str(&hours(&campaign, &list, &clock));
@@ -69,25 +83,33 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
         if screen.settings().quiet {
             return Ok(());
         }
+        screen.settle();
         super::print(|stdout| stdout.write_all(text.as_bytes()))
     };
     say(&text)?;
     if args.connect {
         let told = ask(&campaign, &found.destinations)?;
-        for doubt in told.doubts {
-            screen.caution(&format!("warning: {doubt}"));
-        }
         say(&format!("\n{}", told.text))?;
+        for doubt in &told.doubts {
+            screen.caution(&warning(doubt));
+        }
+        for failure in &told.failures {
+            screen.fail(failure);
+        }
+        if !told.faults.is_empty() {
+            return Err(Failure::Usage(Faults(told.faults).to_string()));
+        }
         if !told.failures.is_empty() {
-            return Err(Failure::Pbx(told.failures.join("\n")));
+            return Ok(exit::NO_PBX);
         }
     }
     Ok(exit::DONE)
 }
 
 /// As compilers say it.
-fn warning(doubt: Fault) -> String {
+fn warning(doubt: &Fault) -> String {
     let message = format!("warning: {}", doubt.message);
+    let doubt = doubt.clone();
     Fault { message, ..doubt }.to_string()
 }
 
@@ -235,7 +257,10 @@ fn preview(campaign: &Campaign, list: &List, contact: &Contact) -> Result<String
         contact.id, contact.numbers[0]
     );
     for line in lines.lines().filter(|line| !line.is_empty()) {
-        let _ = writeln!(text, "  {line}");
+        let _ = match line.strip_prefix("Channel: ") {
+            Some(channel) => writeln!(text, "  Channel: {}", without_password(channel)),
+            None => writeln!(text, "  {line}"),
+        };
     }
     Ok(text)
 }
@@ -248,15 +273,16 @@ fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Told, Fa
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let link = ami.connect(campaign).await?;
+        let established = ami.connect(campaign).await?;
+        let link = &established.link;
         let failed = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
-        probe::permissions(&link, &campaign.ami.username)
+        probe::permissions(link, &campaign.ami.username)
             .await
             .map_err(|error| failed(&error))?;
-        let told = pbx::ask(&link, campaign, destinations)
+        let told = pbx::ask(&established, campaign, destinations)
             .await
             .map_err(|error| failed(&error));
-        super::connect::goodbye(&link).await;
+        super::connect::goodbye(link).await;
         told
     })
 }

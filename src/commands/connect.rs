@@ -14,7 +14,7 @@ use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::capture::Watched;
-use crate::call::link::Link;
+use crate::call::link::{Established, Link};
 use crate::campaign;
 use crate::config::Campaign;
 use crate::sim::{Simulator, SimulatorConfig};
@@ -44,7 +44,7 @@ impl Line {
     }
 
     /// Connects to the campaign's Asterisk.
-    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Link, Failure> {
+    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Established, Failure> {
         let ami = &campaign.ami;
         let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
         let transport = match &ami.tls {
@@ -76,7 +76,7 @@ impl Line {
             "logged in to {} at {}:{}",
             established.banner, ami.host, ami.port
         );
-        Ok(established.link)
+        Ok(established)
     }
 }
 

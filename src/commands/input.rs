@@ -15,11 +15,15 @@ pub(super) struct Input {
     pub(super) suppress: Suppressions,
 }
 
-/// What there is to say of it.
+/// What there is of it, and what there is to say of it.
 pub(super) struct Examined {
+    pub(super) faults: Vec<Fault>,
     /// What is hardly meant so.
     pub(super) doubts: Vec<Fault>,
-    pub(super) input: Result<Input, Faults>,
+    /// With stand-ins for what could not be read.
+    pub(super) campaign: Option<Campaign>,
+    pub(super) list: Option<List>,
+    suppress: Option<Suppressions>,
 }
 
 /// Reads all of it, as far as it can be read: the list is looked at also where the campaign file has faults elsewhere.
@@ -29,28 +33,59 @@ pub(super) fn examine(path: &Path, simulate: bool, shard: Option<Shard>) -> Exam
         mut faults,
         doubts,
         campaign,
-    } = config::examine(path, secret, simulate);
-    let read = campaign.and_then(|campaign| {
-        let list = List::open(&campaign, shard)
-            .map_err(|of_list| faults.extend(of_list.0))
-            .ok();
-        let list = list?;
-        // Those that are not there are faults of the campaign file already.
-        if !faults.is_empty() {
-            return None;
+    } = config::examine(path, secret.as_deref(), simulate);
+    let (mut list, mut suppress) = (None, None);
+    if let Some(campaign) = &campaign {
+        // Lists of numbers that are not there are faults of the campaign file already.
+        if faults.is_empty() {
+            match suppressions(campaign) {
+                Ok(read) => suppress = Some(read),
+                Err(fault) => faults.push(fault),
+            }
         }
-        let suppress = suppressions(&campaign).map_err(|fault| faults.push(fault));
-        Some(Input {
-            list,
-            suppress: suppress.ok()?,
-            campaign,
-        })
+        match List::open(campaign, shard) {
+            Ok(read) => list = Some(read),
+            Err(of_list) => {
+                // What is no name of a column is not missed in the list as well.
+                let is_told = |new: &Fault| {
+                    let place = |fault: &Fault| (fault.file.clone(), fault.line, fault.column);
+                    faults.iter().any(|known| place(known) == place(new))
+                };
+                let new: Vec<Fault> = of_list.0.into_iter().filter(|new| !is_told(new)).collect();
+                faults.extend(new);
+            }
+        }
+    }
+    // Those of the campaign file first, from its top to its end; then those of its lists, as they stand there.
+    faults.sort_by_key(|fault| {
+        let is_of_list = fault.file != path;
+        let place = (!is_of_list).then_some((fault.line, fault.column));
+        (is_of_list, place)
     });
-    let input = match read {
-        Some(input) if faults.is_empty() => Ok(input),
-        _ => Err(Faults(faults)),
-    };
-    Examined { doubts, input }
+    Examined {
+        faults,
+        doubts,
+        campaign,
+        list,
+        suppress,
+    }
+}
+
+impl Examined {
+    /// All of it, if nothing is wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub(super) fn input(self) -> Result<Input, Faults> {
+        match (self.campaign, self.list, self.suppress) {
+            (Some(campaign), Some(list), Some(suppress)) if self.faults.is_empty() => Ok(Input {
+                campaign,
+                list,
+                suppress,
+            }),
+            _ => Err(Faults(self.faults)),
+        }
+    }
 }
 
 fn suppressions(campaign: &Campaign) -> Result<Suppressions, Fault> {

@@ -30,7 +30,7 @@ use crate::{exit, signals};
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let input = input::examine(&args.campaign, args.simulate, args.shard)
-        .input
+        .input()
         .map_err(|faults| Failure::Usage(faults.to_string()))?;
     let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
@@ -81,7 +81,7 @@ async fn dial(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let link = match ami {
-        Some(ami) => ami.connect(&campaign).await?,
+        Some(ami) => ami.connect(&campaign).await?.link,
         None => connect::simulate(&campaign).await?,
     };
     probe::permissions(&link, &campaign.ami.username)

@@ -113,7 +113,7 @@ impl Loader<'_> {
             (None, None) => None,
         };
         let of_environment = || {
-            let secret = self.env_secret.as_ref()?;
+            let secret = self.env_secret?;
             let secret = secret.trim_end_matches(['\r', '\n']);
             (!secret.is_empty()).then(|| (secret.to_owned(), section.at()))
         };

@@ -39,8 +39,12 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
     }
     let variables = variables(&section.section("variables", "[call.variables]"));
     section.finish();
+    let target_at = ["exten", "context", "application"]
+        .into_iter()
+        .find_map(|key| section.value(key));
     Some(Call {
         target: target?,
+        target_at: section.place(target_at.map_or(section.at(), |value| value.span().start)),
         caller_id: match caller_id {
             Some(field) => Some(field?),
             None => None,
@@ -60,6 +64,7 @@ impl Call {
                 application: String::new(),
                 data: String::new(),
             },
+            target_at: (1, 1),
             caller_id: None,
             ring_timeout: Duration::ZERO,
             call_timeout: Duration::ZERO,
@@ -88,7 +93,7 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     let line = |text: Text<'_>, key: &str| {
         let fits = section.fits_line(text, key);
         if text.text.is_empty() {
-            section.fault(text.at, format!("`{key}` is empty"));
+            section.fault(text.at, format!("`{key}` is empty: write its name"));
         }
         (fits && !text.text.is_empty()).then(|| text.text.to_owned())
     };

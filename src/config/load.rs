@@ -8,9 +8,10 @@ use jiff::Zoned;
 use toml::de::DeTable;
 
 use super::call::call;
-use super::reader::{Reader, Section};
+use super::reader::{Reader, Section, Words};
 use super::retry::retry;
 use super::simulate::simulate;
+use super::syntax::slips;
 use super::trunk::trunks;
 use super::window::window;
 use super::{Ami, Call, Campaign, Fault, Faults, Results};
@@ -32,7 +33,7 @@ pub struct Examined {
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<Campaign, Faults> {
+pub fn load(path: &Path, env_secret: Option<&str>, simulate: bool) -> Result<Campaign, Faults> {
     let examined = examine(path, env_secret, simulate);
     match examined.campaign {
         Some(campaign) if examined.faults.is_empty() => Ok(campaign),
@@ -41,7 +42,7 @@ pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<C
 }
 
 /// Reads a campaign file as [`load`] does, and as far as it can be read also where something is wrong.
-pub fn examine(path: &Path, env_secret: Option<String>, simulate: bool) -> Examined {
+pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examined {
     let whole_file = |message: String| Fault {
         file: path.to_owned(),
         line: None,
@@ -58,34 +59,42 @@ pub fn examine(path: &Path, env_secret: Option<String>, simulate: bool) -> Exami
         Ok(Err(_)) => return only("is not UTF-8".to_owned()),
         Err(error) => return only(format!("cannot be read: {error}")),
     };
-    let reader = Reader::new(path.to_owned(), &text);
     let (document, errors) = DeTable::parse_recoverable(&text);
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = match (
-            error.message(),
-            error.span().and_then(|span| text.get(span)),
-        ) {
-            ("duplicate key", Some(key)) => {
-                format!("`{key}` stands above already: leave one of them out")
-            }
-            (message, _) => message.to_owned(),
+    let slips = slips(&text, &errors);
+    let read = |words: Words| {
+        let reader = Reader::new(path.to_owned(), &text, words);
+        let loader = Loader {
+            path,
+            folder: path.parent().unwrap_or(Path::new("")),
+            env_secret,
+            simulate,
+            list: OnceCell::new(),
         };
-        reader.fault(at, message);
-    }
-    let loader = Loader {
-        path,
-        folder: path.parent().unwrap_or(Path::new("")),
-        env_secret,
-        simulate,
-        list: OnceCell::new(),
+        let campaign = loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())));
+        (reader, campaign)
     };
-    // After a syntax error, what is missing may be what could not be read: only the syntax is reported then.
-    let (campaign, is_whole) = if errors.is_empty() {
-        loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())))
+    // Where the parser lost its way, what is missing may be what could not be read: only that is told then.
+    let can_be_read = slips.iter().all(|slip| slip.is_local);
+    let (reader, (campaign, is_whole)) = if can_be_read {
+        // Which keys there are is known when all were asked for, and under a slip there may be tables with more.
+        let mut words = Words::default();
+        loop {
+            let (reader, read) = read(words.clone());
+            let asked = reader.words();
+            if asked
+                .values()
+                .map(Vec::len)
+                .eq(words.values().map(Vec::len))
+            {
+                break (reader, read);
+            }
+            words = asked;
+        }
     } else {
-        (None, false)
+        let reader = Reader::new(path.to_owned(), &text, Words::default());
+        (reader, (None, false))
     };
+    reader.add(slips);
     let (mut faults, doubts) = reader.into_faults_and_doubts();
     if faults.is_empty() && !is_whole {
         faults.push(whole_file("cannot be understood".to_owned()));
@@ -102,7 +111,7 @@ pub(super) struct Loader<'l> {
     path: &'l Path,
     /// The campaign's folder, which its paths are relative to.
     pub(super) folder: &'l Path,
-    pub(super) env_secret: Option<String>,
+    pub(super) env_secret: Option<&'l str>,
     pub(super) simulate: bool,
     /// The list of contacts, once it is known.
     list: OnceCell<PathBuf>,
@@ -131,14 +140,22 @@ impl Loader<'_> {
         let opt_out = capture.opt_out.as_ref();
         let suppress = self.suppress(&top.section("suppress", "[suppress]"), opt_out);
         let simulate = simulate(&top.section("simulate", "[simulate]"));
-        if let (Some(Results::File(results)), Some(value)) = (&results, top.value("results"))
-            && (self.reads(results) || suppress.contains(results))
-        {
-            top.fault(
-                value.span().start,
-                "`results` is a file that this campaign reads: name another one",
-            );
-        }
+        let results = results.filter(|results| {
+            let Results::File(results) = results else {
+                return true;
+            };
+            let is_read = self.reads(results) || suppress.contains(results);
+            if is_read {
+                let at = top
+                    .value("results")
+                    .map_or(top.at(), |value| value.span().start);
+                top.fault(
+                    at,
+                    "`results` is a file that this campaign reads: name another one",
+                );
+            }
+            !is_read
+        });
         top.finish();
         let is_whole = name.is_some()
             && results.is_some()

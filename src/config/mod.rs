@@ -14,6 +14,7 @@ mod load;
 mod reader;
 mod retry;
 mod simulate;
+mod syntax;
 mod trunk;
 mod window;
 
@@ -237,6 +238,8 @@ pub enum Target {
 pub struct Call {
     /// What an answered call gets to hear.
     pub target: Target,
+    /// Line and column where the campaign file says that.
+    pub target_at: (u64, u64),
     /// Who seems to call, where the trunk does not say.
     pub caller_id: Option<Field>,
     /// From the Originate to the answer.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Fault;
+use super::syntax::Slip;
 use super::{Column, Field, duration};
 use crate::ami::action::{ActionError, MAX_LINE};
 use crate::template::Template;
@@ -26,22 +28,49 @@ pub(super) struct Reader<'t> {
     text: &'t str,
     faults: RefCell<Vec<(usize, Fault)>>,
     doubts: RefCell<Vec<(usize, Fault)>>,
+    /// The keys that were asked for, by the names of the tables.
+    asked: RefCell<Words>,
+    /// Those of an earlier reading, by which a slip is known from another key.
+    words: Words,
 }
 
+/// The keys of tables, by the tables' names.
+pub(super) type Words = BTreeMap<Cow<'static, str>, Vec<&'static str>>;
+
 impl<'t> Reader<'t> {
-    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
+    /// A first reading, or one that knows by an earlier reading which `words` there are: a key that is almost one of
+    /// them is read as it, so that what stands under it is looked at as well.
+    pub(super) fn new(path: PathBuf, text: &'t str, words: Words) -> Self {
         Self {
             path,
             text,
             faults: RefCell::default(),
             doubts: RefCell::default(),
+            asked: RefCell::default(),
+            words,
         }
+    }
+
+    /// The keys that were asked for.
+    pub(super) fn words(&self) -> Words {
+        self.asked.borrow().clone()
     }
 
     /// Notes what is wrong at a byte of the document.
     pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
         let fault = self.at(at, message.into());
         self.faults.borrow_mut().push((at, fault));
+    }
+
+    /// Notes where the document is no TOML. What else was said of such a line comes of that.
+    pub(super) fn add(&self, slips: Vec<Slip>) {
+        let line = |at| self.place(at).0;
+        self.faults
+            .borrow_mut()
+            .retain(|&(at, _)| slips.iter().all(|slip| line(slip.at) != line(at)));
+        for slip in slips {
+            self.fault(slip.at, slip.message);
+        }
     }
 
     /// Notes what can be meant so at a byte of the document, and hardly is.
@@ -167,8 +196,26 @@ impl<'r, 't> Section<'r, 't> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
             known.push(key);
+            let mut asked = self.reader.asked.borrow_mut();
+            let words = asked.entry(self.name.clone()).or_default();
+            if !words.contains(&key) {
+                words.push(key);
+            }
         }
-        self.table.and_then(|table| table.get(key))
+        let table = self.table?;
+        table.get(key).or_else(|| self.slip(table, key))
+    }
+
+    /// The value of a key that is none, and is almost this one.
+    fn slip(&self, table: &'r DeTable<'t>, key: &'static str) -> Option<&'r Value<'t>> {
+        let words = self.reader.words.get(&self.name)?;
+        let is_meant = |written: &str| {
+            !words.contains(&written) && nearest(written, words.iter().copied()) == Some(key)
+        };
+        let mut slips = table
+            .iter()
+            .filter(|(written, _)| is_meant(written.get_ref()));
+        slips.next().map(|(_, value)| value)
     }
 
     /// A table within this one.
@@ -424,9 +471,7 @@ impl<'r, 't> Section<'r, 't> {
             let message = if most == u64::MAX {
                 format!("`{key}` must be a whole number, at least {least}: write `{key} = {least}`")
             } else {
-                format!(
-                    "`{key}` must be a whole number from {least} to {most}, without quotation marks"
-                )
+                format!("`{key}` must be a whole number from {least} to {most}")
             };
             self.fault(value.span().start, message + unquoted(value));
         }
@@ -531,7 +576,7 @@ impl<'r, 't> Section<'r, 't> {
             } else {
                 format!("unknown key `{key}` in {}", self.name)
             };
-            let nearest = nearest(&key.to_lowercase(), known.iter().copied());
+            let nearest = nearest(key, known.iter().copied());
             let message = match nearest {
                 Some(nearest) => format!("{what}; did you mean `{nearest}`?"),
                 None if known.is_empty() => what,

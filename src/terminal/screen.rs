@@ -35,6 +35,7 @@ enum Order {
     Text(Vec<u8>),
     Watch(Progress, watch::Receiver<Tally>),
     Unwatch,
+    Settle(SyncSender<()>),
     Close,
 }
 
@@ -116,6 +117,15 @@ impl Screen {
         };
         self.order(Order::Watch(progress, tally));
         Watching(self)
+    }
+
+    /// Waits until all that was said is written, for whoever goes on to write to standard output: on a terminal that is
+    /// one text.
+    pub fn settle(&self) {
+        let (settled, done) = sync_channel(1);
+        self.order(Order::Settle(settled));
+        // Where the thread is gone there is nothing to wait for.
+        let _ = done.recv();
     }
 
     fn order(&self, order: Order) {
@@ -210,7 +220,9 @@ impl Painter {
                         return;
                     }
                 }
-                Ok(order @ (Order::Watch(..) | Order::Unwatch)) => self.obey(order),
+                Ok(order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_))) => {
+                    self.obey(order);
+                }
                 Err(RecvTimeoutError::Timeout) => self.show(),
                 Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -254,6 +266,11 @@ impl Painter {
     }
 
     fn obey(&mut self, order: Order) {
+        if let Order::Settle(settled) = order {
+            // Who asked may have gone.
+            let _ = settled.send(());
+            return;
+        }
         if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
             bar.finish_and_clear();
         }
