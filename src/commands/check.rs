@@ -21,6 +21,7 @@ use super::connect::Line;
 use super::input;
 use super::plan;
 use super::target::{Target, of_results};
+use crate::ami::tls::Tls;
 use crate::call::id::CallId;
 use crate::call::probe;
 use crate::campaign::attempt;
@@ -59,6 +60,11 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
         }
         told => told?,
     };
+    if let Some(options) = &campaign.ami.tls
+        && let Err(error) = Tls::new(options)
+    {
+        faults.push(error.to_string());
+    }
     if faults.is_empty() {
         for doubt in advice::of(&campaign) {
             screen.caution(&warning(&doubt));
@@ -238,7 +244,7 @@ fn hours(campaign: &Campaign, list: &List, clock: &Clock) -> String {
         Gated::Open => "calls may begin now\n".to_owned(),
         Gated::Closed(Some(opens)) => format!(
             "outside the calling hours now, until {}\n",
-            clock.time(opens).strftime("%Y-%m-%d %H:%M %:z")
+            clock.time(opens).strftime(plan::OPENS)
         ),
         Gated::Closed(None) => "the calling hours never come\n".to_owned(),
     }

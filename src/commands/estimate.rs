@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Campaign, Retry, Simulate};
+use crate::config::{Campaign, Retry, Simulate, Trunk};
 use crate::disposition::Disposition;
 use crate::history::UNCOUNTED_CONGESTION;
 
@@ -57,19 +57,37 @@ impl Expected {
         }
     }
 
-    /// What it rests on, in words.
+    /// What it rests on, in a sentence.
     pub(super) fn assumption(&self) -> String {
+        let ([answered, others], call) = (self.fates(), self.call);
+        format!("by [simulate], {answered}, {others}, and a call takes {call:.1} s on average")
+    }
+
+    /// How the calls end, by their shares: who answers, and who does not.
+    pub(super) fn fates(&self) -> [String; 2] {
         let percent = |share: f64| format!("{:.0}%", share * 100.0);
-        format!(
-            "by [simulate], {} answer after {:.0} s and talk for {:.0} s, {} are busy, {} do not answer within {:.0} s, and a call takes {:.1} s on average",
+        let answered = format!(
+            "{} answer after {:.0} s and talk for {:.0} s",
             percent(self.simulate.answered),
             self.simulate.ring.as_secs_f64(),
             self.simulate.talk.as_secs_f64(),
+        );
+        let others = format!(
+            "{} are busy, {} do not answer within {:.0} s",
             percent(self.simulate.busy),
             percent(self.unanswered),
             self.ring_timeout.as_secs_f64(),
-            self.call,
-        )
+        );
+        [answered, others]
+    }
+
+    /// Calls a second that a trunk makes if there are always some to be made, and whether its lines are what keeps it
+    /// from more, and not its pace.
+    pub(super) fn rate(&self, trunk: &Trunk) -> (f64, bool) {
+        #[expect(clippy::cast_precision_loss, reason = "no trunk has so many lines")]
+        let by_lines = trunk.ports as f64 / self.call;
+        let by_pace = trunk.calls_per_second;
+        (by_lines.min(by_pace), by_lines <= by_pace)
     }
 }
 

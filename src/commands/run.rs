@@ -29,7 +29,9 @@ use crate::{exit, signals};
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
-    let input = input::examine(&args.campaign, args.simulate, args.shard)
+    // Neither a rehearsal nor a plan connects to anything: they need no secret.
+    let needs_no_secret = args.simulate || args.dry_run;
+    let input = input::examine(&args.campaign, needs_no_secret, args.shard)
         .input()
         .map_err(|faults| Failure::Usage(faults.to_string()))?;
     let zone = input.campaign.zone();

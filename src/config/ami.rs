@@ -1,6 +1,7 @@
 //! `[ami]`: how to reach Asterisk, and the secret for it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -103,9 +104,15 @@ impl Loader<'_> {
                 }
                 Err(_) if self.simulate => None,
                 Err(error) => {
+                    let hint = match error.kind() {
+                        ErrorKind::NotFound => {
+                            "; it holds the secret of `username` in manager.conf and nothing else"
+                        }
+                        _ => "",
+                    };
                     section.fault(
                         file.at,
-                        format!("`secret_file` {} cannot be read: {error}", file.text),
+                        format!("`secret_file` {} cannot be read: {error}{hint}", file.text),
                     );
                     return None;
                 }
