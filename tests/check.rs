@@ -144,6 +144,28 @@ fn what_is_no_toml_is_told_in_the_words_of_who_wrote_it() {
     insta::assert_snapshot!("no_toml", said_of(campaigns));
 }
 
+/// The eighth of what surprises a dialer: without `/n`, Asterisk takes a Local channel out of its call, which goes on, and
+/// the line seems free.
+#[test]
+fn surprise_8_a_local_channel_that_would_leave_its_call_is_a_fault() {
+    for (channel, instead) in [
+        ("Local/{number}@out", "Local/{number}@out/n"),
+        ("Local/{number}@out/", "Local/{number}@out/n"),
+        ("local/{number}@out/j", "local/{number}@out/jn"),
+    ] {
+        let output = check(&with("PJSIP/{number}@carrier", channel), LIST);
+        assert_eq!(output.status.code(), Some(2), "{channel}");
+        assert_eq!(
+            stderr(&output),
+            format!(
+                "campaign.toml:11:11: a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `{instead}`\n"
+            )
+        );
+        let output = check(&with("PJSIP/{number}@carrier", instead), LIST);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn a_slip_does_not_hide_what_else_is_wrong() {
     let campaign = "\
@@ -158,6 +180,8 @@ keep = [\"nmae\"]
 [call]
 context = notify
 exten = \"s\"
+[call.variables]
+NAME = \"{nmae}\"
 [[trunks]]
 name = \"carrier\"
 chanel = \"Local/{number}@out\"

@@ -144,7 +144,7 @@ fn an_extension_that_runs_for_every_failed_call_is_warned_of_and_not_run() {
 /// The eleventh of what surprises a dialer: beyond `maxcalls` nothing is refused, phones ring, and who answers is
 /// dropped.
 #[test]
-fn more_lines_than_asterisk_carries_calls_are_warned_of() {
+fn surprise_11_more_lines_than_asterisk_carries_calls_are_warned_of() {
     for (most, ports, warned) in [(15, 16, true), (16, 16, false), (0, 16, false)] {
         let pbx = Pbx::with(50, 50, |config| config.max_calls = most);
         let output = connect(&campaign_on(

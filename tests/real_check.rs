@@ -4,19 +4,20 @@
 
 mod asterisk;
 
+use std::fmt::Write as _;
+
 use asterisk::{Campaign, Crowd, Pbx, Records, Watch, crowd_is_registered, list};
 
 /// `[call]`, and trunks by their names, channels and ports.
 fn campaign(call: &str, trunks: &[(&str, &str, usize)]) -> Campaign {
-    let trunks: String = trunks
-        .iter()
-        .map(|(name, channel, ports)| {
-            format!(
-                "[[trunk]]\nname = \"{name}\"\nchannel = \"{channel}\"\nports = {ports}\ncalls_per_second = 100\n"
-            )
-        })
-        .collect();
-    let rest = format!("[contacts]\nfile = \"contacts.csv\"\n[call]\n{call}\n{trunks}");
+    let mut tables = String::new();
+    for (name, channel, ports) in trunks {
+        let _ = writeln!(
+            tables,
+            "[[trunk]]\nname = \"{name}\"\nchannel = \"{channel}\"\nports = {ports}\ncalls_per_second = 100"
+        );
+    }
+    let rest = format!("[contacts]\nfile = \"contacts.csv\"\n[call]\n{call}\n{tables}");
     Campaign::new(&rest, list("number", ["100", "900"])).with(&["--connect"])
 }
 

@@ -9,7 +9,8 @@ use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 /// Channel variables of a call. The other headers of its Originate need some room.
 const MAX_VARIABLES: usize = MAX_HEADERS - 16;
 
-pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
+/// The table, and whether that is all of it. What is wrong was noted, and is left out or has a stand-in.
+pub(super) fn call(section: &Section<'_, '_>) -> (Call, bool) {
     let target = target(section);
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
@@ -37,41 +38,26 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
             "`min_talk` is not shorter than `call_timeout`: every answered call would be SHORT",
         );
     }
-    let variables = variables(&section.section("variables", "[call.variables]"));
+    let (variables, has_all) = variables(&section.section("variables", "[call.variables]"));
     section.finish();
+    let is_whole = target.is_some() && !matches!(caller_id, Some(None)) && has_all;
     let target_at = ["exten", "context", "application"]
         .into_iter()
         .find_map(|key| section.value(key));
-    Some(Call {
-        target: target?,
+    let nowhere = || Target::Application {
+        application: String::new(),
+        data: String::new(),
+    };
+    let call = Call {
+        target: target.unwrap_or_else(nowhere),
         target_at: section.place(target_at.map_or(section.at(), |value| value.span().start)),
-        caller_id: match caller_id {
-            Some(field) => Some(field?),
-            None => None,
-        },
+        caller_id: caller_id.flatten(),
         ring_timeout,
         call_timeout,
         min_talk,
-        variables: variables?,
-    })
-}
-
-impl Call {
-    /// What stands for a table that cannot be read.
-    pub(super) fn stand_in() -> Self {
-        Self {
-            target: Target::Application {
-                application: String::new(),
-                data: String::new(),
-            },
-            target_at: (1, 1),
-            caller_id: None,
-            ring_timeout: Duration::ZERO,
-            call_timeout: Duration::ZERO,
-            min_talk: Duration::ZERO,
-            variables: Vec::new(),
-        }
-    }
+        variables,
+    };
+    (call, is_whole)
 }
 
 fn target(section: &Section<'_, '_>) -> Option<Target> {
@@ -131,8 +117,8 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     }
 }
 
-/// Channel variables, in the order of the file.
-fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
+/// Channel variables, in the order of the file, and whether that are all of them.
+fn variables(section: &Section<'_, '_>) -> (Vec<(String, Field)>, bool) {
     let entries = section.entries();
     let mut variables = Vec::with_capacity(entries.len());
     let mut whole = true;
@@ -166,5 +152,5 @@ fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
             entries.len()
         ));
     }
-    whole.then_some(variables)
+    (variables, whole)
 }

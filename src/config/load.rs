@@ -14,7 +14,7 @@ use super::simulate::simulate;
 use super::syntax::slips;
 use super::trunk::trunks;
 use super::window::window;
-use super::{Ami, Call, Campaign, Fault, Faults, Results};
+use super::{Ami, Campaign, Fault, Faults, Results};
 
 /// What there is to say of a campaign file.
 #[derive(Debug)]
@@ -129,8 +129,8 @@ impl Loader<'_> {
         if let Some(contacts) = &contacts {
             let _ = self.list.set(contacts.file.clone());
         }
-        let call = call(&top.section("call", "[call]"));
-        let trunks = trunks(top, list.value("region").is_some());
+        let (call, has_call) = call(&top.section("call", "[call]"));
+        let (trunks, has_trunks) = trunks(top, list.value("region").is_some());
         let retry = retry(&top.section("retry", "[retry]"));
         let window = top
             .value("window")
@@ -160,8 +160,8 @@ impl Loader<'_> {
         let is_whole = name.is_some()
             && results.is_some()
             && ami.is_some()
-            && call.is_some()
-            && trunks.is_some()
+            && has_call
+            && has_trunks
             && !matches!(window, Some(None));
         let Some(contacts) = contacts else {
             return (None, false);
@@ -175,8 +175,8 @@ impl Loader<'_> {
                 .map_or((1, 1), |value| top.place(value.span().start)),
             ami: ami.unwrap_or_else(Ami::stand_in),
             contacts,
-            call: call.unwrap_or_else(Call::stand_in),
-            trunks: trunks.unwrap_or_default(),
+            call,
+            trunks,
             retry,
             window: window.flatten(),
             suppress,
