@@ -489,6 +489,39 @@ fn the_first_call_is_shown_as_asterisk_would_be_asked_for_it_and_the_secret_neve
 }
 
 #[test]
+fn the_first_call_is_to_whom_a_run_would_call_first() {
+    let campaign = with(
+        "file = \"contacts.csv\"",
+        "file = \"contacts.csv\"\nnumber = [\"number\", \"other\"]\n[suppress]\nfiles = [\"dnc.txt\"]",
+    );
+    let folder = folder(&campaign, "number,other\n100,\n101,102\n101,103\n104,\n");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("dnc.txt", "101\n102\n");
+    write(
+        "campaign.results.csv",
+        "contact,final,disposition\n100,yes,ANSWERED\n",
+    );
+    let shown = stdout(&check_in(folder.path(), &[]));
+    for said in [
+        "4 contacts, 1 on a list of numbers never to call\n",
+        "results: campaign.results.csv, where 1 contacts are done\n",
+        "the first call, to 101#2 at 103, is asked for as\n",
+        "  Channel: PJSIP/103@carrier\n",
+    ] {
+        assert!(shown.contains(said), "{said}{shown}");
+    }
+    write("dnc.txt", "101\n102\n103\n104\n");
+    let output = check_in(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stderr(&output).ends_with("contacts.csv: warning: there is nobody to call\n"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stdout(&output).contains("the first call"));
+}
+
+#[test]
 fn a_password_within_a_dial_string_is_not_shown() {
     let campaign = with(
         "PJSIP/{number}@carrier",

@@ -8,6 +8,7 @@ mod advice;
 mod destination;
 mod pbx;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -32,7 +33,9 @@ use crate::config::{Campaign, Fault, Faults};
 use crate::contacts::{Contact, Entry, List, Summary};
 use crate::disposition::Disposition;
 use crate::exit;
-use crate::results::keys::Keys;
+use crate::number::Number;
+use crate::results::keys::{Key, Keys};
+use crate::suppress::Suppressions;
 use crate::terminal::Screen;
 use destination::{Destinations, without_password};
 
@@ -53,10 +56,10 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
         return Err(Failure::Usage(faults.join("\n")));
     };
     let clock = Clock::system(campaign.zone());
-    let results = match results(&campaign, &clock) {
+    let results = match Earlier::of(&campaign, &clock) {
         Err(Failure::Usage(sentences)) => {
             faults.push(sentences);
-            String::new()
+            Earlier::default()
         }
         told => told?,
     };
@@ -73,17 +76,18 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     let Some(list) = examined.list.map(Arc::new) else {
         return Err(Failure::Usage(faults.join("\n")));
     };
-    let found = Found::in_list(&list, &campaign).context("the copy of the list")?;
+    let found = Found::in_list(&list, &campaign, &results, examined.suppress.as_ref())
+        .context("the copy of the list")?;
     for doubt in found.doubts(&campaign) {
         screen.caution(&warning(&doubt));
     }
     if !faults.is_empty() {
         return Err(Failure::Usage(faults.join("\n")));
     }
-    let mut text = heading(&campaign, &found, &results);
+    let mut text = heading(&campaign, &found, &results.name);
     text.push_str(&hours(&campaign, &list, &clock));
-    if let Some(contact) = &found.first {
-        text.push_str(&preview(&campaign, &list, contact)?);
+    if let Some((contact, number)) = &found.first {
+        text.push_str(&preview(&campaign, &list, contact, *number)?);
     }
     let say = |text: &str| {
         if screen.settings().quiet {
@@ -123,26 +127,40 @@ fn warning(doubt: &Fault) -> String {
 #[derive(Debug)]
 struct Found {
     summary: Summary,
-    /// The first who can be called.
-    first: Option<Contact>,
+    /// The first who would be called, and at which of the numbers.
+    first: Option<(Contact, usize)>,
+    /// Those all of whose numbers are never to be called.
+    suppressed: u64,
     /// The first rows that cannot be called: their lines, and why.
     bad: Vec<(u64, String)>,
     destinations: Destinations,
 }
 
 impl Found {
-    fn in_list(list: &Arc<List>, campaign: &Campaign) -> io::Result<Self> {
+    fn in_list(
+        list: &Arc<List>,
+        campaign: &Campaign,
+        earlier: &Earlier,
+        suppress: Option<&Suppressions>,
+    ) -> io::Result<Self> {
         let mut found = Self {
             summary: list.summary(),
             first: None,
+            suppressed: 0,
             bad: Vec::new(),
             destinations: Destinations::of(campaign),
         };
+        let is_free = |number: &Number| suppress.is_none_or(|of| !of.contains(number.key()));
         for entry in list.rows()? {
             match entry? {
+                Entry::Contact(contact) if earlier.is_done(&contact.id) => {}
                 Entry::Contact(contact) => {
-                    found.destinations.add(list, &contact);
-                    found.first.get_or_insert(contact);
+                    let Some(number) = contact.numbers.iter().position(is_free) else {
+                        found.suppressed += 1;
+                        continue;
+                    };
+                    found.destinations.add(list, &contact, number);
+                    found.first.get_or_insert((contact, number));
                 }
                 Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
                 Entry::Skipped(skipped) if found.bad.len() < ROWS_SHOWN => {
@@ -179,27 +197,43 @@ impl Found {
     }
 }
 
-/// Where the results would go, and how many contacts are done there.
-fn results(campaign: &Campaign, clock: &Clock) -> Result<String, Failure> {
-    let as_run = RunArgs::default();
-    let target = Target::choose(campaign, &as_run, clock)?;
-    let Some(path) = target.path() else {
-        return Ok("standard output".to_owned());
-    };
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        let message = format!("`results`: there is no folder {}", folder.display());
-        return Err(Failure::Usage(of_results(campaign, message).to_string()));
+/// The results that a run would go on with.
+#[derive(Debug, Default)]
+struct Earlier {
+    /// Where they are, and how far.
+    name: String,
+    keys: Keys,
+    done: HashSet<Key>,
+}
+
+impl Earlier {
+    fn of(campaign: &Campaign, clock: &Clock) -> Result<Self, Failure> {
+        let as_run = RunArgs::default();
+        let target = Target::choose(campaign, &as_run, clock)?;
+        let mut earlier = Self::default();
+        let Some(path) = target.path() else {
+            "standard output".clone_into(&mut earlier.name);
+            return Ok(earlier);
+        };
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let message = format!("`results`: there is no folder {}", folder.display());
+            return Err(Failure::Usage(of_results(campaign, message).to_string()));
+        }
+        let known = plan::earlier(Some(path), &as_run, &earlier.keys)?.into_iter();
+        earlier.done = known
+            .filter_map(|(key, is_done)| is_done.then_some(key))
+            .collect();
+        earlier.name = match earlier.done.len() {
+            0 => path.display().to_string(),
+            done => format!("{}, where {done} contacts are done", path.display()),
+        };
+        Ok(earlier)
     }
-    let done = plan::earlier(Some(path), &as_run, &Keys::default())?
-        .into_values()
-        .filter(|&is_done| is_done)
-        .count();
-    Ok(if done > 0 {
-        format!("{}, where {done} contacts are done", path.display())
-    } else {
-        path.display().to_string()
-    })
+
+    fn is_done(&self, contact: &str) -> bool {
+        self.done.contains(&self.keys.of(contact))
+    }
 }
 
 fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
@@ -217,6 +251,7 @@ fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
     for (count, what) in [
         (bad, "that cannot be called"),
         (duplicates, "whose number stands in the list before"),
+        (found.suppressed, "on a list of numbers never to call"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
@@ -251,17 +286,27 @@ fn hours(campaign: &Campaign, list: &List, clock: &Clock) -> String {
 }
 
 /// The first Originate, line for line as Asterisk would read it.
-fn preview(campaign: &Campaign, list: &List, contact: &Contact) -> Result<String, Failure> {
-    let rendered = list.render(contact, 0, 0).context("the first contact")?;
+fn preview(
+    campaign: &Campaign,
+    list: &List,
+    contact: &Contact,
+    number: usize,
+) -> Result<String, Failure> {
+    let rendered = list
+        .render(contact, number, 0)
+        .context("the first contact")?;
     let originate = attempt::originate(&campaign.call, CallId::new(), &rendered)
         .context("the first contact")?;
     let mut bytes = BytesMut::new();
     originate.encode_into(&mut bytes);
     let lines = String::from_utf8_lossy(&bytes);
-    let mut text = format!(
-        "\nthe first call, to {} at {}, is asked for as\n\n",
-        contact.id, contact.numbers[0]
-    );
+    let number = contact.numbers[number].to_string();
+    let whom = if contact.id == number {
+        number
+    } else {
+        format!("{} at {number}", contact.id)
+    };
+    let mut text = format!("\nthe first call, to {whom}, is asked for as\n\n");
     for line in lines.lines().filter(|line| !line.is_empty()) {
         let _ = match line.strip_prefix("Channel: ") {
             Some(channel) => writeln!(text, "  Channel: {}", without_password(channel)),

@@ -23,7 +23,7 @@ pub(super) struct Examined {
     /// With stand-ins for what could not be read.
     pub(super) campaign: Option<Campaign>,
     pub(super) list: Option<List>,
-    suppress: Option<Suppressions>,
+    pub(super) suppress: Option<Suppressions>,
 }
 
 /// Reads all of it, as far as it can be read: the list is looked at also where the campaign file has faults elsewhere.

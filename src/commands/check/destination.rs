@@ -39,15 +39,15 @@ impl Destinations {
         }
     }
 
-    /// Looks where the calls to a contact go.
-    pub(super) fn add(&mut self, list: &List, contact: &Contact) {
+    /// Looks where the calls to a contact go, at this of its numbers.
+    pub(super) fn add(&mut self, list: &List, contact: &Contact, number: usize) {
         if self.contacts == CONTACTS {
             return;
         }
         self.contacts += 1;
         for (trunk, known) in self.of_trunks.iter_mut().enumerate() {
             if known.len() < MOST
-                && let Ok(rendered) = list.render(contact, 0, trunk)
+                && let Ok(rendered) = list.render(contact, number, trunk)
                 && let Ok(channel) = std::str::from_utf8(&rendered.channel)
                 && let Some(destination) = Destination::of(channel)
             {
