@@ -144,6 +144,33 @@ fn what_is_no_toml_is_told_in_the_words_of_who_wrote_it() {
     insta::assert_snapshot!("no_toml", said_of(campaigns));
 }
 
+#[test]
+fn the_readme_shows_what_is_said() {
+    let campaign = "\
+[ami]
+username = \"dialer\"
+secret = \"word\"
+
+[contacts]
+file = \"contacts.csv\"
+kep = [\"name\"]
+
+[call]
+context = notify
+exten = \"s\"
+
+[call.variables]
+NAME = \"{nmae}\"
+
+[[trunk]]
+name = \"carrier\"
+channel = \"Local/{number}@from-internal\"
+";
+    let told = stderr(&check(campaign, LIST));
+    assert_eq!(told.lines().count(), 4, "{told}");
+    assert!(include_str!("../README.md").contains(&told), "{told}");
+}
+
 /// The eighth of what surprises a dialer: without `/n`, Asterisk takes a Local channel out of its call, which goes on, and
 /// the line seems free.
 #[test]

@@ -189,6 +189,17 @@ fn what_a_user_may_not_ask_is_said_and_not_guessed() {
 }
 
 #[test]
+fn the_readme_shows_what_is_said() {
+    let pbx = Pbx::with(50, 50, |config| {
+        config.extensions = Some(extensions(&[("notify", "s")]));
+        config.max_calls = 500;
+    });
+    let output = connect(&campaign_on(pbx.address, "ports = 10", ""));
+    let told = of_asterisk(&output).replace(" (simulated)", "");
+    assert!(include_str!("../README.md").contains(&told), "{told}");
+}
+
+#[test]
 fn an_application_is_not_called_to_see_whether_it_is_there() {
     let pbx = Pbx::start(50, 50);
     let folder = campaign_on(pbx.address, "", "");
