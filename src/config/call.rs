@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::{Section, Text, is_variable};
+use super::reader::{Section, Text};
+use super::words::is_variable;
 use super::{Call, DAY, Field, SECOND, Target};
 use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 

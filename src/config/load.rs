@@ -8,12 +8,13 @@ use jiff::Zoned;
 use toml::de::DeTable;
 
 use super::call::call;
-use super::reader::{Reader, Section, Words};
+use super::reader::{Reader, Section};
 use super::retry::retry;
 use super::simulate::simulate;
 use super::syntax::slips;
 use super::trunk::trunks;
 use super::window::window;
+use super::words::Words;
 use super::{Ami, Campaign, Fault, Faults, Results};
 
 /// What there is to say of a campaign file.

@@ -17,6 +17,7 @@ mod simulate;
 mod syntax;
 mod trunk;
 mod window;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Fault;
 use super::syntax::Slip;
+use super::words::{Words, nearest};
 use super::{Column, Field, duration};
 use crate::ami::action::{ActionError, MAX_LINE};
 use crate::template::Template;
@@ -33,9 +33,6 @@ pub(super) struct Reader<'t> {
     /// Those of an earlier reading, by which a slip is known from another key.
     words: Words,
 }
-
-/// The keys of tables, by the tables' names.
-pub(super) type Words = BTreeMap<Cow<'static, str>, Vec<&'static str>>;
 
 impl<'t> Reader<'t> {
     /// A first reading, or one that knows by an earlier reading which `words` there are: a key that is almost one of
@@ -585,32 +582,6 @@ impl<'r, 't> Section<'r, 't> {
             self.fault(at, message);
         }
     }
-}
-
-/// The word that is most like what was written, if any is.
-pub(super) fn nearest<'w>(
-    written: &str,
-    words: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
-    words
-        .into_iter()
-        .map(|word| {
-            let distance =
-                strsim::damerau_levenshtein(&word.to_lowercase(), &written.to_lowercase());
-            (distance, word)
-        })
-        .filter(|&(distance, word)| distance <= 2 && distance < word.len())
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// Whether a name can be a channel variable's. Anything else would be a function that is written to.
-pub(super) fn is_variable(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// What to add about a number that is written as a string.

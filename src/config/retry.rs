@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::reader::{Section, Value, nearest};
+use super::reader::{Section, Value};
+use super::words::nearest;
 use super::{MINUTE, Retry, Rule, YEAR};
 use crate::disposition::Disposition;
 

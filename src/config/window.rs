@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use toml::de::DeValue;
 
-use super::reader::{Section, Value, nearest};
+use super::reader::{Section, Value};
+use super::words::nearest;
 use super::{Outside, Window};
 use crate::window::{Hours, Opening, StopAt};
 
