@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -545,6 +545,18 @@ impl Campaign {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             rows: read_results(&self.folder.path().join(results)),
         }
+    }
+
+    /// `dialer check campaign.toml`.
+    pub(crate) fn check(&self) -> Output {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .args(["check", "campaign.toml"])
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .env_remove("DIALER_AMI_SECRET")
+            .output()
+            .expect("the binary starts")
     }
 }
 
