@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
@@ -17,15 +16,17 @@ use crate::call::probe;
 use crate::campaign::gate::Gate;
 use crate::campaign::limits::Limits;
 use crate::campaign::tally::Tally;
+use crate::campaign::view;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
 use crate::config::{self, Campaign};
 use crate::contacts::List;
+use crate::exit;
+use crate::signals::{self, Requests};
 use crate::summary::Summary;
 use crate::suppress::Suppressions;
 use crate::terminal::Screen;
-use crate::{exit, signals};
 
 /// How long Asterisk may take to say goodbye; nothing depends on it.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -35,6 +36,7 @@ const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
+    signals::survive_requests().context("signals cannot be listened to")?;
     let secret = std::env::var(super::SECRET_VARIABLE).ok();
     let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
     let list = List::open(&campaign, args.shard).map_err(usage)?;
@@ -113,6 +115,9 @@ async fn dial(
     args: &RunArgs,
     screen: &Screen,
 ) -> Result<u8, Failure> {
+    Requests::new()
+        .context("signals cannot be listened to")?
+        .answer(screen.log());
     let link = match ami {
         Some(ami) => ami.connect(&campaign).await?,
         None => connect::simulate(&campaign).await?,
@@ -142,7 +147,7 @@ async fn dial(
         clock: clock.clone(),
     };
     for unsettled in std::mem::take(&mut claimed.unsettled) {
-        let (over, tally) = settle(unsettled, &own, &resources, &stop).await?;
+        let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, Over::Finished) {
             let (code, _) = conclude(over, &tally, screen);
             goodbye(&link).await;
@@ -151,9 +156,9 @@ async fn dial(
     }
     let opened = claimed.open(&own)?;
     let left = std::mem::take(&mut claimed.left);
-    let beginning = campaign::beginning(&campaign, &list, args.limit, &left.earlier)
+    let beginning = campaign::beginning(&list, args.limit, &left.earlier)
         .context("the private copy of the list")?;
-    let (tally, changes) = watch::channel(beginning);
+    let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
@@ -162,15 +167,15 @@ async fn dial(
         summary.bad + summary.duplicates,
         claimed.name()
     );
-    let watching = screen.watch(changes, claimed.is_stdout());
+    let watching = screen.watch(viewer.clone(), claimed.is_stdout());
     let began = Instant::now();
-    let over = campaign::run(resources(&opened), left, args.limit, stop, &tally).await;
+    let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
     drop(watching);
     let ended = Instant::now();
     let summary = Summary {
         campaign: campaign.name.clone(),
         results: claimed.name(),
-        tally: tally.borrow().clone(),
+        tally: viewer.latest().tally,
         started_at: clock.at(began),
         ended_at: clock.at(ended),
         took: ended - began,
@@ -210,22 +215,25 @@ async fn settle(
     stop: &Stop,
 ) -> Result<(Over, Tally), Failure> {
     let left = std::mem::take(&mut unsettled.left);
-    let (tally, _) = watch::channel(Tally::default());
-    let over = if left.in_flight.is_empty() {
+    let settled = if left.in_flight.is_empty() {
         info!("{unsettled}: its run was cut off between two calls and is not gone on with");
-        Over::Finished
+        (Over::Finished, Tally::default())
     } else {
         info!(
             "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
         );
         let opened = unsettled.open(&left, own)?;
+        let resources = resources(&opened);
+        let trunks = &resources.campaign.trunks;
+        let (views, viewer) = view::channel(Tally::default(), trunks, &resources.clock);
         // Nobody new is called.
-        campaign::run(resources(&opened), left, Some(0), stop.clone(), &tally).await
+        let over = campaign::run(resources, left, Some(0), stop.clone(), views).await;
+        (over, viewer.latest().tally)
     };
-    if !matches!(over, Over::Unwritable(..)) {
+    if !matches!(settled.0, Over::Unwritable(..)) {
         unsettled.close();
     }
-    Ok((over, tally.borrow().clone()))
+    Ok(settled)
 }
 
 /// Logs off. Everything is written: a goodbye that gets no answer changes nothing.
@@ -274,11 +282,12 @@ fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
 
 /// Says how the run ended, and answers the exit code for it and the word of the machine-readable summary.
 fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
-    match over {
-        Over::Finished => (exit::DONE, "finished"),
+    let word = over.word();
+    let code = match over {
+        Over::Finished => exit::DONE,
         Over::Drained => {
             info!("stopped with {} contacts left", tally.pending());
-            (exit::CONTACTS_LEFT, "drained")
+            exit::CONTACTS_LEFT
         }
         Over::Outside(opens) => {
             let why = match opens {
@@ -289,14 +298,14 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                 None => "no calling hours can be foreseen".to_owned(),
             };
             info!("stopped with {} contacts left: {why}", tally.pending());
-            (exit::CONTACTS_LEFT, "outside the window")
+            exit::CONTACTS_LEFT
         }
         Over::StopAt => {
             info!(
                 "stopped with {} contacts left: it is stop_at",
                 tally.pending()
             );
-            (exit::CONTACTS_LEFT, "stop_at")
+            exit::CONTACTS_LEFT
         }
         Over::TrunksLost(finals) => {
             error!(
@@ -309,14 +318,14 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                     finals.join(", ")
                 );
             }
-            (exit::CONTACTS_LEFT, "trunks lost")
+            exit::CONTACTS_LEFT
         }
         Over::PbxLost(why) => {
             error!(
                 "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
                 tally.pending()
             );
-            (exit::CONTACTS_LEFT, "session lost")
+            exit::CONTACTS_LEFT
         }
         Over::Unwritable(why, rows) => {
             error!(
@@ -333,20 +342,21 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                     LogFormat::Json => error!(row = row.trim_end(), "missing row"),
                 }
             }
-            (exit::FAILURE, "results unwritable")
+            exit::FAILURE
         }
         Over::OptOutUnwritten(why) => {
             error!(
                 "stopped with {} contacts left: {why}; add the numbers of the contacts named above, then run the same command again",
                 tally.pending()
             );
-            (exit::FAILURE, "opt-out unwritable")
+            exit::FAILURE
         }
         Over::Unreadable(why) => {
             error!("stopped: {why}");
-            (exit::FAILURE, "list unreadable")
+            exit::FAILURE
         }
-    }
+    };
+    (code, word)
 }
 
 #[cfg(test)]
@@ -378,10 +388,7 @@ mod tests {
             ),
         ];
         for (over, expected) in ends {
-            assert_eq!(
-                conclude(over, &Tally::new(1, 1, [("carrier", 1)]), &screen),
-                expected
-            );
+            assert_eq!(conclude(over, &Tally::new(1, 1), &screen), expected);
         }
     }
 }

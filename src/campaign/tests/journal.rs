@@ -13,19 +13,22 @@ async fn a_call_that_was_not_placed_after_all_leaves_nothing_to_be_settled() {
     let mut resources = lab.resources(&path).await;
     let opened = Journal::open(&journal, "", &Clock::system(TimeZone::UTC));
     resources.journal = Some(opened.unwrap());
-    let (progress, seen) = watch::channel(Tally::default());
+    let (views, viewer) = views(&resources);
     // The calls have their lines and are being noted when the operator stops the run.
     let stop = Stop::default();
     let drain = stop.drain.clone();
-    let mut counts = seen.clone();
+    let counts = viewer.clone();
     let stopped = tokio::spawn(async move {
-        counts.wait_for(|tally| tally.dispatched > 0).await.unwrap();
+        while counts.latest().tally.dispatched == 0 {
+            counts.ask();
+            tokio::task::yield_now().await;
+        }
         drain.cancel();
     });
-    let over = run(resources, Left::default(), None, stop, &progress).await;
+    let over = run(resources, Left::default(), None, stop, views).await;
     stopped.await.unwrap();
     assert!(matches!(over, Over::Drained), "{over:?}");
     assert_eq!(rows(&path).len(), 0, "nobody was called");
     assert_eq!(journal::read(&journal).unwrap().unwrap().entries, []);
-    assert_eq!(seen.borrow().dispatched, 0);
+    assert_eq!(viewer.latest().tally.dispatched, 0);
 }
