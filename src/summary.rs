@@ -109,7 +109,7 @@ struct Json<'a> {
     stopped: &'a str,
 }
 
-struct Dispositions<'a>(&'a Tally);
+pub(crate) struct Dispositions<'a>(pub(crate) &'a Tally);
 
 #[derive(Serialize)]
 struct Counts {

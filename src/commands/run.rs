@@ -1,9 +1,12 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
@@ -23,7 +26,8 @@ use crate::clock::{self, Clock};
 use crate::config::{self, Campaign};
 use crate::contacts::List;
 use crate::exit;
-use crate::signals::{self, Requests};
+use crate::signals::{self, Aborted, Requests};
+use crate::status::{About, Ended, Status};
 use crate::summary::Summary;
 use crate::suppress::Suppressions;
 use crate::terminal::Screen;
@@ -82,14 +86,61 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         .start_paused(virtual_time)
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(async {
+    let status = match &args.status {
+        Some(path) => Some(open_status(path, &input, &claimed, args, zone.clone())?),
+        None => None,
+    };
+    let ended = runtime.block_on(async {
         let clock = if virtual_time {
             Clock::following_tokio(zone)
         } else {
             clock
         };
-        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, screen)).await
-    })
+        let show = Show {
+            screen,
+            status: status.as_ref(),
+        };
+        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, &show)).await
+    });
+    if let Some(status) = status {
+        status.end(match &ended {
+            Ok(ended) => *ended,
+            Err(failure) => Ended {
+                exit_code: failure.exit_code(),
+                stopped: None,
+            },
+        });
+    }
+    ended.map(|ended| ended.exit_code)
+}
+
+/// Begins to write the status file. That is done when the run has its results for itself: one that does not get them
+/// must not write over what the other tells.
+fn open_status(
+    path: &Path,
+    input: &Input,
+    claimed: &Claimed,
+    args: &RunArgs,
+    zone: TimeZone,
+) -> Result<Status, Failure> {
+    let about = About {
+        campaign: input.campaign.name.clone(),
+        results: claimed.name(),
+        simulated: args.simulate,
+        shard: args.shard,
+        started_at: Zoned::now().with_time_zone(zone),
+    };
+    let mut taken = claimed.files();
+    if let Some(opt_out) = &input.campaign.capture.opt_out {
+        taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
+    }
+    Status::open(path, about, taken).map_err(usage)
+}
+
+/// Where it is shown how the run is.
+struct Show<'s> {
+    screen: &'s Screen,
+    status: Option<&'s Status>,
 }
 
 /// What the operator wrote.
@@ -113,8 +164,8 @@ async fn dial(
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+    &Show { screen, status }: &Show<'_>,
+) -> Result<Ended, Failure> {
     Requests::new()
         .context("signals cannot be listened to")?
         .answer(screen.log());
@@ -149,9 +200,9 @@ async fn dial(
     for unsettled in std::mem::take(&mut claimed.unsettled) {
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, Over::Finished) {
-            let (code, _) = conclude(over, &tally, screen);
+            let ended = aborted_or(&aborted, conclude(over, &tally, screen));
             goodbye(&link).await;
-            return Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal));
+            return Ok(ended);
         }
     }
     let opened = claimed.open(&own)?;
@@ -168,6 +219,9 @@ async fn dial(
         claimed.name()
     );
     let watching = screen.watch(viewer.clone(), claimed.is_stdout());
+    if let Some(status) = status {
+        status.watch(viewer.clone());
+    }
     let began = Instant::now();
     let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
     drop(watching);
@@ -187,23 +241,27 @@ async fn dial(
         &over,
         Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
     );
-    let (code, stopped) = conclude(over, &summary.tally, screen);
+    let ended = conclude(over, &summary.tally, screen);
     if clean_end
         && let Some(journal) = opened.journal
         && let Err(error) = journal.remove()
     {
         warn!("the journal is left behind, which does no harm: {error}");
     }
-    let (code, stopped) = aborted
-        .by()
-        .map_or((code, stopped), |signal| (exit::SIGNAL + signal, "aborted"));
-    let code = if args.json {
-        print(&summary, code, stopped)
-    } else {
-        code
-    };
+    let mut ended = aborted_or(&aborted, ended);
+    if args.json {
+        ended.exit_code = print(&summary, ended);
+    }
     goodbye(&link).await;
-    Ok(code)
+    Ok(ended)
+}
+
+/// The end of a run that was aborted by a signal, or else the one that it came to.
+fn aborted_or(aborted: &Aborted, ended: Ended) -> Ended {
+    aborted.by().map_or(ended, |signal| Ended {
+        exit_code: exit::SIGNAL + signal,
+        stopped: Some("aborted"),
+    })
 }
 
 /// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
@@ -265,7 +323,8 @@ fn show(summary: &Summary, screen: &Screen) {
 }
 
 /// Prints it for programs, and returns the exit code of the process.
-fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
+fn print(summary: &Summary, ended: Ended) -> u8 {
+    let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
     let printed = summary
         .json(code, stopped)
         .map_err(io::Error::from)
@@ -281,9 +340,9 @@ fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
 }
 
 /// Says how the run ended, and answers the exit code for it and the word of the machine-readable summary.
-fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
-    let word = over.word();
-    let code = match over {
+fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
+    let stopped = Some(over.word());
+    let exit_code = match over {
         Over::Finished => exit::DONE,
         Over::Drained => {
             info!("stopped with {} contacts left", tally.pending());
@@ -356,7 +415,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
             exit::FAILURE
         }
     };
-    (code, word)
+    Ended { exit_code, stopped }
 }
 
 #[cfg(test)]
@@ -388,6 +447,11 @@ mod tests {
             ),
         ];
         for (over, expected) in ends {
+            let (exit_code, word) = expected;
+            let expected = Ended {
+                exit_code,
+                stopped: Some(word),
+            };
             assert_eq!(conclude(over, &Tally::new(1, 1), &screen), expected);
         }
     }
