@@ -9,8 +9,10 @@ use super::trunk::{Found, Trunk};
 use super::view::{Condition, OfTrunk, Trouble, Waits};
 use crate::clock::Clock;
 
-/// A wait that is shorter, in milliseconds, is not said.
+/// A wait for a retry that is shorter, in milliseconds, is not said,
 const NEWS: i64 = 30_000;
+/// nor one for a trunk.
+const TRUNK_NEWS: i64 = 1_000;
 
 impl Dispatcher {
     /// Shows how the run is.
@@ -108,7 +110,11 @@ impl Dispatcher {
         self.said = waits;
         // A short wait is no news.
         let now = self.resources.clock.millis();
-        let is_news = |waits: &Waits| !matches!(waits, Waits::Retries(due) if *due <= now + NEWS);
+        let is_news = |waits: &Waits| match waits {
+            Waits::Retries(due) => *due > now + NEWS,
+            Waits::Trunks(until) => until.is_some_and(|until| until > now + TRUNK_NEWS),
+            _ => true,
+        };
         if waits.as_ref().is_some_and(is_news) {
             let left = self.tally.to_call.saturating_sub(self.tally.called);
             self.show();

@@ -49,9 +49,9 @@ fn counts(seen: &Seen, width: usize) -> String {
             .unwrap_or_else(|| format!("left {}", seen.left.map_or("–".to_owned(), rough))),
         format!("answered {}", tally.reached()),
         format!("lines {}/{}", view.running, view.ports()),
-        format!("retrying {}", view.retrying),
-        format!("{speed}/s"),
         format!("picked up {share}"),
+        format!("{speed}/s"),
+        format!("retrying {}", view.retrying),
         format!("failed {}", tally.called - tally.reached()),
         format!("dialed {}", tally.dispatched),
     ];
@@ -97,7 +97,11 @@ fn reason(view: &View) -> String {
     let why = view.why();
     match view.next_due {
         Some(due) if due > view.at && !matches!(view.waits, Waits::Retries(_)) => {
-            format!("{why}; next retry at {}", view.when(due))
+            let retries = match view.retrying {
+                1 => "1 retry".to_owned(),
+                more => format!("{more} retries, the next"),
+            };
+            format!("{why}; {retries} at {}", view.when(due))
         }
         _ => why,
     }

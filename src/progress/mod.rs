@@ -76,7 +76,7 @@ pub fn log(seen: &Seen, as_fields: bool) {
         running = view.running,
         retrying = view.retrying,
         next_retry_at = view.next_due.map(time),
-        calls_per_second = view.calls_per_second,
+        calls_per_second = view.calls_per_second.map(rounded),
         answer_rate = view.tally.answer_rate().map(rounded),
         seconds_left = seen.left.map(|left| left.as_secs()),
         trunks = trunks(view),
@@ -143,7 +143,7 @@ fn waiting(view: &View) -> String {
     waiting
 }
 
-/// `carrier 10/30, backup 0/10 rests until 10:05:00 (5 calls in a row came to nothing, the last CONGESTION)`.
+/// `carrier 10/30, backup 0/10 rests until 10:05:00 (5 failed, the last CONGESTION)`.
 fn trunks(view: &View) -> String {
     let mut all = String::new();
     for trunk in &view.trunks {
@@ -158,9 +158,7 @@ fn trunks(view: &View) -> String {
 
 /// How a trunk is, in words.
 fn condition(condition: Condition, view: &View) -> String {
-    let why = |Trouble { streak, last }| {
-        format!("({streak} contacts in a row came to nothing, the last {last})")
-    };
+    let why = |Trouble { streak, last }| format!("({streak} failed, the last {last})");
     match condition {
         Condition::Works => "works".to_owned(),
         Condition::Rests { until, trouble } if until > view.at => {
@@ -176,9 +174,9 @@ fn condition(condition: Condition, view: &View) -> String {
     }
 }
 
-/// A share with four decimals.
-pub(crate) fn rounded(share: f64) -> f64 {
-    (share * 10_000.0).round() / 10_000.0
+/// A share, or a speed, with four decimals.
+pub(crate) fn rounded(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
 }
 
 /// A time nobody needs exactly: `~45s`, `~12m`, `~3h 20m`, `~4d`.

@@ -30,10 +30,10 @@ const LINE: &str = "180 pending, 130 finished, 50 failed, 10 of 20 ports free, 1
 fn a_wide_terminal_shows_everything() {
     assert_eq!(
         bar(&seen(), 200, 40),
-        "██████████░░░░░░░░░░░░░░░  120/300  left ~2m  answered 80  lines 10/20  retrying 12  2.5/s  picked up 67%  failed 40  dialed 150\n\
+        "██████████░░░░░░░░░░░░░░░  120/300  left ~2m  answered 80  lines 10/20  picked up 67%  2.5/s  retrying 12  failed 40  dialed 150\n\
          \x20 carrier      10/10  works\n\
-         \x20 backup        0/10  rests until 10:00:05 (5 contacts in a row came to nothing, the last CONGESTION)\n\
-         \x20 all lines are busy; next retry at 10:02:00"
+         \x20 backup        0/10  rests until 10:00:05 (5 failed, the last CONGESTION)\n\
+         \x20 all lines are busy; 12 retries, the next at 10:02:00"
     );
 }
 
@@ -41,10 +41,10 @@ fn a_wide_terminal_shows_everything() {
 fn a_usual_one_leaves_the_least_important_out() {
     assert_eq!(
         bar(&seen(), 80, 24),
-        "████░░░░░░  120/300  left ~2m  answered 80  lines 10/20  retrying 12  2.5/s\n\
+        "████░░░░░░  120/300  left ~2m  answered 80  lines 10/20  picked up 67%  2.5/s\n\
          \x20 carrier      10/10  works\n\
-         \x20 backup        0/10  rests until 10:00:05 (5 contacts in a row came to nothing…\n\
-         \x20 all lines are busy; next retry at 10:02:00"
+         \x20 backup        0/10  rests until 10:00:05 (5 failed, the last CONGESTION)\n\
+         \x20 all lines are busy; 12 retries, the next at 10:02:00"
     );
     assert_eq!(
         bar(&on_one_trunk(Waits::Lines), 80, 24).lines().count(),
@@ -99,7 +99,7 @@ fn what_cannot_be_told_yet_is_not_guessed() {
     let seen = Progress::of(viewer).latest();
     assert_eq!(
         bar(&seen, 130, 30),
-        "░░░░░░░░░░░░░░░░  0/3  left –  answered 0  lines 0/0  retrying 0  –/s  picked up –  failed 0  dialed 0\n  the run begins"
+        "░░░░░░░░░░░░░░░░  0/3  left –  answered 0  lines 0/0  picked up –  –/s  retrying 0  failed 0  dialed 0\n  the run begins"
     );
     assert_eq!(
         line(&seen),
@@ -112,7 +112,7 @@ fn the_log_says_the_same_in_words() {
     assert_eq!(
         line(&seen()),
         format!(
-            "{LINE}; all lines are busy; carrier 10/10, backup 0/10 rests until 10:00:05 (5 contacts in a row came to nothing, the last CONGESTION)"
+            "{LINE}; all lines are busy; carrier 10/10, backup 0/10 rests until 10:00:05 (5 failed, the last CONGESTION)"
         )
     );
 }
@@ -196,14 +196,14 @@ fn a_single_trunk_is_told_of_where_it_does_not_work() {
     let said = [
         (
             Condition::Tried(trouble),
-            "is tried again with one call (10 contacts in a row came to nothing, the last INVALID NUMBER)",
+            "is tried again with one call (10 failed, the last INVALID NUMBER)",
         ),
         (
             Condition::Rests {
                 until: ten_and(0),
                 trouble,
             },
-            "rested and is to be tried with the next call (10 contacts in a row came to nothing, the last INVALID NUMBER)",
+            "rested and is to be tried with the next call (10 failed, the last INVALID NUMBER)",
         ),
     ];
     for (condition, words) in said {

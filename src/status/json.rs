@@ -41,7 +41,7 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
         ended: tally.map(Tally::ended),
         picked_up: tally.map(Tally::picked_up),
         answer_rate: tally.and_then(|tally| tally.answer_rate().map(rounded)),
-        calls_per_second: view.and_then(|view| view.calls_per_second),
+        calls_per_second: view.and_then(|view| view.calls_per_second.map(rounded)),
         seconds_left: seen.and_then(|seen| seen.left.map(|left| left.as_secs())),
         running: view.map(|view| view.running),
         ports: view.map(View::ports),

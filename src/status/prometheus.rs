@@ -9,7 +9,7 @@ use super::{About, Stage};
 use crate::campaign::Over;
 use crate::campaign::view::{Condition, View, Waits};
 use crate::disposition::Disposition;
-use crate::progress::Seen;
+use crate::progress::{Seen, rounded};
 
 /// Samples of one run.
 struct Page {
@@ -129,7 +129,7 @@ impl Page {
         if let Some(speed) = view.calls_per_second {
             let name = "calls_per_second";
             self.gauge(name, "Calls begun in a second, over the last ten.");
-            self.sample(name, &[], speed);
+            self.sample(name, &[], rounded(speed));
         }
         if let Some(rate) = view.tally.answer_rate() {
             let name = "answer_ratio";
