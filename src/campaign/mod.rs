@@ -34,11 +34,11 @@ use tokio_util::sync::CancellationToken;
 use crate::call::link::Link;
 use crate::clock::Clock;
 use crate::config::Campaign;
-use crate::contacts::List;
+use crate::contacts::{Done, List};
 use crate::disposition::Disposition;
 use crate::number::Numbering;
 use crate::results::journal::{Entry, Journal};
-use crate::results::resume::{Earlier, Progress};
+use crate::results::resume::Earlier;
 use crate::results::row::Columns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppress::Suppressions;
@@ -82,6 +82,8 @@ pub struct Resources {
 pub struct Left {
     /// How far they came with each contact.
     pub earlier: Earlier,
+    /// Which rows of the list are done; `None` until that was looked up, at the [`beginning`].
+    pub done: Option<Done>,
     /// Calls that they had in flight, with their slots of the journal, and no row yet.
     pub in_flight: Vec<(usize, Entry)>,
 }
@@ -148,31 +150,37 @@ impl Over {
     }
 }
 
-/// The counts before anything has happened in this run. Blocks on the disk where an earlier run is gone on from: its
-/// results may hold contacts that are in the list no more.
+/// The counts before anything has happened in this run. Where an earlier run is gone on from, the rows of the list
+/// that are done are noted, and nothing else is kept of their contacts. That blocks on the disk: the earlier results may
+/// hold contacts that are in the list no more.
 ///
 /// # Errors
 /// The private copy of the list cannot be read.
-pub fn beginning(list: &List, limit: Option<u64>, earlier: &Earlier) -> io::Result<Tally> {
-    let mut done = Vec::new();
-    if earlier.finals().next().is_some() {
-        for id in list.ids()? {
-            let progress = earlier.progress(&id?);
-            done.extend(progress.filter(|progress| progress.is_final).copied());
-        }
+pub fn beginning(list: &List, limit: Option<u64>, left: &mut Left) -> io::Result<Tally> {
+    let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
+    if left.earlier.has_finals() {
+        let done = list.done(|id| {
+            let progress = left.earlier.progress(id);
+            let Some(progress) = progress.filter(|progress| progress.is_final) else {
+                return false;
+            };
+            if progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed) {
+                called += 1;
+            }
+            if let Some(disposition) = progress.last {
+                finished[disposition as usize] += 1;
+            }
+            true
+        });
+        left.done = Some(done?);
+        left.earlier.forget_finals();
     }
-    let could_be_called = |progress: &&Progress| {
-        progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed)
-    };
-    let called = done.iter().filter(could_be_called).count() as u64;
     let summary = list.summary();
     let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
     let mut tally = Tally::new(summary.contacts, to_call);
-    for progress in done {
-        if let Some(disposition) = progress.last {
-            tally.finished(disposition);
-        }
+    for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
+        tally.were_finished(disposition, contacts);
     }
     Ok(tally)
 }
@@ -185,11 +193,15 @@ pub async fn run(
     stop: Stop,
     views: Views,
 ) -> Over {
-    let Left { earlier, in_flight } = left;
+    let Left {
+        earlier,
+        done,
+        in_flight,
+    } = left;
     for (contact, at) in &earlier.calls {
         resources.limits.called(contact, *at);
     }
-    match Dispatcher::new(resources, earlier, &in_flight, limit, stop, views) {
+    match Dispatcher::new(resources, earlier, done, &in_flight, limit, stop, views) {
         Ok(mut dispatcher) => {
             dispatcher.adopt(in_flight).await;
             dispatcher.run().await

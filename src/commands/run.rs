@@ -206,8 +206,8 @@ async fn dial(
         }
     }
     let opened = claimed.open(&own)?;
-    let left = std::mem::take(&mut claimed.left);
-    let beginning = campaign::beginning(&list, args.limit, &left.earlier)
+    let mut left = std::mem::take(&mut claimed.left);
+    let beginning = campaign::beginning(&list, args.limit, &mut left)
         .context("the private copy of the list")?;
     let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
     let summary = list.summary();

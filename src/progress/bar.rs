@@ -87,6 +87,9 @@ fn why_not(view: &View) -> Option<String> {
             format!("trunks rest until {}", view.when(until))
         }
         Waits::Trunks(_) => "trying a trunk".to_owned(),
+        Waits::Pace(until) if view.running == 0 && until >= view.at + 1_000 => {
+            format!("next call {}", view.when(until))
+        }
         Waits::Retries(due) if view.running == 0 => format!("next retry {}", view.when(due)),
         _ => return None,
     })

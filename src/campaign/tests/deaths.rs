@@ -11,7 +11,7 @@ use crate::disposition::Disposition;
 fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
     let earlier = Earlier::default();
     let (views, _) = views(&resources);
-    Dispatcher::new(resources, earlier, &[], None, stop, views).unwrap()
+    Dispatcher::new(resources, earlier, None, &[], None, stop, views).unwrap()
 }
 
 /// Reads the list and takes a line for whoever is first.

@@ -93,11 +93,11 @@ impl Lab {
         let path = self.folder.path().join("results.csv");
         let _ = fs::remove_file(&path);
         let resources = self.resources(&path).await;
-        let left = Left::default();
-        let counts = beginning(&resources.list, self.limit, &left.earlier).unwrap();
+        let mut left = Left::default();
+        let counts = beginning(&resources.list, self.limit, &mut left).unwrap();
         let (views, viewer) = view::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
-        let over = run(resources, left, self.limit, stop, views).await;
+        let over = Box::pin(run(resources, left, self.limit, stop, views)).await;
         let tally = viewer.latest().tally;
         let rows = rows(&path);
         Dialed { over, rows, tally }

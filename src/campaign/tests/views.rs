@@ -37,7 +37,7 @@ impl Lab {
     }
 
     fn begin_with(&self, resources: Resources) -> Going {
-        let counts = beginning(&resources.list, self.limit, &Earlier::default()).unwrap();
+        let counts = beginning(&resources.list, self.limit, &mut Left::default()).unwrap();
         let (views, viewer) = view::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
         let run = run(resources, Left::default(), self.limit, stop.clone(), views);
