@@ -88,7 +88,7 @@ pub(super) struct Dispatcher {
     /// When the first of them may be.
     left_until: Option<i64>,
     /// When the pace or a rest allows the next call, where that is what holds it up.
-    pub(super) next_turn: Option<Instant>,
+    next_turn: Option<Instant>,
     /// The lists of numbers never to call, as of when; and while they are looked at.
     suppressed_as_of: Option<Instant>,
     pub(super) refreshing: Option<JoinHandle<()>>,
