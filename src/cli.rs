@@ -132,6 +132,9 @@ pub struct RunArgs {
     /// Print a machine-readable summary on standard output at the end; not together with --results -
     #[arg(long)]
     pub json: bool,
+    /// Replace this file each second by how the run is, as JSON, or in Prometheus' text format if its name ends in .prom
+    #[arg(long, value_name = "PATH")]
+    pub status: Option<PathBuf>,
 }
 
 /// `dialer check`

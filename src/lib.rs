@@ -22,6 +22,7 @@ pub mod report;
 pub mod results;
 pub mod signals;
 pub mod sim;
+pub mod status;
 pub mod summary;
 pub mod suppress;
 pub mod template;

@@ -26,7 +26,10 @@ pub fn start(screen: &Screen) {
         Time::Full
     };
     let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("warn,dialer={level}")))
+        // Whoever asks a run how it is, is told.
+        .with_env_filter(EnvFilter::new(format!(
+            "warn,dialer={level},dialer::progress=info"
+        )))
         .with_writer(screen.log())
         .with_timer(time)
         .with_target(false)

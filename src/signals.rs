@@ -2,6 +2,8 @@
 //!
 //! A terminal that is closed hangs up twice: its shell passes the HUP on, and the system sends another when the shell is
 //! gone. Nobody asked twice, so the echo is no second signal.
+//!
+//! USR1 stops nothing: it asks how the run is.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
 use crate::campaign::Stop;
+use crate::terminal::Log;
 
 /// How long after the first HUP of a terminal that is closed the other may come. It was seen after milliseconds.
 const ECHO: Duration = Duration::from_secs(1);
@@ -91,6 +94,52 @@ fn ignores_hangup(status: &str) -> bool {
 /// Whether this process has a terminal that can close. One that is closed can no longer be opened.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
+}
+
+/// Takes USR1 over from the system, which would end the process, for good. Until somebody [listens](Requests) it does
+/// nothing. Not to be called within a runtime.
+///
+/// # Errors
+/// The handler cannot be installed.
+pub fn survive_requests() -> io::Result<()> {
+    // The handler stays when this is gone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _within = runtime.enter();
+    Requests::new().map(drop)
+}
+
+/// USR1, each time that it comes.
+#[derive(Debug)]
+pub struct Requests(Signal);
+
+impl Requests {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The handler cannot be installed.
+    pub fn new() -> io::Result<Self> {
+        signal(SignalKind::user_defined1()).map(Self)
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // It never ends as long as the runtime lives.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Has each of them answered in the log.
+    pub fn answer(mut self, log: Log) {
+        tokio::spawn(async move {
+            loop {
+                self.next().await;
+                log.report();
+            }
+        });
+    }
 }
 
 /// Passes the signals on as `stop`.

@@ -177,7 +177,7 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-struct Dispositions<'a>(&'a Tally);
+pub(crate) struct Dispositions<'a>(pub(crate) &'a Tally);
 
 #[derive(Serialize)]
 struct Counts {
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     fn summary() -> Summary {
-        let mut tally = Tally::new(4, 3, [("carrier", 2)]);
+        let mut tally = Tally::new(4, 3);
         tally.dispatched = 3;
         tally.attempted(Disposition::Answered, true);
         tally.attempted(Disposition::Busy, false);
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn an_empty_list_has_no_share() {
         let mut summary = summary();
-        summary.tally = Tally::new(0, 0, [("carrier", 2)]);
+        summary.tally = Tally::new(0, 0);
         assert!(summary.table().contains("0 of 0 contacts reached (–)"));
     }
 

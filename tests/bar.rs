@@ -3,15 +3,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::TempDir;
 
 const ROWS: u16 = 40;
-/// What only the bar says: of five who can be called, so many are done, and how long it takes cannot be told yet.
-const BAR: &str = "/5  left –  answered ";
+/// What only the bar says, in its first state as in its last: which of them is seen is a matter of a moment.
+const BAR: &str = "  answered ";
 
 /// A rehearsal of five who answer and one who cannot be called.
 fn campaign() -> TempDir {
@@ -51,13 +52,25 @@ struct Shown {
     screen: String,
 }
 
+/// A rehearsal on a terminal.
+struct Rehearsal {
+    child: Child,
+    terminal: File,
+}
+
 /// Rehearses with standard error on a terminal so many columns wide; standard output too, if `shared`.
-fn shown(folder: &Path, columns: u16, shared: bool, args: &[&str], env: &[(&str, &str)]) -> Shown {
+fn rehearse(
+    folder: &Path,
+    (rows, columns): (u16, u16),
+    shared: bool,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> Rehearsal {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
     let size = Winsize {
-        ws_row: ROWS,
+        ws_row: rows,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
@@ -85,11 +98,21 @@ fn shown(folder: &Path, columns: u16, shared: bool, args: &[&str], env: &[(&str,
         command.stdout(Stdio::null());
         drop(end);
     }
-    let mut child = command.spawn().unwrap();
-    // The last handle of the other end: when the child is done, reading ends.
+    let child = command.spawn().unwrap();
+    // The last handle of the other end goes: when the child is done, reading ends.
     drop(command);
+    let terminal = File::from(terminal);
+    Rehearsal { child, terminal }
+}
+
+/// The same, to its end.
+fn shown(folder: &Path, columns: u16, shared: bool, args: &[&str], env: &[(&str, &str)]) -> Shown {
+    let size = (ROWS, columns);
+    let Rehearsal {
+        mut child,
+        mut terminal,
+    } = rehearse(folder, size, shared, args, env);
     let (mut bytes, mut some) = (Vec::new(), [0; 4096]);
-    let mut terminal = File::from(terminal);
     while let Ok(read @ 1..) = terminal.read(&mut some) {
         bytes.extend_from_slice(&some[..read]);
     }
@@ -209,4 +232,122 @@ fn quiet_shows_nothing_on_a_terminal_but_what_is_wrong() {
             .screen
             .contains("WARN not called: contacts.csv line 3: not a number")
     );
+}
+
+/// Five who talk for long, on two trunks.
+fn long_calls() -> TempDir {
+    let folder = campaign();
+    let path = folder.path().join("storm.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let second =
+        "[[trunk]]\nname = \"second\"\nchannel = \"PJSIP/{number}@second\"\nports = 3\n[simulate]";
+    let text = text.replace("[simulate]", second) + "\ntalk = \"3h\"\nring = \"10ms\"\n";
+    let text = text.replace("ports = ", "calls_per_second = 100.0\nports = ");
+    fs::write(&path, text).unwrap();
+    folder
+}
+
+impl Rehearsal {
+    /// What is on the screen as soon as it is as expected.
+    fn screen(&mut self, parser: &mut vt100::Parser, is_there: impl Fn(&str) -> bool) -> String {
+        let mut some = [0; 4096];
+        loop {
+            let screen = rows(parser);
+            if is_there(&screen) {
+                return screen;
+            }
+            let read = self.terminal.read(&mut some);
+            let read = read.unwrap_or_else(|_| panic!("it ended with:\n{screen}"));
+            parser.process(&some[..read]);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Reads on until the end; what is on the screen then.
+    fn end(mut self, parser: &mut vt100::Parser) -> String {
+        let mut some = [0; 4096];
+        while let Ok(read @ 1..) = self.terminal.read(&mut some) {
+            parser.process(&some[..read]);
+        }
+        self.child.wait().unwrap();
+        rows(parser)
+    }
+}
+
+/// What is on the screen, row by row: a bar fills its rows.
+fn rows(parser: &vt100::Parser) -> String {
+    let (_, columns) = parser.screen().size();
+    let rows = parser.screen().rows(0, columns);
+    let rows: Vec<_> = rows.map(|row| row.trim_end().to_owned()).collect();
+    rows.join("\n").trim_end().to_owned()
+}
+
+#[test]
+fn a_wide_terminal_has_a_line_for_each_trunk_and_one_for_the_reason_and_who_asks_tears_none() {
+    let folder = long_calls();
+    let no_color = [("NO_COLOR", "1")];
+    let mut run = rehearse(folder.path(), (24, 120), false, &["--real-time"], &no_color);
+    let mut parser = vt100::Parser::new(24, 120, 0);
+    let expected = [
+        "░░░░░░░░░░░░░░  0/5  left –  answered 0  lines 5/5  picked up –",
+        "  carrier        2/2  works",
+        "  second         3/3  works",
+        "  everybody was called, the last calls are running",
+    ];
+    let foot = |screen: &str| {
+        let lines: Vec<_> = screen.lines().collect();
+        let bar = lines.len().checked_sub(expected.len());
+        bar.is_some_and(|bar| {
+            let mut lines = lines[bar..].iter().zip(&expected);
+            lines.all(|(line, begin)| line.starts_with(begin))
+        })
+    };
+    run.screen(&mut parser, foot);
+    run.signal(Signal::USR1);
+    let said = "INFO 5 pending, 1 finished, 1 failed, 0 of 5 ports free, 5 dispatched";
+    let screen = run.screen(&mut parser, |screen| screen.contains(said) && foot(screen));
+    assert_eq!(screen.matches(expected[0]).count(), 1, "{screen}");
+    run.signal(Signal::TERM);
+    run.screen(&mut parser, |screen| {
+        screen.contains("  stopping: no new calls")
+    });
+    run.signal(Signal::TERM);
+    let end = run.end(&mut parser);
+    for line in expected.iter().skip(1).chain(&["  stopping: no new calls"]) {
+        assert!(!end.contains(line), "{end}");
+    }
+    assert!(end.contains("\nstorm: "), "{end}");
+}
+
+#[test]
+fn a_narrow_terminal_has_one_line_that_says_why_nobody_is_called() {
+    let folder = long_calls();
+    let path = folder.path().join("storm.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    // It opens the day after tomorrow.
+    let today = jiff::Zoned::now()
+        .with_time_zone(jiff::tz::TimeZone::UTC)
+        .weekday();
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let today = usize::try_from(today.to_monday_zero_offset()).unwrap();
+    let window = format!(
+        "[window]\ntimezone = \"UTC\"\n[[window.open]]\ndays = [\"{}\"]\nfrom = \"09:00\"\nto = \"20:00\"\n[simulate]",
+        days[(today + 2) % 7]
+    );
+    fs::write(&path, text.replace("[simulate]", &window)).unwrap();
+    for columns in [40, 59] {
+        let mut run = rehearse(folder.path(), (24, columns), false, &["--real-time"], &[]);
+        let mut parser = vt100::Parser::new(24, columns, 0);
+        let screen = run.screen(&mut parser, |screen| screen.contains("0/5  closed until "));
+        let bar = screen.lines().last().unwrap();
+        assert!(bar.starts_with("0/5  closed until 2"), "{screen}");
+        assert!(bar.contains(" 09:00"), "{screen}");
+        assert!(!screen.contains("works"), "{screen}");
+        run.signal(Signal::TERM);
+        let end = run.end(&mut parser);
+        assert!(!end.contains("0/5  closed"), "{end}");
+    }
 }

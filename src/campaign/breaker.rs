@@ -75,6 +75,17 @@ pub struct Trip {
     pub finals: Vec<String>,
 }
 
+/// How a trunk is, for whoever looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It works, as far as is known.
+    Works,
+    /// It rests until then: the calls of so many contacts in a row came to nothing, the last like this.
+    Rests(Instant, usize, Disposition),
+    /// The same, and it is being tried with a call.
+    Tried(usize, Disposition),
+}
+
 /// One trunk's breaker. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Breaker {
@@ -108,6 +119,8 @@ struct Rest {
     until: Instant,
     /// How long this rest was meant to be.
     length: Duration,
+    /// How the call ended that it rests for.
+    last: Disposition,
     /// Since when it is being tried with a call.
     trial: Option<Instant>,
     /// How long it has rested and was tried before.
@@ -250,6 +263,7 @@ impl Breaker {
             since: now,
             until: now + rests_for,
             length,
+            last: showing.disposition,
             trial: None,
             spent,
         });
@@ -281,6 +295,16 @@ impl Breaker {
     /// What is to be said of the trunk, once: it works again.
     pub fn recovered(&self) -> bool {
         std::mem::take(&mut self.look().recovered)
+    }
+
+    /// How the trunk is.
+    pub fn state(&self) -> State {
+        let health = self.look();
+        match health.rest {
+            None => State::Works,
+            Some(rest) if rest.trial.is_some() => State::Tried(health.streak(), rest.last),
+            Some(rest) => State::Rests(rest.until, health.streak(), rest.last),
+        }
     }
 
     /// Whether the trunk rests or is being tried.

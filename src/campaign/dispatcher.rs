@@ -12,13 +12,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::attempt::{self, Attempted, Outcome, Record, Who};
 use super::gate::Gated;
 use super::queue::{Queue, Ready};
-use super::tally::{Idle, Tally};
-use super::trunk::{Takes, Trunk};
+use super::speed::Speed;
+use super::tally::Tally;
+use super::trunk::{Found, Takes, Trunk};
+use super::view::{Views, Waits};
 use super::{Over, Resources, Stop};
 use crate::call::id::CallId;
 use crate::call::link::State;
@@ -34,10 +36,23 @@ use crate::results::writer::{Trouble, WriteError};
 const SKIPPED_AT_ONCE: usize = 256;
 /// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// A wait that is shorter, in milliseconds, is not said.
-const NEWS: i64 = 30_000;
 /// How old what is known of the lists of numbers never to call may be.
 const SUPPRESSED_AS_OF: Duration = Duration::from_secs(1);
+
+/// What came of the last look for a call to begin, before any trunk was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// There was none yet.
+    NotYet,
+    /// There is no connection.
+    NoConnection,
+    /// The lists of numbers never to call are being looked at.
+    Suppressions,
+    /// It is outside the hours until then.
+    Closed(Option<i64>),
+    /// Each trunk knows what it found.
+    AtTrunks,
+}
 
 /// What a task of the dispatcher was about.
 pub(super) enum Settled {
@@ -76,13 +91,22 @@ pub(super) struct Dispatcher {
     next_turn: Option<Instant>,
     /// The lists of numbers never to call, as of when; and while they are looked at.
     suppressed_as_of: Option<Instant>,
-    refreshing: Option<JoinHandle<()>>,
-    /// Told when a call rings that a rested trunk is tried with.
-    rings: Arc<Notify>,
+    pub(super) refreshing: Option<JoinHandle<()>>,
+    /// Told when a call rings that a rested trunk is tried with, and when somebody wants to know how the run is.
+    wake: Arc<Notify>,
     /// Why no new call is begun any more.
     pub(super) over: Option<Over>,
     pub(super) tally: Tally,
+    pub(super) speed: Speed,
+    /// What came of the last look for a call to begin.
+    pub(super) looked: Looked,
+    /// Why nobody is being called, as it was said last.
+    pub(super) said: Option<Waits>,
+    /// Where it is shown how the run is.
+    pub(super) views: Views,
     link: watch::Receiver<State>,
+    /// Since when there is no connection.
+    pub(super) down_since: Option<Instant>,
     /// What cannot be written at the moment.
     pub(super) trouble: watch::Receiver<Trouble>,
     pub(super) stop: Stop,
@@ -96,7 +120,7 @@ impl Dispatcher {
         in_flight: &[(usize, Entry)],
         limit: Option<u64>,
         stop: Stop,
-        tally: Tally,
+        views: Views,
     ) -> io::Result<Self> {
         if let Some(window) = &resources.campaign.window
             && let Some(stop_at) = window.stop_at
@@ -112,13 +136,13 @@ impl Dispatcher {
         }
         let ports: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
         let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
-        let rings = Arc::new(Notify::new());
+        let wake = views.wake();
         let patience = campaign.ami.reconnect_for;
         let answers_prove = campaign.capture.disposition.is_none();
         let trunks: Vec<Trunk> = campaign
             .trunks
             .iter()
-            .map(|trunk| Trunk::new(trunk, patience, answers_prove, &rings))
+            .map(|trunk| Trunk::new(trunk, patience, answers_prove, &wake))
             .collect();
         let list = Arc::clone(&resources.list);
         Ok(Self {
@@ -145,22 +169,30 @@ impl Dispatcher {
             next_turn: None,
             suppressed_as_of: None,
             refreshing: None,
-            rings,
+            wake,
             over: None,
-            tally,
+            tally: views.latest().tally,
+            speed: Speed::new(Instant::now()),
+            looked: Looked::NotYet,
+            said: None,
+            views,
             link: resources.link.watch(),
+            down_since: None,
             trouble: resources.writer.trouble(),
             stop,
             resources,
         })
     }
 
-    pub(super) async fn run(mut self, progress: &watch::Sender<Tally>) -> Over {
+    pub(super) async fn run(mut self) -> Over {
         loop {
             if self.over.is_none() {
                 let over = self.look_at_the_clock();
                 if self.linked() {
                     self.fill_lines(over.is_none());
+                } else {
+                    self.looked = Looked::NoConnection;
+                    self.down_since.get_or_insert_with(Instant::now);
                 }
                 // Before that is said, it is seen whether anybody is left at all.
                 if over.is_some() && (self.queue.has_somebody() || !self.linked()) {
@@ -169,9 +201,14 @@ impl Dispatcher {
             }
             let lines = self.trunks.iter().map(|trunk| trunk.busy);
             self.tally.busy.passed(Instant::now(), lines);
-            self.publish(progress);
+            self.tell_why_nobody_is_called();
+            if self.views.are_asked_for() {
+                self.show();
+            }
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
-                return self.end();
+                let over = self.end();
+                self.show_the_end(&over);
+                return over;
             }
             // Rows that wait are tried for as long as calls are running, and a little longer.
             let rows = self.trouble.borrow().rows;
@@ -183,7 +220,7 @@ impl Dispatcher {
     }
 
     /// Why the run is over, now that nothing is going on any more.
-    fn end(mut self) -> Over {
+    fn end(&mut self) -> Over {
         let nobody_left = self.queue.is_exhausted()
             && self.left_outside == 0
             && self.tally.attempts(Disposition::Cancelled) == 0;
@@ -226,12 +263,19 @@ impl Dispatcher {
     /// `dial` any more, and only sees who is left.
     fn fill_lines(&mut self, dial: bool) {
         self.next_turn = None;
+        self.down_since = None;
         if !self.knows_who_is_suppressed() {
+            self.looked = Looked::Suppressions;
             return;
         }
         let wall = self.resources.clock.millis();
         // The list is read on at night, up to those who are to be called: where nobody is, nobody waits for the morning.
-        let open = dial && self.resources.gate.any(wall) == Gated::Open;
+        let gate = self.resources.gate.any(wall);
+        self.looked = match gate {
+            Gated::Open => Looked::AtTrunks,
+            Gated::Closed(opens) => Looked::Closed(opens),
+        };
+        let open = dial && gate == Gated::Open;
         self.queue.fetch(wall);
         loop {
             self.pass_over_rows();
@@ -271,31 +315,36 @@ impl Dispatcher {
     fn fill_a_line(&mut self, wall: i64) -> bool {
         let now = Instant::now();
         for place in 0..self.trunks.len() {
-            let trunk = &self.trunks[place];
-            if !trunk.has_free_line() || self.slots.is_empty() {
+            if !self.trunks[place].has_free_line() || self.slots.is_empty() {
+                self.trunks[place].found = Found::Busy;
                 continue;
             }
             let others = self.lines_of_others(place);
             if !self.queue.has_for(place, others) {
+                self.trunks[place].found = Found::Nobody;
                 continue;
             }
-            let trial = match trunk.takes(now) {
+            let trial = match self.trunks[place].takes(now) {
                 Takes::Call => false,
                 Takes::Trial => true,
-                Takes::NotBefore(moment) => {
-                    let earliest = self.next_turn.map_or(moment, |turn| turn.min(moment));
-                    self.next_turn = Some(earliest);
+                Takes::No(found) => {
+                    self.trunks[place].found = found;
+                    if let Found::Paced(moment) | Found::Rests(moment) = found {
+                        let earliest = self.next_turn.map_or(moment, |turn| turn.min(moment));
+                        self.next_turn = Some(earliest);
+                    }
                     continue;
                 }
-                Takes::No => continue,
             };
             while let Some(ready) = self.queue.take_for(place, others) {
                 if let Some((ready, number)) = self.may_be_called(ready, wall) {
                     let turn = self.trunks[place].take(now, trial);
+                    self.speed.begun(now);
                     self.begin_call(ready, number, place, trial, turn);
                     return true;
                 }
             }
+            self.trunks[place].found = Found::Nobody;
         }
         false
     }
@@ -405,7 +454,7 @@ impl Dispatcher {
                 self.suppressed_as_of = Some(Instant::now());
             }
             () = until(timer), if dialing => {}
-            () = self.rings.notified(), if dialing => {}
+            () = self.wake.notified() => {}
             Ok(()) = self.trouble.changed() => self.troubled(),
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
             () = self.stop.drain.cancelled(), if dialing => {
@@ -462,60 +511,8 @@ impl Dispatcher {
     }
 
     /// Whether calls can be placed now.
-    fn linked(&self) -> bool {
+    pub(super) fn linked(&self) -> bool {
         matches!(&*self.link.borrow(), State::Up(_))
-    }
-
-    fn publish(&mut self, progress: &watch::Sender<Tally>) {
-        let idle = self.why_idle();
-        let tally = &mut self.tally;
-        tally.in_flight = self.lines.len();
-        tally.retrying = self.queue.waiting();
-        tally.stopping = self.over.is_some();
-        tally.at = Some(Instant::now());
-        for (shown, trunk) in tally.trunks.iter_mut().zip(&self.trunks) {
-            shown.busy = trunk.busy;
-            shown.resting = trunk.breaker.rests();
-        }
-        if tally.idle != idle {
-            let clock = &self.resources.clock;
-            // A short wait is no news.
-            let worth_saying = |idle: &&Idle| match idle {
-                Idle::UntilDue(due) => *due > clock.millis() + NEWS,
-                _ => true,
-            };
-            if let Some(idle) = idle.as_ref().filter(worth_saying) {
-                let left = tally.to_call.saturating_sub(tally.called);
-                info!(
-                    "nobody is being called: {}; {left} contacts are left",
-                    idle.say(clock)
-                );
-            }
-            tally.idle = idle;
-        }
-        progress.send_modify(|shown| shown.clone_from(tally));
-    }
-
-    /// Why no call is running, if none is.
-    fn why_idle(&self) -> Option<Idle> {
-        let waits = self.tasks.is_empty() && self.over.is_none() && !self.queue.is_exhausted();
-        if !waits || self.refreshing.is_some() || self.queue.is_reading() {
-            return None;
-        }
-        if !self.linked() {
-            return Some(Idle::NoSession);
-        }
-        if let Gated::Closed(Some(opens)) = self.resources.gate.any(self.resources.clock.millis()) {
-            return Some(Idle::Outside(opens));
-        }
-        if self.trunks.iter().all(|trunk| trunk.breaker.rests()) && self.next_turn.is_some() {
-            return Some(Idle::TrunksRest);
-        }
-        // Between two calls of a slow pace nothing is to be said.
-        if self.next_turn.is_some() {
-            return None;
-        }
-        self.queue.next_due().map(Idle::UntilDue)
     }
 }
 

@@ -3,7 +3,8 @@
 //! The `dispatcher` owns the lines and the queue; each call is a task that borrows its line (`attempt`); `outcomes` takes
 //! what comes of it, and `uncalled` tells of those who are not called. Whom to call is
 //! the `queue`'s, when the `gate`'s (hours) and the `limits`' (calls a day), on which line the `trunk`'s with its
-//! `breaker`; `retry` decides who is called again. What earlier runs left in flight is taken over in `adopt`.
+//! `breaker`; `retry` decides who is called again. What earlier runs left in flight is taken over in `adopt`. Whoever
+//! wants to know how the run is gets a `view` of it, made in `watched`.
 
 mod adopt;
 pub mod attempt;
@@ -16,17 +17,19 @@ pub mod limits;
 mod outcomes;
 pub mod queue;
 pub mod retry;
+mod speed;
 pub mod tally;
 #[cfg(test)]
 mod tests;
 pub mod trunk;
 mod uncalled;
+pub mod view;
+mod watched;
 
 use std::io;
 use std::sync::Arc;
 
 use jiff::Zoned;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::link::Link;
@@ -44,6 +47,7 @@ use dispatcher::Dispatcher;
 use gate::Gate;
 use limits::Limits;
 use tally::Tally;
+use view::Views;
 
 /// What a run needs, shared by the dispatcher and the calls.
 #[derive(Debug)]
@@ -117,18 +121,43 @@ pub enum Over {
     Unreadable(io::Error),
 }
 
+impl Over {
+    /// Every word that [`word`](Self::word) knows.
+    pub const WORDS: [&'static str; 9] = [
+        "finished",
+        "drained",
+        "outside the window",
+        "stop_at",
+        "session lost",
+        "trunks lost",
+        "results unwritable",
+        "opt-out unwritable",
+        "list unreadable",
+    ];
+
+    /// A word for it, for programs. None is ever renamed.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Drained => "drained",
+            Self::Outside(_) => "outside the window",
+            Self::StopAt => "stop_at",
+            Self::PbxLost(_) => "session lost",
+            Self::TrunksLost(_) => "trunks lost",
+            Self::Unwritable(..) => "results unwritable",
+            Self::OptOutUnwritten(_) => "opt-out unwritable",
+            Self::Unreadable(_) => "list unreadable",
+        }
+    }
+}
+
 /// The counts before anything has happened in this run. Where an earlier run is gone on from, the rows of the list
 /// that are done are noted, and nothing else is kept of their contacts. That blocks on the disk: the earlier results may
 /// hold contacts that are in the list no more.
 ///
 /// # Errors
 /// The private copy of the list cannot be read.
-pub fn beginning(
-    campaign: &Campaign,
-    list: &List,
-    limit: Option<u64>,
-    left: &mut Left,
-) -> io::Result<Tally> {
+pub fn beginning(list: &List, limit: Option<u64>, left: &mut Left) -> io::Result<Tally> {
     let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
     if left.earlier.has_finals() {
         let done = list.done(|id| {
@@ -150,27 +179,20 @@ pub fn beginning(
     let summary = list.summary();
     let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
-    let mut tally = Tally::new(
-        summary.contacts,
-        to_call,
-        campaign
-            .trunks
-            .iter()
-            .map(|trunk| (trunk.name.as_str(), trunk.ports)),
-    );
+    let mut tally = Tally::new(summary.contacts, to_call);
     for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
         tally.were_finished(disposition, contacts);
     }
     Ok(tally)
 }
 
-/// Dials the campaign. `progress` holds the counts of the [`beginning`], and receives them as they change.
+/// Dials the campaign. `views` hold the counts of the [`beginning`], and show how it is to whoever asks, and in the end.
 pub async fn run(
     resources: Resources,
     left: Left,
     limit: Option<u64>,
     stop: Stop,
-    progress: &watch::Sender<Tally>,
+    views: Views,
 ) -> Over {
     let Left {
         earlier,
@@ -180,11 +202,10 @@ pub async fn run(
     for (contact, at) in &earlier.calls {
         resources.limits.called(contact, *at);
     }
-    let tally = progress.borrow().clone();
-    match Dispatcher::new(resources, earlier, done, &in_flight, limit, stop, tally) {
+    match Dispatcher::new(resources, earlier, done, &in_flight, limit, stop, views) {
         Ok(mut dispatcher) => {
             dispatcher.adopt(in_flight).await;
-            dispatcher.run(progress).await
+            dispatcher.run().await
         }
         Err(error) => Over::Unreadable(error),
     }

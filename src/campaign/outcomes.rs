@@ -130,6 +130,7 @@ impl Dispatcher {
             return;
         };
         self.tally.dispatched -= 1;
+        self.speed.not_dialed();
         if record.trial {
             record.breaker.not_tried();
         }

@@ -230,6 +230,23 @@ impl Queue {
             + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
+    /// When the first is due of those who wait for a time.
+    pub fn first_due(&self) -> Option<i64> {
+        self.waiting.peek().map(|Reverse(waiting)| waiting.due)
+    }
+
+    /// Whether somebody's turn has come, on whatever trunk.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+            || self.avoiding.iter().any(|ready| !ready.is_empty())
+            || (self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Contact(_))))
+    }
+
+    /// Whether the next row of the list is one that is not called.
+    pub fn has_skipped(&self) -> bool {
+        self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Skipped(_)))
+    }
+
     /// Whether something is being read ahead.
     pub fn is_reading(&self) -> bool {
         self.fetching.is_some()

@@ -1,11 +1,6 @@
-//! The counts of a run: what the progress line and the summary show.
-
-use std::sync::Arc;
-
-use tokio::time::Instant;
+//! The counts of a run: what the summary shows, and whoever looks while it goes on.
 
 use super::busy::Busy;
-use crate::clock::{self, Clock};
 use crate::disposition::Disposition;
 
 /// What has happened so far.
@@ -23,89 +18,18 @@ pub struct Tally {
     pub failed: u64,
     /// Originates handed out.
     pub dispatched: u64,
-    /// Calls running now.
-    pub in_flight: usize,
-    /// Contacts that wait for a retry.
-    pub retrying: usize,
-    /// Lines in all.
-    pub ports: usize,
-    /// No new call is begun any more.
-    pub stopping: bool,
-    /// The trunks, in the order of the campaign.
-    pub trunks: Vec<OfTrunk>,
-    /// Why nobody is being called, if nobody is.
-    pub idle: Option<Idle>,
-    /// When this was counted; in a rehearsal that is not the time of the wall.
-    pub at: Option<Instant>,
     /// How busy the lines were.
     pub busy: Busy,
     attempts: [u64; Disposition::ALL.len()],
     finals: [u64; Disposition::ALL.len()],
 }
 
-/// How a trunk is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfTrunk {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its lines.
-    pub ports: usize,
-    /// Those of them that carry a call.
-    pub busy: usize,
-    /// It does not work, and rests or is being tried.
-    pub resting: bool,
-}
-
-/// Why nobody is being called. Times of day are milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idle {
-    /// There is no connection to Asterisk.
-    NoSession,
-    /// It is outside the calling hours until then.
-    Outside(i64),
-    /// No trunk works: they rest and are tried in turn.
-    TrunksRest,
-    /// Everybody who is left waits, the next until then.
-    UntilDue(i64),
-}
-
-impl Idle {
-    /// The reason in words.
-    pub fn say(self, clock: &Clock) -> String {
-        let time = |millis| clock.time(millis).strftime(clock::SHOWN).to_string();
-        match self {
-            Self::NoSession => "there is no connection to Asterisk".to_owned(),
-            Self::Outside(opens) => format!("outside the calling hours until {}", time(opens)),
-            Self::TrunksRest => "no trunk works, they rest before they are tried again".to_owned(),
-            Self::UntilDue(due) => format!(
-                "everybody who is left waits to be called again, the next at {}",
-                time(due)
-            ),
-        }
-    }
-}
-
 impl Tally {
-    /// Nothing has happened yet to so many contacts, so many of them to be called, on trunks with so many lines.
-    pub fn new<'t>(
-        contacts: u64,
-        to_call: u64,
-        trunks: impl IntoIterator<Item = (&'t str, usize)>,
-    ) -> Self {
-        let trunks: Vec<OfTrunk> = trunks
-            .into_iter()
-            .map(|(name, ports)| OfTrunk {
-                name: name.into(),
-                ports,
-                busy: 0,
-                resting: false,
-            })
-            .collect();
+    /// Nothing has happened yet to so many contacts, so many of them to be called.
+    pub fn new(contacts: u64, to_call: u64) -> Self {
         Self {
             contacts,
             to_call,
-            ports: trunks.iter().map(|trunk| trunk.ports).sum(),
-            trunks,
             ..Self::default()
         }
     }
@@ -159,8 +83,22 @@ impl Tally {
         self.contacts.saturating_sub(self.finished)
     }
 
-    /// Lines without a call.
-    pub fn free_ports(&self) -> usize {
-        self.ports.saturating_sub(self.in_flight)
+    /// Calls that ended in this run.
+    pub fn ended(&self) -> u64 {
+        self.attempts.iter().sum()
+    }
+
+    /// Those of them that were picked up.
+    pub fn picked_up(&self) -> u64 {
+        let picked_up = Disposition::ALL.into_iter().filter(|how| how.picked_up());
+        picked_up.map(|how| self.attempts(how)).sum()
+    }
+
+    /// Calls that were picked up, of those that ended; `None` before the first did.
+    pub fn answer_rate(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = |part: u64, whole: u64| part as f64 / whole as f64;
+        let ended = self.ended();
+        (ended > 0).then(|| share(self.picked_up(), ended))
     }
 }

@@ -23,6 +23,23 @@ pub struct Trunk {
     pub pace: Pace,
     /// Whether it works.
     pub breaker: Breaker,
+    /// What came of the last try to begin a call on it.
+    pub found: Found,
+}
+
+/// Why a trunk was left without a further call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// All its lines carry calls.
+    Busy,
+    /// There was nobody to call on it.
+    Nobody,
+    /// Its pace allows none before that moment.
+    Paced(Instant),
+    /// It does not work, and rests until then.
+    Rests(Instant),
+    /// It does not work, and is being tried.
+    Tried,
 }
 
 /// Whether a trunk takes a call now.
@@ -32,10 +49,8 @@ pub enum Takes {
     Call,
     /// A call, to see whether it works again.
     Trial,
-    /// None before that moment.
-    NotBefore(Instant),
-    /// None until one of its calls has something to tell.
-    No,
+    /// None.
+    No(Found),
 }
 
 impl Trunk {
@@ -54,6 +69,7 @@ impl Trunk {
             busy: 0,
             breaker: Breaker::new(pace.log(), patience, answers_prove),
             pace,
+            found: Found::Nobody,
         }
     }
 
@@ -65,16 +81,16 @@ impl Trunk {
     /// Whether it takes a call now.
     pub fn takes(&self, now: Instant) -> Takes {
         if !self.has_free_line() {
-            return Takes::No;
+            return Takes::No(Found::Busy);
         }
         let trial = match self.breaker.permit(now) {
             Permit::Calls => false,
             Permit::Trial => true,
-            Permit::At(until) => return Takes::NotBefore(until),
-            Permit::Tried => return Takes::No,
+            Permit::At(until) => return Takes::No(Found::Rests(until)),
+            Permit::Tried => return Takes::No(Found::Tried),
         };
         match self.pace.ready(now) {
-            Err(turn) => Takes::NotBefore(turn),
+            Err(turn) => Takes::No(Found::Paced(turn)),
             Ok(()) if trial => Takes::Trial,
             Ok(()) => Takes::Call,
         }

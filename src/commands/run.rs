@@ -1,10 +1,12 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -17,18 +19,22 @@ use crate::call::probe;
 use crate::campaign::gate::Gate;
 use crate::campaign::limits::Limits;
 use crate::campaign::tally::Tally;
+use crate::campaign::view;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
+use crate::exit;
+use crate::signals::{self, Aborted, Requests};
+use crate::status::{About, Ended, Status};
 use crate::summary::Summary;
 use crate::terminal::Screen;
-use crate::{exit, signals};
 
 /// Runs the command and returns the exit code of the process.
 ///
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
+    signals::survive_requests().context("signals cannot be listened to")?;
     // Neither a rehearsal nor a plan connects to anything: they need no secret.
     let needs_no_secret = args.simulate || args.dry_run;
     let input = input::examine(&args.campaign, needs_no_secret, args.shard)
@@ -60,14 +66,61 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         .start_paused(virtual_time)
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(async {
+    let status = match &args.status {
+        Some(path) => Some(open_status(path, &input, &claimed, args, zone.clone())?),
+        None => None,
+    };
+    let ended = runtime.block_on(async {
         let clock = if virtual_time {
             Clock::following_tokio(zone)
         } else {
             clock
         };
-        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, screen)).await
-    })
+        let show = Show {
+            screen,
+            status: status.as_ref(),
+        };
+        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, &show)).await
+    });
+    if let Some(status) = status {
+        status.end(match &ended {
+            Ok(ended) => *ended,
+            Err(failure) => Ended {
+                exit_code: failure.exit_code(),
+                stopped: None,
+            },
+        });
+    }
+    ended.map(|ended| ended.exit_code)
+}
+
+/// Begins to write the status file. That is done when the run has its results for itself: one that does not get them
+/// must not write over what the other tells.
+fn open_status(
+    path: &Path,
+    input: &Input,
+    claimed: &Claimed,
+    args: &RunArgs,
+    zone: TimeZone,
+) -> Result<Status, Failure> {
+    let about = About {
+        campaign: input.campaign.name.clone(),
+        results: claimed.name(),
+        simulated: args.simulate,
+        shard: args.shard,
+        started_at: Zoned::now().with_time_zone(zone),
+    };
+    let mut taken = claimed.files();
+    if let Some(opt_out) = &input.campaign.capture.opt_out {
+        taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
+    }
+    Status::open(path, about, taken).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Where it is shown how the run is.
+struct Show<'s> {
+    screen: &'s Screen,
+    status: Option<&'s Status>,
 }
 
 async fn dial(
@@ -80,8 +133,11 @@ async fn dial(
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
-    screen: &Screen,
-) -> Result<u8, Failure> {
+    &Show { screen, status }: &Show<'_>,
+) -> Result<Ended, Failure> {
+    Requests::new()
+        .context("signals cannot be listened to")?
+        .answer(screen.log());
     let link = match ami {
         Some(ami) => ami.connect(&campaign).await?.link,
         None => connect::simulate(&campaign).await?,
@@ -111,19 +167,18 @@ async fn dial(
         clock: clock.clone(),
     };
     for unsettled in std::mem::take(&mut claimed.unsettled) {
-        let settled = Box::pin(settle(unsettled, &own, &resources, &stop));
-        let (over, tally) = settled.await?;
+        let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, Over::Finished) {
-            let (code, _) = conclude(over, &tally, screen);
+            let ended = aborted_or(&aborted, conclude(over, &tally, screen));
             connect::goodbye(&link).await;
-            return Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal));
+            return Ok(ended);
         }
     }
     let opened = claimed.open(&own)?;
     let mut left = std::mem::take(&mut claimed.left);
-    let beginning = campaign::beginning(&campaign, &list, args.limit, &mut left)
+    let beginning = campaign::beginning(&list, args.limit, &mut left)
         .context("the private copy of the list")?;
-    let (tally, changes) = watch::channel(beginning);
+    let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
     let summary = list.summary();
     info!(
         "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
@@ -132,15 +187,18 @@ async fn dial(
         summary.bad + summary.duplicates,
         claimed.name()
     );
-    let watching = screen.watch(changes, claimed.is_stdout());
+    let watching = screen.watch(viewer.clone(), claimed.is_stdout());
+    if let Some(status) = status {
+        status.watch(viewer.clone());
+    }
     let began = Instant::now();
-    let over = campaign::run(resources(&opened), left, args.limit, stop, &tally).await;
+    let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
     drop(watching);
     let ended = Instant::now();
     let summary = Summary {
         campaign: campaign.name.clone(),
         results: claimed.name(),
-        tally: tally.borrow().clone(),
+        tally: viewer.latest().tally,
         trunks: campaign
             .trunks
             .iter()
@@ -159,23 +217,27 @@ async fn dial(
         &over,
         Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
     );
-    let (code, stopped) = conclude(over, &summary.tally, screen);
+    let ended = conclude(over, &summary.tally, screen);
     if clean_end
         && let Some(journal) = opened.journal
         && let Err(error) = journal.remove()
     {
         warn!("the journal is left behind, which does no harm: {error}");
     }
-    let (code, stopped) = aborted
-        .by()
-        .map_or((code, stopped), |signal| (exit::SIGNAL + signal, "aborted"));
-    let code = if args.json {
-        print(&summary, code, stopped)
-    } else {
-        code
-    };
+    let mut ended = aborted_or(&aborted, ended);
+    if args.json {
+        ended.exit_code = print(&summary, ended);
+    }
     connect::goodbye(&link).await;
-    Ok(code)
+    Ok(ended)
+}
+
+/// The end of a run that was aborted by a signal, or else the one that it came to.
+fn aborted_or(aborted: &Aborted, ended: Ended) -> Ended {
+    aborted.by().map_or(ended, |signal| Ended {
+        exit_code: exit::SIGNAL + signal,
+        stopped: Some("aborted"),
+    })
 }
 
 /// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
@@ -187,22 +249,25 @@ async fn settle(
     stop: &Stop,
 ) -> Result<(Over, Tally), Failure> {
     let left = std::mem::take(&mut unsettled.left);
-    let (tally, _) = watch::channel(Tally::default());
-    let over = if left.in_flight.is_empty() {
+    let settled = if left.in_flight.is_empty() {
         info!("{unsettled}: its run was cut off between two calls and is not gone on with");
-        Over::Finished
+        (Over::Finished, Tally::default())
     } else {
         info!(
             "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
         );
         let opened = unsettled.open(&left, own)?;
+        let resources = resources(&opened);
+        let trunks = &resources.campaign.trunks;
+        let (views, viewer) = view::channel(Tally::default(), trunks, &resources.clock);
         // Nobody new is called.
-        campaign::run(resources(&opened), left, Some(0), stop.clone(), &tally).await
+        let over = campaign::run(resources, left, Some(0), stop.clone(), views).await;
+        (over, viewer.latest().tally)
     };
-    if !matches!(over, Over::Unwritable(..)) {
+    if !matches!(settled.0, Over::Unwritable(..)) {
         unsettled.close();
     }
-    Ok((over, tally.borrow().clone()))
+    Ok(settled)
 }
 
 /// Shows people what became of it.
@@ -230,7 +295,8 @@ fn show(summary: &Summary, screen: &Screen) {
 }
 
 /// Prints it for programs, and returns the exit code of the process.
-fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
+fn print(summary: &Summary, ended: Ended) -> u8 {
+    let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
     let printed = summary
         .json(code, stopped)
         .map_err(io::Error::from)
@@ -246,12 +312,13 @@ fn print(summary: &Summary, code: u8, stopped: &str) -> u8 {
 }
 
 /// Says how the run ended, and answers the exit code for it and the word of the machine-readable summary.
-fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
-    match over {
-        Over::Finished => (exit::DONE, "finished"),
+fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
+    let stopped = Some(over.word());
+    let exit_code = match over {
+        Over::Finished => exit::DONE,
         Over::Drained => {
             info!("stopped with {} contacts left", tally.pending());
-            (exit::CONTACTS_LEFT, "drained")
+            exit::CONTACTS_LEFT
         }
         Over::Outside(opens) => {
             let why = match opens {
@@ -262,14 +329,14 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                 None => "no calling hours can be foreseen".to_owned(),
             };
             info!("stopped with {} contacts left: {why}", tally.pending());
-            (exit::CONTACTS_LEFT, "outside the window")
+            exit::CONTACTS_LEFT
         }
         Over::StopAt => {
             info!(
                 "stopped with {} contacts left: it is stop_at",
                 tally.pending()
             );
-            (exit::CONTACTS_LEFT, "stop_at")
+            exit::CONTACTS_LEFT
         }
         Over::TrunksLost(finals) => {
             error!(
@@ -282,14 +349,14 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                     finals.join(", ")
                 );
             }
-            (exit::CONTACTS_LEFT, "trunks lost")
+            exit::CONTACTS_LEFT
         }
         Over::PbxLost(why) => {
             error!(
                 "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
                 tally.pending()
             );
-            (exit::CONTACTS_LEFT, "session lost")
+            exit::CONTACTS_LEFT
         }
         Over::Unwritable(why, rows) => {
             error!(
@@ -306,20 +373,21 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> (u8, &'static str) {
                     LogFormat::Json => error!(row = row.trim_end(), "missing row"),
                 }
             }
-            (exit::FAILURE, "results unwritable")
+            exit::FAILURE
         }
         Over::OptOutUnwritten(why) => {
             error!(
                 "stopped with {} contacts left: {why}; add the numbers of the contacts named above, then run the same command again",
                 tally.pending()
             );
-            (exit::FAILURE, "opt-out unwritable")
+            exit::FAILURE
         }
         Over::Unreadable(why) => {
             error!("stopped: {why}");
-            (exit::FAILURE, "list unreadable")
+            exit::FAILURE
         }
-    }
+    };
+    Ended { exit_code, stopped }
 }
 
 #[cfg(test)]
@@ -351,10 +419,12 @@ mod tests {
             ),
         ];
         for (over, expected) in ends {
-            assert_eq!(
-                conclude(over, &Tally::new(1, 1, [("carrier", 1)]), &screen),
-                expected
-            );
+            let (exit_code, word) = expected;
+            let expected = Ended {
+                exit_code,
+                stopped: Some(word),
+            };
+            assert_eq!(conclude(over, &Tally::new(1, 1), &screen), expected);
         }
     }
 }

@@ -14,7 +14,8 @@ use super::Failure;
 use crate::cli::SimArgs;
 use crate::config::{self, Simulate};
 use crate::exit;
-use crate::signals::Signals;
+use crate::progress;
+use crate::signals::{self, Requests, Signals};
 use crate::sim::{Simulator, SimulatorConfig};
 
 /// How long to wait after a connection could not be accepted.
@@ -25,6 +26,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// # Errors
 /// The campaign is wrong, or the address cannot be listened on.
 pub fn run(args: &SimArgs) -> Result<u8, Failure> {
+    signals::survive_requests().context("signals cannot be listened to")?;
     let config = match &args.campaign {
         None => SimulatorConfig::new(Simulate::default()),
         Some(path) => {
@@ -67,6 +69,7 @@ async fn serve(
     let simulator = Simulator::new(config);
     let mut sessions = JoinSet::new();
     let mut stop = Signals::new().context("signals cannot be listened to")?;
+    let mut requests = Requests::new().context("signals cannot be listened to")?;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -84,6 +87,10 @@ async fn serve(
                 if let Ok(Err(error)) = ended {
                     info!("a session broke: {error}");
                 }
+            }
+            () = requests.next() => {
+                let counters = simulator.counters();
+                progress::log_simulator(counters.originates, counters.calls, counters.most_calls);
             }
             _ = stop.next() => break,
         }

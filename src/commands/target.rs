@@ -502,6 +502,22 @@ impl Claimed {
         matches!(self.place, Place::Stdout)
     }
 
+    /// The files that are written, and what they are.
+    pub(super) fn files(&self) -> Vec<(PathBuf, String)> {
+        match &self.place {
+            Place::Stdout => Vec::new(),
+            Place::Anew(path) => vec![(path.clone(), "where the results go".to_owned())],
+            Place::File(path) => vec![
+                (path.real.clone(), "where the results go".to_owned()),
+                (path.journal(), "the journal of the results".to_owned()),
+                (
+                    beside(&path.real, ".lock"),
+                    "the lock of the results".to_owned(),
+                ),
+            ],
+        }
+    }
+
     /// Opens the results for writing: begun with their header, or continued.
     pub(super) fn open(&self, own: &[String]) -> Result<Opened, Failure> {
         let name = self.name();

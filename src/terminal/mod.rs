@@ -1,13 +1,11 @@
 //! What is shown, where and how: the resolved switches of the command line, and the one owner of standard error.
 
-mod rates;
 mod screen;
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 
 use crate::cli::{LogFormat, Output, ProgressKind, When};
-pub use rates::Rates;
 pub use screen::{Log, Screen, Watching};
 
 /// What the process finds around itself.

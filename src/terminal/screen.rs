@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Progress, Rates, Settings};
-use crate::campaign::tally::Tally;
+use super::{Progress, Settings};
+use crate::campaign::view::Viewer;
 use crate::cli::LogFormat;
 use crate::progress;
 
@@ -26,6 +25,10 @@ use crate::progress;
 const DRAW: Duration = Duration::from_millis(200);
 /// How often the plain line appears.
 const LINE: Duration = Duration::from_secs(5);
+/// How long a run may take to say how it is, to be drawn,
+const AT_A_GLANCE: Duration = Duration::from_millis(50);
+/// and when somebody asks.
+const IN_EARNEST: Duration = Duration::from_secs(1);
 /// How many log lines may wait for a terminal that takes none.
 const WAITING: usize = 16 * 1024;
 /// How many bytes of them are written at once.
@@ -33,9 +36,11 @@ const AT_ONCE: usize = 64 * 1024;
 
 enum Order {
     Text(Vec<u8>),
-    Watch(Progress, watch::Receiver<Tally>),
+    Watch(Progress, Viewer),
     Unwatch,
     Settle(SyncSender<()>),
+    /// Somebody wants to know how the run is.
+    Report,
     Close,
 }
 
@@ -107,15 +112,15 @@ impl Screen {
         }
     }
 
-    /// Shows these counts until the answer is dropped. `results_on_stdout`: a bar would be torn by rows on the same
+    /// Shows this run until the answer is dropped. `results_on_stdout`: a bar would be torn by rows on the same
     /// terminal.
-    pub fn watch(&self, tally: watch::Receiver<Tally>, results_on_stdout: bool) -> Watching<'_> {
+    pub fn watch(&self, viewer: Viewer, results_on_stdout: bool) -> Watching<'_> {
         let shared = results_on_stdout && self.settings.stdout_terminal;
         let progress = match self.settings.progress {
             Progress::Bar if shared => Progress::Plain,
             progress => progress,
         };
-        self.order(Order::Watch(progress, tally));
+        self.order(Order::Watch(progress, viewer));
         Watching(self)
     }
 
@@ -166,6 +171,16 @@ pub struct Log {
     lost: Arc<AtomicU64>,
 }
 
+impl Log {
+    /// Logs how the run is that is being shown.
+    pub fn report(&self) {
+        // Where so much waits to be written, one line more would not be read.
+        if self.orders.try_send(Order::Report).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl io::Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.orders.try_send(Order::Text(line.to_vec())).is_err() {
@@ -196,18 +211,18 @@ struct Painter {
 }
 
 struct Shown {
-    tally: watch::Receiver<Tally>,
-    rates: Rates,
+    progress: progress::Progress,
     /// Without one there are lines.
     bar: Option<ProgressBar>,
-    next: Instant,
+    /// When it is shown next; `None`: when somebody asks.
+    next: Option<Instant>,
 }
 
 impl Painter {
     fn run(mut self) {
         loop {
-            let order = match &self.shown {
-                Some(shown) => match shown.next.checked_duration_since(Instant::now()) {
+            let order = match self.shown.as_ref().and_then(|shown| shown.next) {
+                Some(next) => match next.checked_duration_since(Instant::now()) {
                     Some(until_next) => self.orders.recv_timeout(until_next),
                     // Also while the log never pauses.
                     None => Err(RecvTimeoutError::Timeout),
@@ -220,7 +235,9 @@ impl Painter {
                         return;
                     }
                 }
-                Ok(order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_))) => {
+                Ok(
+                    order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_) | Order::Report),
+                ) => {
                     self.obey(order);
                 }
                 Err(RecvTimeoutError::Timeout) => self.show(),
@@ -271,20 +288,26 @@ impl Painter {
             let _ = settled.send(());
             return;
         }
+        if let Order::Report = order {
+            match &mut self.shown {
+                Some(shown) => progress::log(&shown.progress.look(IN_EARNEST), self.json),
+                None => progress::log_that_nothing_runs(),
+            }
+            return;
+        }
         if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
             bar.finish_and_clear();
         }
-        let Order::Watch(progress, tally) = order else {
+        let Order::Watch(progress, viewer) = order else {
             return;
         };
         let (bar, next) = match progress {
-            Progress::None => return,
-            Progress::Bar => (Some(bar()), Instant::now()),
-            Progress::Plain => (None, Instant::now() + LINE),
+            Progress::None => (None, None),
+            Progress::Bar => (Some(bar()), Some(Instant::now())),
+            Progress::Plain => (None, Some(Instant::now() + LINE)),
         };
         self.shown = Some(Shown {
-            tally,
-            rates: Rates::default(),
+            progress: progress::Progress::of(viewer),
             bar,
             next,
         });
@@ -293,31 +316,18 @@ impl Painter {
     /// Draws the bar, or logs the line.
     fn show(&mut self) {
         let Some(shown) = &mut self.shown else { return };
+        let seen = shown.progress.look(AT_A_GLANCE);
         let now = Instant::now();
-        let tally = shown.tally.borrow().clone();
-        shown.rates.look(&tally, now);
         if let Some(bar) = &shown.bar {
-            let width = usize::from(Term::stderr().size().1);
+            let (rows, width) = Term::stderr().size();
             // The last column is left free: some terminals wrap as soon as it is filled.
-            bar.set_message(progress::bar(&tally, &shown.rates, width.saturating_sub(1)));
-            shown.next = now + DRAW;
+            let width = usize::from(width).saturating_sub(1);
+            bar.set_message(progress::bar(&seen, width, rows.into()));
+            shown.next = Some(now + DRAW);
             return;
         }
-        shown.next = now + LINE;
-        if self.json {
-            info!(
-                pending = tally.pending(),
-                finished = tally.finished,
-                failed = tally.failed,
-                ports = tally.ports,
-                ports_free = tally.free_ports(),
-                dispatched = tally.dispatched,
-                retrying = tally.retrying,
-                "progress"
-            );
-        } else {
-            info!("{}", progress::line(&tally, &shown.rates));
-        }
+        shown.next = Some(now + LINE);
+        progress::log(&seen, self.json);
     }
 }
 

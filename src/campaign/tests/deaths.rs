@@ -10,7 +10,8 @@ use crate::disposition::Disposition;
 
 fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
     let earlier = Earlier::default();
-    Dispatcher::new(resources, earlier, None, &[], None, stop, Tally::default()).unwrap()
+    let (views, _) = views(&resources);
+    Dispatcher::new(resources, earlier, None, &[], None, stop, views).unwrap()
 }
 
 /// Reads the list and takes a line for whoever is first.
@@ -55,10 +56,10 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     });
     dispatcher.lines.insert(task.id(), Arc::new(record));
 
-    let (progress, seen) = watch::channel(Tally::default());
-    let over = dispatcher.run(&progress).await;
+    let viewer = dispatcher.views.viewer();
+    let over = dispatcher.run().await;
     assert!(matches!(over, Over::Finished), "{over:?}");
-    assert_eq!(seen.borrow().in_flight, 0);
+    assert_eq!(viewer.latest().running, 0);
     let rows = rows(&path);
     let ends: Vec<_> = rows
         .iter()
@@ -116,8 +117,8 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
         in_flight: vec![(0, entry)],
         ..Left::default()
     };
-    let (progress, _) = watch::channel(Tally::default());
-    let over = run(resources, left, None, Stop::default(), &progress).await;
+    let (views, _) = views(&resources);
+    let over = run(resources, left, None, Stop::default(), views).await;
     assert!(matches!(over, Over::Finished), "{over:?}");
     let rows = rows(&path);
     assert_eq!(rows[0]["disposition"], "UNKNOWN");

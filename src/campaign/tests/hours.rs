@@ -238,9 +238,9 @@ async fn who_is_done_does_not_wait_for_the_morning_nor_ends_with_contacts_left()
         let path = lab.folder.path().join("results.csv");
         let resources = lab.resources(&path).await;
         let begun = tokio::time::Instant::now();
-        let (progress, _) = watch::channel(Tally::default());
+        let (views, _) = views(&resources);
         let left = done(&["00101", "00201"]);
-        let over = run(resources, left, None, Stop::default(), &progress).await;
+        let over = run(resources, left, None, Stop::default(), views).await;
         assert!(matches!(over, Over::Finished), "{over:?}");
         assert!(begun.elapsed() < Duration::from_secs(1));
         assert_eq!(rows(&path).len(), 1, "the one that stands twice");
@@ -254,15 +254,8 @@ async fn somebody_who_is_left_is_waited_for_or_told_with_the_hour() {
     lab.campaign.window = Some(evenings(Outside::Wait));
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let (progress, _) = watch::channel(Tally::default());
-    let over = run(
-        resources,
-        done(&["00101"]),
-        None,
-        Stop::default(),
-        &progress,
-    )
-    .await;
+    let (views, _) = views(&resources);
+    let over = run(resources, done(&["00101"]), None, Stop::default(), views).await;
     assert!(matches!(over, Over::Finished), "{over:?}");
     let called = rows(&path);
     assert_eq!(called.len(), 1);
@@ -286,8 +279,8 @@ async fn after_stop_at_nobody_is_left_or_everybody_is() {
         lab.campaign.window = Some(hours.clone());
         let path = lab.folder.path().join("results.csv");
         let resources = lab.resources(&path).await;
-        let (progress, _) = watch::channel(Tally::default());
-        let over = run(resources, done(contacts), None, Stop::default(), &progress).await;
+        let (views, _) = views(&resources);
+        let over = run(resources, done(contacts), None, Stop::default(), views).await;
         assert_eq!(matches!(over, Over::Finished), finished, "{over:?}");
         assert_eq!(matches!(over, Over::StopAt), !finished, "{over:?}");
         assert_eq!(rows(&path).len(), 0);

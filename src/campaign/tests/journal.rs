@@ -18,19 +18,22 @@ async fn meanwhile<F: Future<Output = ()> + Send + 'static>(
     let mut resources = lab.resources(&path).await;
     let opened = Journal::open(&journal, "", &Clock::system(TimeZone::UTC));
     resources.journal = Some(opened.unwrap());
-    let (progress, seen) = watch::channel(Tally::default());
+    let (views, viewer) = views(&resources);
     let stop = Stop::default();
     let something = something(stop.clone());
-    let mut counts = seen.clone();
+    let counts = viewer.clone();
     let happened = tokio::spawn(async move {
-        counts.wait_for(|tally| tally.dispatched > 0).await.unwrap();
+        while counts.latest().tally.dispatched == 0 {
+            counts.ask();
+            tokio::task::yield_now().await;
+        }
         something.await;
     });
-    let over = Box::pin(run(resources, Left::default(), None, stop, &progress)).await;
+    let over = Box::pin(run(resources, Left::default(), None, stop, views)).await;
     happened.await.unwrap();
     assert_eq!(rows(&path).len(), 0, "nobody was called");
     assert_eq!(journal::read(&journal).unwrap().unwrap().entries, []);
-    assert_eq!(seen.borrow().dispatched, 0);
+    assert_eq!(viewer.latest().tally.dispatched, 0);
     over
 }
 

@@ -5,8 +5,10 @@ mod deaths;
 mod hours;
 mod journal;
 mod trunks;
+mod views;
 mod whom;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::capture::watched;
+use super::view::Viewer;
 use super::*;
 use crate::ami::login::Login;
 use crate::ami::transport::Transport;
@@ -36,6 +39,10 @@ struct Lab {
     start: Timestamp,
     sim: SimulatorConfig,
     limit: Option<u64>,
+    /// For how long the session is established again when it drops.
+    patience: Duration,
+    /// The one that answers, as soon as there is one.
+    simulator: OnceCell<Simulator>,
 }
 
 /// What came of it.
@@ -76,6 +83,8 @@ impl Lab {
             start: "2026-11-23T12:00:00Z".parse().unwrap(),
             sim,
             limit: None,
+            patience: Duration::ZERO,
+            simulator: OnceCell::new(),
         }
     }
 
@@ -85,11 +94,11 @@ impl Lab {
         let _ = fs::remove_file(&path);
         let resources = self.resources(&path).await;
         let mut left = Left::default();
-        let counts = beginning(&self.campaign, &resources.list, self.limit, &mut left);
-        let (progress, seen) = watch::channel(counts.unwrap());
+        let counts = beginning(&resources.list, self.limit, &mut left).unwrap();
+        let (views, viewer) = view::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
-        let over = Box::pin(run(resources, left, self.limit, stop, &progress)).await;
-        let tally = seen.borrow().clone();
+        let over = Box::pin(run(resources, left, self.limit, stop, views)).await;
+        let tally = viewer.latest().tally;
         let rows = rows(&path);
         Dialed { over, rows, tally }
     }
@@ -98,6 +107,7 @@ impl Lab {
     async fn resources(&self, results: &Path) -> Resources {
         let campaign = self.campaign.clone();
         let simulator = Simulator::new(self.sim.clone());
+        let _ = self.simulator.set(simulator.clone());
         let transport = Transport::Made(Box::new(move || {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             let simulator = simulator.clone();
@@ -109,7 +119,7 @@ impl Lab {
         let established = Link::establish(
             transport,
             login,
-            Duration::ZERO,
+            self.patience,
             Arc::new(watched(&campaign.capture)),
         )
         .await
@@ -171,6 +181,12 @@ impl Dialed {
         assert_eq!(last.len(), contacts);
         assert!(last.values().all(|is_final| *is_final == "yes"));
     }
+}
+
+/// A run of which nothing is known beforehand.
+fn views(resources: &Resources) -> (Views, Viewer) {
+    let trunks = &resources.campaign.trunks;
+    view::channel(Tally::default(), trunks, &resources.clock)
 }
 
 fn rows(path: &Path) -> Vec<Row> {

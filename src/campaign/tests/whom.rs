@@ -256,16 +256,16 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
         progress.last = Some(disposition);
         left.earlier.note(contact, progress);
     }
-    let counts = beginning(&lab.campaign, &resources.list, None, &mut left).unwrap();
+    let counts = beginning(&resources.list, None, &mut left).unwrap();
     assert_eq!(
         (counts.contacts, counts.finished, counts.to_call),
         (3, 2, 1)
     );
     assert_eq!((counts.reached(), counts.pending()), (1, 1));
-    let (progress, seen) = watch::channel(counts);
-    let over = run(resources, left, None, Stop::default(), &progress).await;
+    let (views, viewer) = view::channel(counts, &[], &resources.clock);
+    let over = run(resources, left, None, Stop::default(), views).await;
     assert!(matches!(over, Over::Finished), "{over:?}");
-    let counts = seen.borrow();
+    let counts = viewer.latest().tally;
     assert_eq!((counts.finished, counts.called), (3, 1));
     assert_eq!((counts.reached(), counts.pending()), (2, 0));
 }

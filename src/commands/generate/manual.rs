@@ -103,7 +103,7 @@ const DISPOSITIONS: [(&str, &str); 13] = [
     ),
 ];
 
-const SIGNALS: [(&str, &str); 2] = [
+const SIGNALS: [(&str, &str); 3] = [
     (
         "INT, TERM, HUP",
         "The first begins no new calls and lets the running ones finish.",
@@ -111,6 +111,10 @@ const SIGNALS: [(&str, &str); 2] = [
     (
         "again",
         "The second hangs them up, records them as CANCELLED, and ends within five seconds.",
+    ),
+    (
+        "USR1",
+        "Stops nothing: how the run is, is said in one line of the log, also with -q.",
     ),
 ];
 
