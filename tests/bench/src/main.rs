@@ -13,6 +13,9 @@ mod raw;
 mod record;
 mod recording;
 mod report;
+mod results;
+mod spool;
+mod watch;
 mod whole;
 
 use std::process::ExitCode;
@@ -34,6 +37,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<()> {
     let mut report = Report::new();
     match &cli.what {
+        What::All => {
+            report.add(decode::measure(&cli.options)?);
+            report.add(whole::speed(&cli.options)?);
+            report.add(lines::measure(&cli.options)?);
+            report.add(whole::lists(&cli.options)?);
+            report.add(whole::rehearsal(&cli.options)?);
+        }
         What::Decode => report.add(decode::measure(&cli.options)?),
         What::Speed => report.add(whole::speed(&cli.options)?),
         What::Lists => report.add(whole::lists(&cli.options)?),

@@ -20,6 +20,8 @@ pub(crate) enum Unit {
     PerSecond,
     /// A quotient.
     Ratio,
+    /// A quotient of which the third digit counts.
+    Fine,
     /// A share, in percent.
     Share,
     /// Microseconds.
@@ -149,6 +151,7 @@ impl Unit {
             Self::Share => format!("{:.1}%", value * 100.0),
             Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
             Self::Ratio | Self::Seconds => format!("{value:.2}"),
+            Self::Fine => format!("{value:.3}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use memchr::memmem;
 
 use crate::campaign::{AT_ONCE, Campaign, rows, trunks};
 use crate::cli::Options;
-use crate::process::{self, Running};
+use crate::process::Running;
 use crate::report::{Table, Unit};
 
 const CALL: &str = "[call]\ncontext = \"c\"\nexten = \"s\"\n[call.variables]\nNAME = \"{name}\"\n";
@@ -36,7 +36,7 @@ fn until_it_listens(port: u16) -> anyhow::Result<()> {
 
 /// Calls of no length at different numbers of lines, in real time over loopback, everything synced.
 pub(crate) fn speed(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let contacts = options.size(200_000, 2_000);
     let mut table = Table::new(
         "Calls of no length against the simulated Asterisk",
@@ -145,7 +145,7 @@ fn write_results(path: &Path, done: usize) -> anyhow::Result<()> {
 
 /// Long lists, and long results that are continued.
 pub(crate) fn lists(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let mut table = Table::new(
         "Long lists",
         "From the start of the process to the first Originate on the wire, every row validated; peak memory a second later. Reading the list limits it, and with earlier results reading them.",
@@ -176,7 +176,7 @@ pub(crate) fn lists(options: &Options) -> anyhow::Result<Table> {
 
 /// A rehearsal with the default fates, in virtual time.
 pub(crate) fn rehearsal(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let contacts = options.size(1_000_000, 5_000);
     let mut table = Table::new(
         "A rehearsal",
