@@ -20,6 +20,7 @@ mod whole;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Parser as _;
 use cli::{Cli, What};
 use report::Report;
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
+    ensure!(
+        cli.options.quick || machine::syncs(),
+        "the folder for temporary files is in memory, where a sync costs nothing: set TMPDIR to one on a disk"
+    );
     let mut report = Report::new();
     match &cli.what {
         What::All => {

@@ -37,6 +37,8 @@ pub(crate) fn dialer() -> anyhow::Result<PathBuf> {
             "--quiet",
             "--bin",
             "dialer",
+            "--target-dir",
+            "target",
         ])
         .current_dir(&root)
         .status()?;

@@ -190,6 +190,7 @@ impl Report {
     /// Prints the tables, and writes every figure where that is asked for.
     pub(crate) fn show(&self, options: &Options) -> anyhow::Result<()> {
         let runs = match options.runs() {
+            1 if options.quick => "one small run, which says nothing of speed".to_owned(),
             1 => "one run".to_owned(),
             runs => format!("medians of {runs} runs"),
         };
