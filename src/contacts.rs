@@ -7,11 +7,13 @@
 
 mod check;
 mod columns;
+mod done;
 mod entry;
 mod scan;
 mod shard;
 mod zones;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -31,6 +33,7 @@ use entry::Why;
 use scan::{ONE_ROW, Place, Record, STREAM, ScanError, Scanner};
 use zones::Zones;
 
+pub use done::Done;
 pub use entry::{Contact, Entry, Rendered, Skipped, Unsendable};
 pub use shard::{Shard, ShardError};
 
@@ -175,31 +178,43 @@ impl List {
             record: Record::default(),
             judged: Judged::default(),
             list: Arc::clone(self),
+            done: Done::default(),
+            row: 0,
+            at_end: false,
         })
     }
 
-    /// The ids of the rows in their order, whether they can be called or not. Blocks on the disk.
+    /// The rows in their order but for those that are `done`. Blocks on the disk.
     ///
     /// # Errors
     /// The copy cannot be opened a second time.
-    pub fn ids(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+    pub fn rows_but(self: &Arc<Self>, done: Done) -> io::Result<Rows> {
+        let mut rows = self.rows()?;
+        match done.from() {
+            Some(from) => rows.scanner.go_to(from),
+            None => rows.at_end = true,
+        }
+        rows.done = done;
+        Ok(rows)
+    }
+
+    /// Tells which rows are done by the ids of their contacts, whether those can be called or not. Rows that are not
+    /// this run's are not asked for. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<Done> {
         let mut scanner = self.scanner(self.columns.body, STREAM)?;
         let (mut record, mut judged) = (Record::default(), Judged::default());
-        Ok(std::iter::from_fn(move || {
-            loop {
-                let place = match scanner.read(&mut record) {
-                    Ok(place) => place?,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                let is_ours = self.shard.is_none() || {
-                    let verdict = self.judge(&record, place, &mut judged);
-                    self.is_ours(&record, place, verdict.is_ok().then_some(&judged))
-                };
-                if is_ours {
-                    return Some(Ok(self.id(&record, place.at)));
-                }
-            }
-        }))
+        let mut done = Done::default();
+        while let Some(place) = scanner.read(&mut record)? {
+            let is_ours = self.shard.is_none() || {
+                let verdict = self.judge(&record, place, &mut judged);
+                self.is_ours(&record, place, verdict.is_ok().then_some(&judged))
+            };
+            done.push(place.at, !is_ours || is_done(&self.id(&record, place.at)));
+        }
+        Ok(done)
     }
 
     /// What reads contacts at their places once more.
@@ -304,7 +319,7 @@ impl List {
         }
         let skipped = |disposition, why| {
             Entry::Skipped(Skipped {
-                id: self.id(record, at),
+                id: self.id(record, at).into_owned(),
                 number: self.columns.first_number_field(record).into_owned(),
                 disposition,
                 line: at.line,
@@ -332,7 +347,7 @@ impl List {
         }
         Some(Entry::Contact(Contact {
             record: record.clone(),
-            id: self.id(record, at),
+            id: self.id(record, at).into_owned(),
             numbers,
             passed_over,
             zone: judged.zone,
@@ -357,11 +372,11 @@ impl List {
     }
 
     /// The id of a row: the column's, or the number as given, or the line; with `#2` and so on where it repeats.
-    fn id(&self, record: &Record, at: Position) -> String {
+    fn id<'r>(&self, record: &'r Record, at: Position) -> Cow<'r, str> {
         let id = self.columns.own_id(record, at);
         match noted(&self.repeated_ids, at.offset) {
-            Some(repetition) => format!("{id}#{repetition}"),
-            None => id.into_owned(),
+            Some(repetition) => format!("{id}#{repetition}").into(),
+            None => id,
         }
     }
 
@@ -384,6 +399,11 @@ pub struct Rows {
     scanner: Scanner,
     record: Record,
     judged: Judged,
+    /// Rows that are passed over, counted from where the reading began.
+    done: Done,
+    /// How many rows were read.
+    row: u64,
+    at_end: bool,
 }
 
 /// Reads contacts of a list at their places.
@@ -418,16 +438,21 @@ impl Iterator for Rows {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.at_end {
             let place = match self.scanner.read(&mut self.record) {
                 Ok(place) => place?,
                 Err(error) => return Some(Err(error.into())),
             };
+            self.row += 1;
+            if self.done.contains(self.row - 1) {
+                continue;
+            }
             let entry = self.list.entry(&self.record, place, &mut self.judged);
             if let Some(entry) = entry {
                 return Some(Ok(entry));
             }
         }
+        None
     }
 }
 

@@ -436,6 +436,40 @@ fn rows_that_repeat_both_id_and_number_are_told_apart_in_every_pass() {
 }
 
 #[test]
+fn what_an_earlier_run_has_done_is_passed_over_and_all_else_is_as_it_was() {
+    let setup = Setup {
+        contacts: "",
+        ..Setup::new()
+    };
+    // Blank rows, one without a number, a repeated id and a number that stands twice are told as ever.
+    let list = setup.list("number\n101\n102\n\n103\nnone\n103\n104\n\n105\n");
+    let (all, ids): (Vec<String>, Vec<String>) = entries(&list)
+        .into_iter()
+        .map(|entry| match &entry {
+            Entry::Contact(contact) => (format!("{entry:?}"), contact.id.clone()),
+            Entry::Skipped(skipped) => (format!("{entry:?}"), skipped.id.clone()),
+        })
+        .unzip();
+    assert_eq!(ids.len(), 7, "{ids:?}");
+    for mask in 0..1 << ids.len() {
+        let is_done = |place: usize| mask >> place & 1 == 1;
+        let mut asked = Vec::new();
+        let done = list.done(|id| {
+            asked.push(id.to_owned());
+            is_done(ids.iter().position(|known| known == id).unwrap())
+        });
+        let rows = list.rows_but(done.unwrap()).unwrap();
+        let left: Vec<String> = rows.map(|entry| format!("{:?}", entry.unwrap())).collect();
+        let expected = all.iter().enumerate().filter(|&(place, _)| !is_done(place));
+        assert_eq!(
+            left,
+            expected.map(|(_, entry)| entry.clone()).collect::<Vec<_>>()
+        );
+        assert_eq!(asked, ids);
+    }
+}
+
+#[test]
 fn a_list_that_is_not_there_is_told_where_the_campaign_names_it() {
     let setup = Setup::new();
     let error = List::open(&setup.campaign(), None).unwrap_err();

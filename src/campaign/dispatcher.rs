@@ -24,6 +24,7 @@ use crate::call::id::CallId;
 use crate::call::link::State;
 use crate::call::pace::Turn;
 use crate::config::Outside;
+use crate::contacts::Done;
 use crate::disposition::Disposition;
 use crate::results::journal::Entry;
 use crate::results::resume::Earlier;
@@ -91,6 +92,7 @@ impl Dispatcher {
     pub(super) fn new(
         mut resources: Resources,
         mut earlier: Earlier,
+        done: Option<Done>,
         in_flight: &[(usize, Entry)],
         limit: Option<u64>,
         stop: Stop,
@@ -120,7 +122,14 @@ impl Dispatcher {
             .collect();
         let list = Arc::clone(&resources.list);
         Ok(Self {
-            queue: Queue::new(&list, limit, earlier, trunks.len(), resources.rehearsal)?,
+            queue: Queue::new(
+                &list,
+                limit,
+                earlier,
+                done,
+                trunks.len(),
+                resources.rehearsal,
+            )?,
             slots: (0..ports)
                 .rev()
                 .filter(|slot| !taken.contains(slot))

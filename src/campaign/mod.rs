@@ -31,11 +31,11 @@ use tokio_util::sync::CancellationToken;
 use crate::call::link::Link;
 use crate::clock::Clock;
 use crate::config::Campaign;
-use crate::contacts::List;
+use crate::contacts::{Done, List};
 use crate::disposition::Disposition;
 use crate::number::Numbering;
 use crate::results::journal::{Entry, Journal};
-use crate::results::resume::{Earlier, Progress};
+use crate::results::resume::Earlier;
 use crate::results::row::Columns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppress::Suppressions;
@@ -78,6 +78,8 @@ pub struct Resources {
 pub struct Left {
     /// How far they came with each contact.
     pub earlier: Earlier,
+    /// Which rows of the list are done; `None` until that was looked up, at the [`beginning`].
+    pub done: Option<Done>,
     /// Calls that they had in flight, with their slots of the journal, and no row yet.
     pub in_flight: Vec<(usize, Entry)>,
 }
@@ -114,8 +116,9 @@ pub enum Over {
     Unreadable(io::Error),
 }
 
-/// The counts before anything has happened in this run. Blocks on the disk where an earlier run is gone on from: its
-/// results may hold contacts that are in the list no more.
+/// The counts before anything has happened in this run. Where an earlier run is gone on from, the rows of the list
+/// that are done are noted, and nothing else is kept of their contacts. That blocks on the disk: the earlier results may
+/// hold contacts that are in the list no more.
 ///
 /// # Errors
 /// The private copy of the list cannot be read.
@@ -123,19 +126,26 @@ pub fn beginning(
     campaign: &Campaign,
     list: &List,
     limit: Option<u64>,
-    earlier: &Earlier,
+    left: &mut Left,
 ) -> io::Result<Tally> {
-    let mut done = Vec::new();
-    if earlier.finals().next().is_some() {
-        for id in list.ids()? {
-            let progress = earlier.progress(&id?);
-            done.extend(progress.filter(|progress| progress.is_final).copied());
-        }
+    let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
+    if left.earlier.has_finals() {
+        let done = list.done(|id| {
+            let progress = left.earlier.progress(id);
+            let Some(progress) = progress.filter(|progress| progress.is_final) else {
+                return false;
+            };
+            if progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed) {
+                called += 1;
+            }
+            if let Some(disposition) = progress.last {
+                finished[disposition as usize] += 1;
+            }
+            true
+        });
+        left.done = Some(done?);
+        left.earlier.forget_finals();
     }
-    let could_be_called = |progress: &&Progress| {
-        progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed)
-    };
-    let called = done.iter().filter(could_be_called).count() as u64;
     let summary = list.summary();
     let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
@@ -147,10 +157,8 @@ pub fn beginning(
             .iter()
             .map(|trunk| (trunk.name.as_str(), trunk.ports)),
     );
-    for progress in done {
-        if let Some(disposition) = progress.last {
-            tally.finished(disposition);
-        }
+    for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
+        tally.were_finished(disposition, contacts);
     }
     Ok(tally)
 }
@@ -163,12 +171,16 @@ pub async fn run(
     stop: Stop,
     progress: &watch::Sender<Tally>,
 ) -> Over {
-    let Left { earlier, in_flight } = left;
+    let Left {
+        earlier,
+        done,
+        in_flight,
+    } = left;
     for (contact, at) in &earlier.calls {
         resources.limits.called(contact, *at);
     }
     let tally = progress.borrow().clone();
-    match Dispatcher::new(resources, earlier, &in_flight, limit, stop, tally) {
+    match Dispatcher::new(resources, earlier, done, &in_flight, limit, stop, tally) {
         Ok(mut dispatcher) => {
             dispatcher.adopt(in_flight).await;
             dispatcher.run(progress).await

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::contacts::{Contact, Entry, List, Position, Rereader, Rows, Skipped};
+use crate::contacts::{Contact, Done, Entry, List, Position, Rereader, Rows, Skipped};
 use crate::history::{Histories, History};
 use crate::results::resume::{Earlier, Progress};
 
@@ -81,8 +81,8 @@ struct Fetched {
 }
 
 impl Queue {
-    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks. It is read `in_place`
-    /// in a rehearsal, and elsewhere on threads that may block.
+    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks. Rows that are `done`
+    /// are not looked at again. The list is read `in_place` in a rehearsal, and elsewhere on threads that may block.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
@@ -90,10 +90,14 @@ impl Queue {
         list: &Arc<List>,
         limit: Option<u64>,
         earlier: Earlier,
+        done: Option<Done>,
         trunks: usize,
         in_place: bool,
     ) -> io::Result<Self> {
-        let rows = list.rows()?;
+        let rows = match done {
+            Some(done) => list.rows_but(done)?,
+            None => list.rows()?,
+        };
         Ok(Self {
             rereader: Some(list.rereader()?),
             in_place,
@@ -351,7 +355,7 @@ impl Queue {
                 return;
             }
         };
-        match self.earlier.progress(&contact.id).copied() {
+        match self.earlier.progress(&contact.id) {
             None => self.fresh.push_back(Entry::Contact(contact)),
             Some(progress) if progress.is_final => {}
             Some(progress) if progress.in_flight => {

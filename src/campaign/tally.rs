@@ -118,10 +118,15 @@ impl Tally {
 
     /// Notes a contact that has its final outcome, called or not.
     pub fn finished(&mut self, disposition: Disposition) {
-        self.finals[disposition as usize] += 1;
-        self.finished += 1;
+        self.were_finished(disposition, 1);
+    }
+
+    /// Notes so many contacts that have their final outcome.
+    pub fn were_finished(&mut self, disposition: Disposition, contacts: u64) {
+        self.finals[disposition as usize] += contacts;
+        self.finished += contacts;
         if !disposition.picked_up() {
-            self.failed += 1;
+            self.failed += contacts;
         }
     }
 

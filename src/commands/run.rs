@@ -150,8 +150,8 @@ async fn dial(
         }
     }
     let opened = claimed.open(&own)?;
-    let left = std::mem::take(&mut claimed.left);
-    let beginning = campaign::beginning(&campaign, &list, args.limit, &left.earlier)
+    let mut left = std::mem::take(&mut claimed.left);
+    let beginning = campaign::beginning(&campaign, &list, args.limit, &mut left)
         .context("the private copy of the list")?;
     let (tally, changes) = watch::channel(beginning);
     let summary = list.summary();

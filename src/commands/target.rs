@@ -374,7 +374,11 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
     for (_, entry) in &in_flight {
         earlier.is_in_flight(&entry.contact);
     }
-    Ok(Left { earlier, in_flight })
+    Ok(Left {
+        earlier,
+        done: None,
+        in_flight,
+    })
 }
 
 /// Says what cannot be settled because its results cannot be read.

@@ -10,17 +10,17 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::keys::{Key, Keys};
 use super::rows::{self, Row, RowError, Rows};
 use super::tail::{self, Tail};
 use crate::call::id::CallId;
 use crate::disposition::Disposition;
-use crate::history::{History, may_have_rung};
+use crate::history::{Histories, History, may_have_rung};
 use crate::number::Number;
 use record::{Header, Record};
 
@@ -42,6 +42,20 @@ pub struct Progress {
     /// How often it began anew: what its numbers were before that counts no more.
     anew: u8,
 }
+
+/// A [`Progress`], with its history kept elsewhere: most contacts of a million share a few.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    next: i64,
+    history: u32,
+    number: u32,
+    last: Option<Disposition>,
+    is_final: bool,
+    in_flight: bool,
+    anew: u8,
+}
+
+const _: () = assert!(size_of::<(Key, Kept)>() == 40, "there may be millions");
 
 impl Progress {
     /// A contact whose call was settled: it is called again when it is due, and never where it is not.
@@ -81,37 +95,11 @@ pub struct Earlier {
     pub settled: BTreeSet<CallId>,
     /// Who was called when, in milliseconds since 1970, as far as that was asked for.
     pub calls: Vec<(String, i64)>,
-    contacts: HashMap<Key, Progress, BuildHasherDefault<KeyHasher>>,
+    contacts: HashMap<Key, Kept>,
+    histories: Histories,
     /// Numbers that turned out not to exist, by contact and by how often that had begun anew.
     dead: HashSet<(Key, u8, u32)>,
-    /// Two keys: 128 bits never make two people one.
-    keys: (RandomState, RandomState),
-}
-
-/// What a contact is known by: two keyed hashes of its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key(u64, u64);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
-
-/// A [`Key`] is a hash already.
-#[derive(Debug, Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    keys: Keys,
 }
 
 /// Why results cannot be continued.
@@ -150,29 +138,30 @@ pub enum ResumeError {
 
 impl Earlier {
     /// How far an earlier run came with a contact; `None` if it never came to it.
-    pub fn progress(&self, contact: &str) -> Option<&Progress> {
-        self.contacts.get(&self.key(contact))
+    pub fn progress(&self, contact: &str) -> Option<Progress> {
+        let kept = self.contacts.get(&self.keys.of(contact))?;
+        Some(self.unpack(kept))
     }
 
     /// Notes how far a contact has come.
     pub fn note(&mut self, contact: &str, progress: Progress) {
-        let key = self.key(contact);
-        self.contacts.insert(key, progress);
+        let key = self.keys.of(contact);
+        self.put(key, progress);
     }
 
     /// What is known of a contact that has these numbers: its history, which number is next, and which do not exist.
     pub fn history(&self, contact: &str, numbers: &[Number]) -> History {
-        let key = self.key(contact);
-        let Some(progress) = self.contacts.get(&key) else {
+        let key = self.keys.of(contact);
+        let Some(kept) = self.contacts.get(&key) else {
             return History::default();
         };
-        let mut history = progress.history;
+        let mut history = self.histories.get(kept.history);
         for (place, number) in (0..).zip(numbers) {
             let number = hash(number.as_str());
-            if self.dead.contains(&(key, progress.anew, number)) {
+            if self.dead.contains(&(key, kept.anew, number)) {
                 history.number_is_dead(place);
             }
-            if number == progress.number {
+            if number == kept.number {
                 history.next_number += place;
             }
         }
@@ -182,23 +171,48 @@ impl Earlier {
     /// Notes that an earlier run was cut off in the middle of a call to a contact, whatever its last row says: a contact
     /// that was being called once more is not done.
     pub fn is_in_flight(&mut self, contact: &str) {
-        let key = self.key(contact);
-        let progress = self.contacts.entry(key).or_default();
+        let mut progress = self.progress(contact).unwrap_or_default();
         if progress.is_final {
             progress.begin_anew();
         }
         progress.in_flight = true;
+        self.note(contact, progress);
     }
 
-    /// The contacts that are done.
-    pub fn finals(&self) -> impl Iterator<Item = &Progress> {
-        let all = self.contacts.values();
-        all.filter(|progress| progress.is_final)
+    /// Whether a contact is done.
+    pub fn has_finals(&self) -> bool {
+        self.contacts.values().any(|kept| kept.is_final)
     }
 
-    fn key(&self, contact: &str) -> Key {
-        let (one, other) = &self.keys;
-        Key(one.hash_one(contact), other.hash_one(contact))
+    /// Forgets the contacts that are done: it is known elsewhere who they are.
+    pub fn forget_finals(&mut self) {
+        self.contacts.retain(|_, kept| !kept.is_final);
+        self.contacts.shrink_to_fit();
+    }
+
+    fn unpack(&self, kept: &Kept) -> Progress {
+        Progress {
+            history: self.histories.get(kept.history),
+            is_final: kept.is_final,
+            last: kept.last,
+            in_flight: kept.in_flight,
+            next: kept.next,
+            number: kept.number,
+            anew: kept.anew,
+        }
+    }
+
+    fn put(&mut self, key: Key, progress: Progress) {
+        let kept = Kept {
+            next: progress.next,
+            history: self.histories.keep(progress.history),
+            number: progress.number,
+            last: progress.last,
+            is_final: progress.is_final,
+            in_flight: progress.in_flight,
+            anew: progress.anew,
+        };
+        self.contacts.insert(key, kept);
     }
 }
 
@@ -314,8 +328,9 @@ impl Earlier {
             self.calls
                 .push((record.contact.to_owned(), at.as_millisecond()));
         }
-        let key = self.key(record.contact);
-        let progress = self.contacts.entry(key).or_default();
+        let key = self.keys.of(record.contact);
+        let kept = self.contacts.get(&key);
+        let mut progress = kept.map(|kept| self.unpack(kept)).unwrap_or_default();
         if progress.is_final {
             progress.begin_anew();
         }
@@ -334,6 +349,7 @@ impl Earlier {
         if progress.is_final && redial.contains(&record.disposition) {
             progress.begin_anew();
         }
+        self.put(key, progress);
         Ok(())
     }
 }

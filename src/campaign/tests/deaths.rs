@@ -10,7 +10,7 @@ use crate::disposition::Disposition;
 
 fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
     let earlier = Earlier::default();
-    Dispatcher::new(resources, earlier, &[], None, stop, Tally::default()).unwrap()
+    Dispatcher::new(resources, earlier, None, &[], None, stop, Tally::default()).unwrap()
 }
 
 /// Reads the list and takes a line for whoever is first.

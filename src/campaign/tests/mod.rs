@@ -84,11 +84,11 @@ impl Lab {
         let path = self.folder.path().join("results.csv");
         let _ = fs::remove_file(&path);
         let resources = self.resources(&path).await;
-        let left = Left::default();
-        let counts = beginning(&self.campaign, &resources.list, self.limit, &left.earlier);
+        let mut left = Left::default();
+        let counts = beginning(&self.campaign, &resources.list, self.limit, &mut left);
         let (progress, seen) = watch::channel(counts.unwrap());
         let stop = Stop::default();
-        let over = run(resources, left, self.limit, stop, &progress).await;
+        let over = Box::pin(run(resources, left, self.limit, stop, &progress)).await;
         let tally = seen.borrow().clone();
         let rows = rows(&path);
         Dialed { over, rows, tally }

@@ -256,7 +256,7 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
         progress.last = Some(disposition);
         left.earlier.note(contact, progress);
     }
-    let counts = beginning(&lab.campaign, &resources.list, None, &left.earlier).unwrap();
+    let counts = beginning(&lab.campaign, &resources.list, None, &mut left).unwrap();
     assert_eq!(
         (counts.contacts, counts.finished, counts.to_call),
         (3, 2, 1)
