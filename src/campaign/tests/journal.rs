@@ -1,31 +1,54 @@
 //! What is in the journal is a call that was placed, or may have been.
 
 use jiff::tz::TimeZone;
+use tokio::time::advance;
 
+use super::hours::{opening, window};
 use super::*;
+use crate::config::{Outside, Window};
 use crate::results::journal::{self, Journal};
 
-#[tokio::test(start_paused = true)]
-async fn a_call_that_was_not_placed_after_all_leaves_nothing_to_be_settled() {
-    let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+/// Dials three people, and does something once the calls have their lines and are being noted.
+async fn meanwhile<F: Future<Output = ()> + Send + 'static>(
+    lab: &Lab,
+    something: impl FnOnce(Stop) -> F,
+) -> Over {
     let path = lab.folder.path().join("results.csv");
     let journal = journal::path_of(&path);
     let mut resources = lab.resources(&path).await;
     let opened = Journal::open(&journal, "", &Clock::system(TimeZone::UTC));
     resources.journal = Some(opened.unwrap());
     let (progress, seen) = watch::channel(Tally::default());
-    // The calls have their lines and are being noted when the operator stops the run.
     let stop = Stop::default();
-    let drain = stop.drain.clone();
+    let something = something(stop.clone());
     let mut counts = seen.clone();
-    let stopped = tokio::spawn(async move {
+    let happened = tokio::spawn(async move {
         counts.wait_for(|tally| tally.dispatched > 0).await.unwrap();
-        drain.cancel();
+        something.await;
     });
-    let over = run(resources, Left::default(), None, stop, &progress).await;
-    stopped.await.unwrap();
-    assert!(matches!(over, Over::Drained), "{over:?}");
+    let over = Box::pin(run(resources, Left::default(), None, stop, &progress)).await;
+    happened.await.unwrap();
     assert_eq!(rows(&path).len(), 0, "nobody was called");
     assert_eq!(journal::read(&journal).unwrap().unwrap().entries, []);
     assert_eq!(seen.borrow().dispatched, 0);
+    over
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_placed_after_all_leaves_nothing_to_be_settled() {
+    let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    let over = meanwhile(&lab, |stop| async move { stop.drain.cancel() }).await;
+    assert!(matches!(over, Over::Drained), "{over:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_takes_its_time_has_nobody_called_after_hours() {
+    let mut lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    lab.start = "2026-11-23T19:59:59Z".parse().unwrap();
+    lab.campaign.window = Some(Window {
+        outside: Outside::Stop,
+        ..window("UTC", vec![opening([true; 7], 18, 20)])
+    });
+    let over = meanwhile(&lab, |_| advance(Duration::from_secs(1))).await;
+    assert!(matches!(over, Over::Outside(Some(_))), "{over:?}");
 }
