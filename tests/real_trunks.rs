@@ -176,7 +176,8 @@ fn a_wrong_prefix_costs_ten_contacts_who_are_named_and_can_be_redialed() {
 }
 
 /// The most of these moments within any such time, both in seconds.
-fn most_within(moments: &[f64], time: f64) -> usize {
+fn most_within(mut moments: Vec<f64>, time: f64) -> usize {
+    moments.sort_by(f64::total_cmp);
     let within = |first: usize| {
         let end = moments[first] + time;
         moments[first..].iter().take_while(|&&at| at < end).count()
@@ -215,13 +216,14 @@ fn twenty_calls_a_second_are_never_more_and_hardly_less() {
     let written = relay.originates();
     assert_eq!(written.len(), 1_001, "the permission check is one more");
     let written = &written[1..];
-    assert!(
-        most_within(written, 1.0) <= 20,
-        "{} in a second on the wire",
-        most_within(written, 1.0)
-    );
+    let noted: Vec<f64> = run.rows.iter().map(|row| time(row, "dialed_at")).collect();
+    let in_a_second = most_within(noted, 1.0);
+    assert!(in_a_second <= 20, "{in_a_second} written in a second");
+    // Whoever reads the wire, or hears of the channels, is a little late each time.
+    let on_the_wire = most_within(written.to_vec(), 0.95);
+    assert!(on_the_wire <= 20, "{on_the_wire} in 0.95 s on the wire");
     assert_eq!(seen.created_at.len(), 1_000);
-    let at_pbx = most_within(&seen.created_at, 0.95);
+    let at_pbx = most_within(seen.created_at, 0.95);
     assert!(at_pbx <= 20, "{at_pbx} in 0.95 s at the PBX");
     // The last calls are retries that were waited for.
     let steady = &written[..900];
@@ -246,13 +248,16 @@ fn two_trunks_each_keep_their_own_pace() {
     run.assert_complete();
     let written = relay.originates();
     assert_eq!(written.len(), 161, "the permission check is one more");
-    let on_the_wire = most_within(&written[1..], 1.0);
-    assert!(on_the_wire <= 4 + 12, "{on_the_wire} in a second");
+    let on_the_wire = most_within(written[1..].to_vec(), 0.95);
+    assert!(on_the_wire <= 4 + 12, "{on_the_wire} in 0.95 s");
     for (seen, name, most) in [(slow.end(), "slow", 4), (fast.end(), "fast", 12)] {
         assert_eq!(seen.created.len(), of(&run.rows, name).len());
-        let at_pbx = most_within(&seen.created_at, 0.95);
+        let at_pbx = most_within(seen.created_at, 0.95);
         assert!(at_pbx <= most, "{name}: {at_pbx} in 0.95 s");
         let rows = of(&run.rows, name);
+        let noted = rows.iter().map(|row| time(row, "dialed_at")).collect();
+        let in_a_second = most_within(noted, 1.0);
+        assert!(in_a_second <= most, "{name}: {in_a_second} in a second");
         let (first, last) = first_and_last(rows.iter().map(|row| time(row, "dialed_at")));
         #[expect(clippy::cast_precision_loss, reason = "a hundred calls")]
         let (calls, most) = (rows.len() as f64, most as f64);

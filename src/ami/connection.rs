@@ -54,6 +54,9 @@ pub trait Handler: Send + 'static {
     /// A note of [`Client::submit`], before the bytes of its action are written.
     fn note(&mut self, note: Self::Note, now: Instant);
 
+    /// All that was to be written was given to the system: the actions of all [notes](Self::note) before this.
+    fn flushed(&mut self, now: Instant);
+
     /// When [`tick`](Self::tick) wants to be called next; asked again after everything that happens.
     fn deadline(&self) -> Option<Instant>;
 
@@ -220,10 +223,15 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> Connection<S, H> {
                 biased;
                 written = write(writer, output), if self.unflushed => {
                     self.unflushed = false;
-                    if let Err(error) = written {
-                        // What the other side said before it broke off is still to be read.
-                        output.clear();
-                        self.end(error.into(), Instant::now());
+                    let now = Instant::now();
+                    match written {
+                        Ok(()) if output.is_empty() => self.inbox.handler.flushed(now),
+                        Ok(()) => {}
+                        Err(error) => {
+                            // What the other side said before it broke off is still to be read.
+                            output.clear();
+                            self.end(error.into(), now);
+                        }
                     }
                 }
                 came = read(reader, input) => {

@@ -115,6 +115,8 @@ pub struct Correlator {
     /// Calls that end by themselves at a moment unless something comes first; a moment that was superseded is skipped.
     deadlines: VecDeque<(Instant, CallId)>,
     probe: Option<(CallId, oneshot::Sender<Probed>)>,
+    /// The turns of calls whose Originate was not given to the system yet, for all that is known.
+    unwritten: Vec<Turn>,
     watched: Arc<Watched>,
     varset_seen: bool,
     ended_without_varset: u32,
@@ -471,9 +473,9 @@ impl Handler for Correlator {
     fn note(&mut self, note: Note, now: Instant) {
         match note {
             Note::Register { id, done, turn } => {
-                let trunk = turn.written(now);
                 let signals = Signals::new(now);
-                self.calls.insert(id, Entry::new(signals, done, trunk));
+                self.calls.insert(id, Entry::new(signals, done, turn.log()));
+                self.unwritten.push(turn);
             }
             Note::Adopt { id, done, begun_at } => {
                 let signals = Signals::new(begun_at);
@@ -498,6 +500,12 @@ impl Handler for Correlator {
                     self.set_deadline(id, now + ABANDON_GRACE);
                 }
             }
+        }
+    }
+
+    fn flushed(&mut self, now: Instant) {
+        for turn in self.unwritten.drain(..) {
+            turn.written(now);
         }
     }
 
@@ -526,6 +534,8 @@ impl Handler for Correlator {
 
     fn closed(&mut self, _why: &SessionError, now: Instant) {
         self.probe = None;
+        // What was on its way may have got there, and no later than now.
+        self.flushed(Instant::now());
         for entry in self.calls.values_mut() {
             entry.sought.get_or_insert(Sought::since(now));
         }

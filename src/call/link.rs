@@ -199,6 +199,10 @@ impl Handler for Calls {
         self.lock().note(note, now);
     }
 
+    fn flushed(&mut self, now: Instant) {
+        self.lock().flushed(now);
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.lock().deadline()
     }

@@ -1,7 +1,7 @@
 //! When the next Originate of a trunk may be written, and what the task that owns the socket notes of a trunk.
 //!
 //! A pace is kept by what was really written to the socket, not by what was planned: a call that waited between its
-//! turn and the socket must not make the next second too full.
+//! turn and the socket, or within the write, must not make the next second too full.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Added to the window in which calls are counted, for what lies between noting a write and the system call.
+/// Added to the window in which calls are counted, for what the system does with them on their way.
 const MARGIN: Duration = Duration::from_millis(5);
 /// How far the even spacing may fall behind before it is forgotten: late timers are made up for, idle time is not.
 const CATCH_UP: Duration = Duration::from_millis(20);
@@ -111,15 +111,18 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Notes that the call is being written now. Returns where its signs of life are noted.
-    pub fn written(mut self, now: Instant) -> TrunkLog {
+    /// Where the trunk's signs of life are noted.
+    pub fn log(&self) -> TrunkLog {
+        self.log.clone()
+    }
+
+    /// Notes that the call was written by now. Until then it may be written at any moment, and counts in every second.
+    pub fn written(mut self, now: Instant) {
         let mut log = self.log.lock();
         log.written.push_back(now);
         if std::mem::take(&mut self.taken) {
             log.underway = log.underway.saturating_sub(1);
         }
-        drop(log);
-        self.log.clone()
     }
 }
 
@@ -294,6 +297,20 @@ mod tests {
         assert!(pace.ready(later + Duration::from_secs(2)).is_err());
         turn.written(later);
         assert_eq!(pace.ready(later + Duration::from_secs(2)), Ok(()));
+    }
+
+    #[test]
+    fn a_call_that_is_being_written_counts_in_every_second_until_it_was() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1.0, &Arc::default());
+        let turn = pace.take(start);
+        let later = start + Duration::from_secs(5);
+        assert!(
+            pace.ready(later).is_err(),
+            "it may be written at any moment"
+        );
+        turn.written(later);
+        assert_eq!(pace.ready(later), Err(later + pace.window));
     }
 
     #[test]

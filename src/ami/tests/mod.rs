@@ -81,6 +81,8 @@ enum Seen {
     Event(String),
     Response(String, String),
     Note(u32),
+    /// When, after the start.
+    Flushed(Duration),
     Tick(Duration),
     Closed(String),
 }
@@ -91,6 +93,8 @@ struct Recorder {
     seen: mpsc::UnboundedSender<Seen>,
     start: Instant,
     deadline: Option<Instant>,
+    /// Whether it tells of flushes, too.
+    flushes: bool,
 }
 
 impl Recorder {
@@ -100,6 +104,7 @@ impl Recorder {
             seen,
             start: Instant::now(),
             deadline: None,
+            flushes: false,
         };
         (recorder, receiver)
     }
@@ -134,6 +139,12 @@ impl Handler for Recorder {
     fn note(&mut self, note: u32, _now: Instant) {
         self.deadline = Some(self.start + Duration::from_secs(note.into()));
         self.see(Seen::Note(note));
+    }
+
+    fn flushed(&mut self, now: Instant) {
+        if self.flushes {
+            self.see(Seen::Flushed(now - self.start));
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -63,6 +63,30 @@ async fn only_wanted_events_reach_the_handler_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_handler_is_told_when_what_it_noted_was_taken_and_not_before() {
+    let (stream, mut peer) = Peer::pair(512);
+    let (mut recorder, seen) = Recorder::new();
+    recorder.flushes = true;
+    let start = recorder.start;
+    let login = plain();
+    let (session, ()) = tokio::join!(open(stream, &login, recorder), peer.accept());
+    let mut live = Live {
+        client: session.unwrap().client,
+        peer,
+        seen,
+        start,
+    };
+    let long = action("Ping", &"x".repeat(900));
+    live.client.submit(Some(7), Some(long)).unwrap();
+    assert_eq!(live.next().await, Seen::Note(7));
+    // The other side takes its time, and only half of it fits on the way.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(live.seen.try_recv().ok(), None, "not all of it was taken");
+    live.peer.hear_action("Ping").await;
+    assert_eq!(live.next().await, Seen::Flushed(Duration::from_secs(3)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_between_the_login_and_fully_booted_are_not_lost() {
     let (stream, mut peer) = Peer::pair(4096);
     let (recorder, mut seen) = Recorder::new();

@@ -18,6 +18,7 @@ impl ami::Handler for Deaf {
     fn event(&mut self, _: &Message, _: Instant) {}
     fn response(&mut self, _: &[u8], _: &Message, _: Instant) {}
     fn note(&mut self, (): (), _: Instant) {}
+    fn flushed(&mut self, _: Instant) {}
     fn deadline(&self) -> Option<Instant> {
         None
     }

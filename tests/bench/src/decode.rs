@@ -289,6 +289,8 @@ impl Handler for Reader {
 
     fn note(&mut self, (): (), _: Moment) {}
 
+    fn flushed(&mut self, _: Moment) {}
+
     fn deadline(&self) -> Option<Moment> {
         None
     }
