@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// How far apart syncs are in the long run.
 const APART: Duration = Duration::from_millis(4);
-/// How far the long run may be left behind: some syncs that follow one another wait for nobody.
-const AT_ONCE: Duration = Duration::from_millis(40);
+/// How far the long run may be left behind: fifty syncs that follow one another wait for nobody, so that some lines whose
+/// calls end together are refilled at once.
+const AT_ONCE: Duration = Duration::from_millis(200);
 /// So many make a sync worth while.
 const ENOUGH: usize = 8;
 
@@ -79,10 +80,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn some_that_follow_one_another_do_not_wait_and_many_wait_a_little() {
         let waited = waits(1_000, Duration::from_millis(1)).await;
-        assert_eq!(waited[..10].iter().sum::<Duration>(), Duration::ZERO);
+        assert_eq!(waited[..50].iter().sum::<Duration>(), Duration::ZERO);
         assert!(waited.iter().all(|&wait| wait <= APART), "{waited:?}");
         let all: Duration = waited.iter().sum();
-        assert!(all > 2_900 * Duration::from_millis(1), "{all:?}");
+        assert!(all > 2_700 * Duration::from_millis(1), "{all:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use dialer::call::id::CallId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
@@ -48,6 +49,8 @@ impl Spool {
         let mut buffer = [MaybeUninit::uninit(); 1 << 14];
         let mut gone = inotify::Reader::new(&watch, &mut buffer);
 
+        // Nothing is removed here: a file system that looks for room among what was just removed would be measured instead.
+        let batch = CallId::new();
         let mut dials = dials.into_iter();
         let (mut placed, mut ended) = (0, 0);
         let began = Instant::now();
@@ -56,7 +59,7 @@ impl Spool {
             while placed - ended < ports
                 && let Some(dial) = dials.next()
             {
-                self.place(placed, &dial)?;
+                self.place(&format!("{batch}-{placed}.call"), &dial)?;
                 placed += 1;
             }
             if ended == placed {
@@ -84,13 +87,13 @@ impl Spool {
         }
         Ok(Ran {
             calls: ended,
-            answered: self.answered()?,
+            answered: self.answered(batch)?,
             took: last_end - began,
         })
     }
 
     /// Writes a call file where Asterisk does not look, then moves it in, as its documentation asks for.
-    fn place(&self, call: usize, dial: &Dial) -> anyhow::Result<()> {
+    fn place(&self, file: &str, dial: &Dial) -> anyhow::Result<()> {
         let Dial {
             channel,
             context,
@@ -99,25 +102,29 @@ impl Spool {
             ..
         } = dial;
         let wait = timeout / 1000;
-        let file = format!("{call}.call");
-        let written = self.folder.join("written").join(&file);
+        let written = self.folder.join("written").join(file);
         fs::write(
             &written,
             format!(
                 "Channel: {channel}\nWaitTime: {wait}\nMaxRetries: 0\nContext: {context}\nExtension: s\nPriority: 1\nSetvar: NAME={name}\nArchive: yes\n"
             ),
         )?;
-        fs::rename(&written, self.folder.join("outgoing").join(&file))
+        fs::rename(&written, self.folder.join("outgoing").join(file))
             .context("a call file cannot be moved in")
     }
 
-    /// How many of the files that are done say that their call was answered. They are taken away.
-    fn answered(&self) -> anyhow::Result<usize> {
+    /// How many of the files that are done say that their call was answered. They stay until Asterisk is started anew.
+    fn answered(&self, batch: CallId) -> anyhow::Result<usize> {
         let mut answered = 0;
         for entry in fs::read_dir(self.folder.join("outgoing_done"))? {
-            let path = entry?.path();
-            answered += usize::from(says_completed(&path)?);
-            fs::remove_file(&path)?;
+            let entry = entry?;
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(batch.as_str())
+            {
+                answered += usize::from(says_completed(&entry.path())?);
+            }
         }
         Ok(answered)
     }
