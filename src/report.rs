@@ -13,13 +13,16 @@ mod text;
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::civil::Date;
+
 use crate::disposition::Disposition;
 use crate::results::keys::{Key, Keys};
 use durations::Lengths;
 
 pub use entry::{Columns, Entry, Moment};
 pub use figures::{
-    Attempts, Common, Dispositions, Durations, Figures, Group, Hour, Length, OfDisposition, Reached,
+    Attempts, Common, Day, Dispositions, Durations, Figures, Group, Hour, Length, OfDisposition,
+    Reached,
 };
 pub use html::page;
 pub use text::text;
@@ -45,6 +48,7 @@ pub struct Report {
     keys: Keys,
     attempts: Counts,
     hours: [Counts; 24],
+    days: BTreeMap<Date, Counts>,
     trunks: BTreeMap<String, Counts>,
     numbers: BTreeMap<u16, Counts>,
     talk: Lengths,
@@ -113,6 +117,7 @@ impl Report {
         }
         if let Some(at) = entry.dialed_at {
             self.hours[at.hour()][kind] += 1;
+            self.days.entry(at.clock().date()).or_default()[kind] += 1;
             self.first_dialed = Some(self.first_dialed.map_or(at, |first| first.earlier(at)));
         }
         if let Some(at) = entry.ended_at {

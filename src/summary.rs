@@ -11,6 +11,9 @@ use crate::campaign::tally::Tally;
 use crate::clock;
 use crate::disposition::Disposition;
 
+/// Characters of a trunk's name in the table.
+const NAME: usize = 16;
+
 /// A run that is over.
 #[derive(Debug)]
 pub struct Summary {
@@ -20,12 +23,18 @@ pub struct Summary {
     pub results: String,
     /// What was counted.
     pub tally: Tally,
+    /// The trunks, in the order of the campaign: names and lines.
+    pub trunks: Vec<(String, usize)>,
     /// When it began.
     pub started_at: Zoned,
     /// When it was over.
     pub ended_at: Zoned,
     /// How long that took.
     pub took: Duration,
+    /// It was a rehearsal: these are the times that a run begun now would have.
+    pub simulated: bool,
+    /// The operator cut it short, so it foretells nothing of its end.
+    pub drained: bool,
 }
 
 impl Summary {
@@ -56,6 +65,16 @@ impl Summary {
             "{:<16}{:>10}{:>10}{:>10}\n",
             "total", tally.contacts, "", tally.dispatched
         );
+        if !tally.busy.dialing().is_zero() {
+            let _ = writeln!(table, "{:<16}{:>10}{:>10}", "trunk", "lines", "busy");
+            for (place, (name, lines)) in self.trunks.iter().enumerate() {
+                let name = cut(name, NAME);
+                let busy = tally.busy.share(place, *lines).unwrap_or_default() * 100.0;
+                let _ = writeln!(table, "{name:<NAME$} {lines:>9}{busy:>9.1}%");
+            }
+            let dialing = exact(tally.busy.dialing());
+            let _ = writeln!(table, "busy: of the {dialing} in which there were calls\n");
+        }
         let _ = writeln!(
             table,
             "{}: {} of {} contacts reached ({}) in {}",
@@ -65,6 +84,20 @@ impl Summary {
             percent(tally.reached(), tally.contacts),
             exact(self.took),
         );
+        let unreached = tally.unreached();
+        if unreached > 0 {
+            let _ = writeln!(table, "unreached in the end: {unreached}");
+        }
+        if self.simulated && !self.drained {
+            let at = self.ended_at.strftime(clock::SHOWN);
+            let _ = match pending {
+                0 => writeln!(table, "a run begun now would finish at {at}"),
+                _ => writeln!(
+                    table,
+                    "a run begun now would stop at {at} with {pending} contacts left"
+                ),
+            };
+        }
         let _ = writeln!(table, "results: {}", self.results);
         table
     }
@@ -86,9 +119,26 @@ impl Summary {
             dispositions: Dispositions(tally),
             started_at: clock::rfc3339(&self.started_at),
             ended_at: clock::rfc3339(&self.ended_at),
-            seconds: (self.took.as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: seconds(self.took),
             exit_code,
             stopped,
+            simulated: self.simulated,
+            unreached: tally.unreached(),
+            dialing_seconds: seconds(tally.busy.dialing()),
+            trunks: self
+                .trunks
+                .iter()
+                .enumerate()
+                .map(|(place, (trunk, lines))| OfTrunk {
+                    trunk,
+                    lines: *lines,
+                    busy_seconds: seconds(tally.busy.carried(place)),
+                    busy: tally
+                        .busy
+                        .share(place, *lines)
+                        .map(|share| (share * 10_000.0).round() / 10_000.0),
+                })
+                .collect(),
         })
     }
 }
@@ -107,6 +157,24 @@ struct Json<'a> {
     seconds: f64,
     exit_code: u8,
     stopped: &'a str,
+    simulated: bool,
+    unreached: u64,
+    dialing_seconds: f64,
+    trunks: Vec<OfTrunk<'a>>,
+}
+
+/// `busy` is what `busy_seconds` are of `lines` times `dialing_seconds`; nothing where there was no call.
+#[derive(Serialize)]
+struct OfTrunk<'a> {
+    trunk: &'a str,
+    lines: usize,
+    busy_seconds: f64,
+    busy: Option<f64>,
+}
+
+/// Three decimals are enough.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 struct Dispositions<'a>(&'a Tally);
@@ -152,8 +220,21 @@ pub(crate) fn exact(time: Duration) -> String {
     }
 }
 
+/// At most so many characters.
+pub(crate) fn cut(name: &str, most: usize) -> String {
+    // What moves the cursor has no place in a table.
+    let name: String = name.chars().filter(|char| !char.is_control()).collect();
+    if name.chars().count() <= most {
+        return name;
+    }
+    let kept: String = name.chars().take(most - 1).collect();
+    format!("{kept}~")
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     fn summary() -> Summary {
@@ -169,10 +250,23 @@ mod tests {
             campaign: "storm".to_owned(),
             results: "storm.results.csv".to_owned(),
             tally,
+            trunks: vec![("carrier".to_owned(), 2)],
             ended_at: started_at.saturating_add(took),
             started_at,
             took,
+            simulated: false,
+            drained: false,
         }
+    }
+
+    /// The same, with so many seconds of calls.
+    fn with_calls(seconds: u64) -> Summary {
+        let mut summary = summary();
+        let begin = Instant::now();
+        let busy = &mut summary.tally.busy;
+        busy.passed(begin, [1].into_iter());
+        busy.passed(begin + Duration::from_secs(seconds), [0].into_iter());
+        summary
     }
 
     #[test]
@@ -187,8 +281,43 @@ mod tests {
              total                    4                   3\n\
              \n\
              storm: 1 of 4 contacts reached (25.0%) in 4m 12s\n\
+             unreached in the end: 1\n\
              results: storm.results.csv\n"
         );
+    }
+
+    #[test]
+    fn where_there_were_calls_it_says_how_busy_the_lines_were() {
+        let table = with_calls(90).table();
+        assert!(
+            table.contains(
+                "trunk                lines      busy\n\
+                 carrier                  2     50.0%\n\
+                 busy: of the 1m 30s in which there were calls\n"
+            ),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn a_rehearsal_says_when_a_run_would_finish_or_stop() {
+        let mut summary = with_calls(90);
+        summary.simulated = true;
+        let stops = summary.table();
+        assert!(
+            stops.contains(
+                "a run begun now would stop at 2026-11-23 09:34:12 with 2 contacts left\n"
+            ),
+            "{stops}"
+        );
+        summary.tally.finished(Disposition::NoAnswer);
+        summary.tally.finished(Disposition::Busy);
+        let finishes = summary.table();
+        assert!(
+            finishes.contains("a run begun now would finish at 2026-11-23 09:34:12\n"),
+            "{finishes}"
+        );
+        assert!(finishes.contains("unreached in the end: 3\n"), "{finishes}");
     }
 
     #[test]
@@ -202,7 +331,14 @@ mod tests {
         );
         assert!(
             json.ends_with(
-                r#""DUPLICATE":{"contacts":0,"attempts":0}},"started_at":"2026-11-23T09:30:00.000-03:00","ended_at":"2026-11-23T09:34:12.345-03:00","seconds":252.345,"exit_code":3,"stopped":"drained"}"#
+                r#""DUPLICATE":{"contacts":0,"attempts":0}},"started_at":"2026-11-23T09:30:00.000-03:00","ended_at":"2026-11-23T09:34:12.345-03:00","seconds":252.345,"exit_code":3,"stopped":"drained","simulated":false,"unreached":1,"dialing_seconds":0.0,"trunks":[{"trunk":"carrier","lines":2,"busy_seconds":0.0,"busy":null}]}"#
+            ),
+            "{json}"
+        );
+        let json = with_calls(90).json(3, "drained").unwrap();
+        assert!(
+            json.ends_with(
+                r#""dialing_seconds":90.0,"trunks":[{"trunk":"carrier","lines":2,"busy_seconds":90.0,"busy":0.5}]}"#
             ),
             "{json}"
         );
@@ -217,7 +353,9 @@ mod tests {
 
     #[test]
     fn no_line_of_the_table_is_wider_than_80_columns() {
-        let mut summary = summary();
+        let mut summary = with_calls(360_000);
+        summary.simulated = true;
+        summary.trunks[0].0 = "a-trunk-of-a-long-name-".repeat(9);
         summary.tally.contacts = 10_000_000;
         summary.tally.dispatched = 100_000_000;
         summary.took = Duration::from_secs(360_000);

@@ -2,11 +2,16 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::Parser as _;
 use common::{Row, assert_one_final_row_each, dialer, rows, stderr};
+use dialer::cli::{Cli, Command};
 use dialer::config;
 use dialer::contacts::List;
 
@@ -148,5 +153,192 @@ fn the_parts_of_a_list_are_asked_for_as_they_are_written() {
         let help = String::from_utf8(help.stdout).unwrap();
         assert!(help.contains(option), "{option}");
         assert!(job.contains(option) || array.contains(option), "{option}");
+    }
+}
+
+/// A file of an example that is no campaign.
+fn text(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(root.join("examples").join(path)).unwrap()
+}
+
+/// What a command line of a shell asks the dialer for. It must be one that the program takes.
+fn asked(command: &str) -> Command {
+    let (_, dialer) = command.split_once("dialer run").unwrap();
+    let dialer = dialer.split("2>").next().unwrap();
+    let words = dialer.split([';', ')', '&', '|', '>']).next().unwrap();
+    let words = words.split_whitespace();
+    Cli::try_parse_from(["dialer", "run"].into_iter().chain(words))
+        .unwrap_or_else(|error| panic!("{command}: {error}"))
+        .command
+}
+
+/// The settings of a unit file by section, in their order; what is neither a section, a setting, a comment nor empty is
+/// no unit file.
+fn unit(name: &str) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut sections = BTreeMap::new();
+    let mut section = String::new();
+    for line in text(&format!("systemd/{name}")).lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            name.clone_into(&mut section);
+            sections.insert(section.clone(), Vec::new());
+        } else if !line.is_empty() && !line.starts_with('#') {
+            let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("{line}"));
+            assert!(key.chars().all(char::is_alphanumeric), "{line}");
+            let settings = sections
+                .get_mut(&section)
+                .unwrap_or_else(|| panic!("{line}"));
+            settings.push((key.to_owned(), value.to_owned()));
+        }
+    }
+    sections
+}
+
+/// The one value of a setting.
+fn value<'u>(
+    unit: &'u BTreeMap<String, Vec<(String, String)>>,
+    section: &str,
+    key: &str,
+) -> &'u str {
+    let values: Vec<_> = unit[section]
+        .iter()
+        .filter(|(name, _)| name == key)
+        .collect();
+    assert_eq!(values.len(), 1, "{key}");
+    &values[0].1
+}
+
+#[test]
+fn the_service_runs_a_campaign_and_leaves_its_calls_the_time_they_take() {
+    let service = unit("dialer@.service");
+    let Command::Run(run) = asked(value(&service, "Service", "ExecStart")) else {
+        panic!("the service dials");
+    };
+    assert_eq!(run.campaign, Path::new("campaign.toml"));
+    assert!(!run.simulate && !run.dry_run && !run.fresh);
+
+    let minutes = value(&service, "Service", "TimeoutStopSec").strip_suffix("min");
+    let patience = Duration::from_secs(60 * minutes.unwrap().parse::<u64>().unwrap());
+    for (name, folder) in examples() {
+        let campaign = config::load(&folder.join("campaign.toml"), None, true).unwrap();
+        let longest = campaign.call.call_timeout + Duration::from_secs(10);
+        assert!(
+            patience >= longest,
+            "{name}: its calls may take {longest:?}"
+        );
+    }
+}
+
+/// One signal drains, two hang up: systemd must send one.
+#[test]
+fn the_service_gets_one_signal_that_drains_it() {
+    let service = unit("dialer@.service");
+    let of = |key| value(&service, "Service", key);
+    assert_eq!(of("KillSignal"), "SIGTERM");
+    assert_eq!(of("KillMode"), "mixed");
+    assert_eq!(of("SendSIGHUP"), "no");
+}
+
+/// Every exit code is decided on: started again, or not.
+#[test]
+fn the_service_knows_every_exit_code() {
+    let service = unit("dialer@.service");
+    let codes = |key| -> Vec<u8> {
+        let codes = value(&service, "Service", key).split(' ');
+        codes.map(|code| code.parse().unwrap()).collect()
+    };
+    let decided = codes("RestartPreventExitStatus");
+    assert_eq!(decided, [2, 3, 75, 129, 130, 143]);
+    let again = [dialer::exit::FAILURE, dialer::exit::NO_PBX];
+    assert!(again.iter().all(|code| !decided.contains(code)));
+    assert_eq!(codes("SuccessExitStatus"), [dialer::exit::HELD]);
+}
+
+#[test]
+fn the_timer_and_the_readme_name_what_is_there() {
+    let timer = unit("dialer@.timer");
+    assert_eq!(value(&timer, "Timer", "OnCalendar"), "Mon..Fri 09:30");
+    assert_eq!(value(&timer, "Timer", "Persistent"), "no");
+    assert_eq!(value(&timer, "Install", "WantedBy"), "timers.target");
+    let (readme, service) = (text("systemd/README.md"), text("systemd/dialer@.service"));
+    for path in ["/srv/dialer", "/etc/dialer", "/usr/local/bin/dialer"] {
+        assert!(readme.contains(path) && service.contains(path), "{path}");
+    }
+    assert!(readme.contains("DIALER_AMI_SECRET=") && service.contains("DIALER_AMI_SECRET="));
+}
+
+/// Both lines of the crontab, the one that is commented out as well: five fields of time, then a command that the program
+/// takes, silent where nothing is wrong. A `%` would be a line break to cron.
+#[test]
+fn the_crontab_is_one_and_is_silent() {
+    let crontab = text("cron/crontab");
+    let lines: Vec<&str> = crontab
+        .lines()
+        .map(|line| line.trim_start_matches('#'))
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_digit() || first == '*'))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let fields: Vec<&str> = line.split_whitespace().take(5).collect();
+        let of_time = |field: &&str| {
+            field
+                .chars()
+                .all(|c| c.is_ascii_digit() || "*/-,".contains(c))
+        };
+        assert!(fields.iter().all(of_time), "{line}");
+        assert!(!line.contains('%'), "{line}");
+    }
+    for command in [lines[0], &text("cron/dial")] {
+        let command = command
+            .lines()
+            .find(|line| line.contains("dialer run"))
+            .unwrap();
+        assert!(matches!(asked(command), Command::Run(_)));
+        assert!(command.contains("dialer run -q campaign.toml"), "{command}");
+    }
+}
+
+/// What cron would mail of each end of a run.
+#[test]
+fn a_turn_of_cron_says_what_somebody_should_read_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let turn = |prints: &str, code: u8| {
+        let dialer = bin.join("dialer");
+        fs::write(
+            &dialer,
+            format!("#!/bin/sh\nprintf '{prints}' >&2\nexit {code}\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&dialer, PermissionsExt::from_mode(0o755)).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cron/dial");
+        let output = std::process::Command::new("sh")
+            .arg(script)
+            .arg(folder.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(code)).filter(|code| *code != 75).or(Some(0))
+        );
+        assert_eq!(stderr(&output), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(turn("", 0), "");
+    assert_eq!(turn("a row is no number\\n", 0), "a row is no number\n");
+    assert_eq!(turn("another run holds it\\n", 75), "");
+    for code in [1, 2, 3, 4, 129, 130, 143] {
+        let mail = turn("why\\n", code);
+        assert!(mail.starts_with("why\n"), "{mail}");
+        assert!(mail.ends_with(&format!("(exit code {code})\n")), "{mail}");
+    }
+    let readme = text("cron/README.md");
+    for code in [0, 1, 2, 3, 4, 75] {
+        assert!(readme.contains(&format!("\n| {code} |")), "{code}");
     }
 }

@@ -56,6 +56,14 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
+/// The one JSON object that has such a key.
+fn object_with(key: &str) -> Value {
+    let mut objects = blocks("json");
+    objects.retain(|block| block.contains(&format!("\"{key}\":")));
+    assert_eq!(objects.len(), 1, "{key}");
+    serde_json::from_str(&objects[0]).unwrap()
+}
+
 /// The README without its fenced blocks.
 fn prose() -> String {
     README.split("```").step_by(2).collect()
@@ -208,9 +216,15 @@ fn every_option_is_there_and_every_option_there_is_named() {
 /// Every command line is one that the program takes, and every command is shown.
 #[test]
 fn every_command_is_there_and_every_command_there_is_shown() {
-    let (text, shell) = (prose(), blocks("sh").join(""));
+    let text = prose();
+    let session = blocks("console").join("");
+    let typed = session.lines().filter_map(|line| line.strip_prefix("$ "));
+    let shell = blocks("sh").join("");
+    let shell: Vec<&str> = shell.lines().chain(typed).collect();
     let mut shown = BTreeSet::new();
-    for line in spans(&text).into_iter().chain(shell.lines()) {
+    let commands = spans(&text).into_iter().chain(shell.iter().copied());
+    // One behind a pipe as well.
+    for line in commands.flat_map(|line| line.split("| ")) {
         let line = line.split_once(" -- ").map_or_else(
             || line.to_owned(),
             |(_, rest)| format!("dialer {rest}"), // `cargo run -- run …` is `dialer run …`.
@@ -225,9 +239,9 @@ fn every_command_is_there_and_every_command_there_is_shown() {
         let parsed = Cli::command().try_get_matches_from(words);
         match parsed.map_err(|error| error.kind()) {
             Ok(matches) => shown.extend(matches.subcommand_name().map(str::to_owned)),
-            Err(ErrorKind::DisplayVersion) => {}
+            Err(ErrorKind::DisplayVersion | ErrorKind::DisplayHelp) => {}
             // A command that is named without what it needs, in the middle of a sentence.
-            Err(ErrorKind::MissingRequiredArgument) if !shell.contains(&line) => {}
+            Err(ErrorKind::MissingRequiredArgument) if !shell.contains(&line.as_str()) => {}
             Err(kind) => panic!("{line}: {kind:?}"),
         }
     }
@@ -339,7 +353,7 @@ fn the_rehearsal_shows_what_it_should() {
     assert!(path("campaign.results.simulated.csv").exists());
 
     let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let shown: serde_json::Value = serde_json::from_str(&blocks("json")[0]).unwrap();
+    let shown = object_with("busy_seconds");
     let keys = |value: &serde_json::Value| -> BTreeSet<String> {
         value.as_object().unwrap().keys().cloned().collect()
     };
@@ -374,7 +388,7 @@ fn the_reports_object_is_as_shown() {
             ),
         }
     }
-    let shown = serde_json::from_str(&blocks("json")[1]).unwrap();
+    let shown = object_with("durations");
     let folder = tempfile::tempdir().unwrap();
     let dialer = |arguments: &[&str]| {
         let output = Command::cargo_bin("dialer")
@@ -468,7 +482,7 @@ fn every_file_it_links_to_or_runs_is_there() {
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|link| !link.contains("://"));
+        .filter(|link| !link.contains("://") && !link.starts_with('#'));
     let shell = blocks("sh").join(" ");
     let run = shell
         .split_whitespace()
@@ -476,4 +490,146 @@ fn every_file_it_links_to_or_runs_is_there() {
     for path in links.chain(run) {
         assert!(root.join(path).exists(), "{path}");
     }
+}
+
+/// How GitHub names the place of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|char| char.is_alphanumeric() || [' ', '-', '_'].contains(char))
+        .map(|char| if char == ' ' { '-' } else { char })
+        .collect()
+}
+
+#[test]
+fn the_contents_are_the_headings_in_their_order_and_every_link_within_leads_somewhere() {
+    let prose = prose();
+    let headings: Vec<&str> = prose
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    let (_, contents) = prose.split_once("## Contents\n\n").unwrap();
+    let entries: Vec<(&str, &str)> = contents
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| {
+            let entry = line
+                .strip_prefix("- [")
+                .and_then(|rest| rest.strip_suffix(')'));
+            entry.and_then(|entry| entry.split_once("](#")).unwrap()
+        })
+        .collect();
+    let named: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+    let of_contents = |heading: &&str| !["Contents", "License"].contains(heading);
+    let there: Vec<&str> = headings.iter().copied().filter(of_contents).collect();
+    assert_eq!(named, there);
+    let anchors: BTreeSet<String> = headings.iter().map(|heading| anchor(heading)).collect();
+    assert_eq!(anchors.len(), headings.len(), "two headings of one name");
+    for link in prose.split("](#").skip(1) {
+        let link = link.split(')').next().unwrap();
+        assert!(anchors.contains(link), "#{link}");
+    }
+}
+
+/// The keys of config.example.toml, which are those of the program, by the table in which they stand.
+#[test]
+fn every_key_of_a_campaign_is_named_in_its_table() {
+    let mut keys: Vec<(String, Vec<&str>)> = vec![("at the top".to_owned(), Vec::new())];
+    for line in include_str!("../config.example.toml").lines() {
+        if line.starts_with('[') {
+            let name = line.split('#').next().unwrap().trim();
+            let name = name.replace("\"NO ANSWER\"", "\"…\"");
+            keys.push((format!("`{name}`"), Vec::new()));
+        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ")
+            && key
+                .chars()
+                .all(|char| char.is_ascii_lowercase() || char == '_')
+        {
+            keys.last_mut().unwrap().1.push(key);
+        }
+    }
+    let named: Vec<(String, String)> = table("Table")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(named.len(), keys.len());
+    for ((table, named), (there, keys)) in named.iter().zip(&keys) {
+        assert_eq!(table, there);
+        assert_eq!(&spans(named), keys, "{table}");
+    }
+}
+
+/// What is written in capitals as a disposition is one, wherever it stands; what is said of an exit code is said of one.
+#[test]
+fn no_disposition_and_no_exit_code_is_made_up() {
+    let prose = prose();
+    let known = |word: &str| word.parse::<Disposition>().is_ok();
+    // What Asterisk, a shell and the dialplan write so.
+    let others = [
+        "CALLID", "CHOICE", "NO_COLOR", "OPTIONS", "PATH", "TERM", "TAB", "NAME",
+    ];
+    for span in spans(&prose) {
+        let words = span
+            .strip_prefix("--redial ")
+            .unwrap_or(span)
+            .trim_matches('"');
+        let capital = |char: char| char.is_ascii_uppercase() || char == ' ' || char == '_';
+        if words.len() > 3 && words.chars().all(capital) && !others.contains(&words) {
+            assert!(known(words), "{span}");
+        }
+    }
+    let rows = table("Exit code");
+    let codes: BTreeSet<&str> = rows.iter().flat_map(|row| row[0].split(", ")).collect();
+    for said in prose.split("exit code ").skip(1) {
+        let code: String = said.chars().take_while(char::is_ascii_digit).collect();
+        assert!(code.is_empty() || codes.contains(code.as_str()), "{code}");
+    }
+}
+
+/// A text whose moments, which are others each time, are all the same.
+fn timeless(text: &str) -> String {
+    let shape = |word: &str| -> String {
+        let digit = |char: char| if char.is_ascii_digit() { '0' } else { char };
+        word.chars().map(digit).collect()
+    };
+    let is_moment = |word: &str| {
+        let shape = shape(word);
+        ["0000-00-00", "00:00:00"]
+            .iter()
+            .any(|moment| shape.starts_with(moment))
+            || ["+00:00", "-00:00"].contains(&shape.as_str())
+    };
+    let mut timeless = String::new();
+    for word in text.split_inclusive([' ', '\n', ',', ';']) {
+        let end = word.len() - word.trim_end_matches([' ', '\n', ',', ';']).len();
+        let (word, end) = word.split_at(word.len() - end);
+        timeless.push_str(if is_moment(word) { "(then)" } else { word });
+        timeless.push_str(end);
+    }
+    timeless
+}
+
+/// The tour, taken: what each command says is what stands there, but for the time of day.
+#[test]
+fn the_tour_goes_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_dialer")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let sessions = blocks("console");
+    let mut taken = 0;
+    for session in sessions.join("").split("$ ").skip(1) {
+        let (command, told) = session.split_once('\n').unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("{command} 2>&1")])
+            .current_dir(folder.path())
+            .env("PATH", format!("{}:{path}", program.display()))
+            .env_remove("DIALER_AMI_SECRET")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(timeless(&said), timeless(told), "{command}\n{said}");
+        taken += 1;
+    }
+    assert!(taken >= 4);
 }

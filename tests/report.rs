@@ -249,6 +249,44 @@ fn a_file_that_is_still_written_is_told_up_to_its_last_whole_row() {
     }
 }
 
+/// The same calls, a day later from the afternoon on: what there was by day is told where there was more than one.
+#[test]
+fn days_are_told_apart_where_there_are_several() {
+    let later = results().replace("2026-11-23T13", "2026-11-24T13");
+    let results = Results::new(&later);
+    let said = results.said(&[]);
+    let (_, days) = said.split_once("Day dialed").unwrap();
+    let (days, _) = days.split_once("\n\n").unwrap();
+    insta::assert_snapshot!("days", format!("Day dialed{days}"));
+    assert!(said.lines().all(|line| line.chars().count() <= 80));
+    let figures: Value = serde_json::from_str(&results.said(&["--json"])).unwrap();
+    assert_eq!(
+        figures["days"],
+        serde_json::json!([
+            {"day": "2026-11-23", "attempts": 9, "picked_up": 4},
+            {"day": "2026-11-24", "attempts": 5, "picked_up": 2}
+        ])
+    );
+    let page = results.said(&["--html", "-"]);
+    assert!(page.contains("<th scope=\"row\">Tue 2026-11-24</th>"));
+}
+
+/// Whatever there is of it, a page says it without a gap.
+#[test]
+fn a_page_of_nobody_called_and_of_one_call_reads_well() {
+    let nobody = format!("{HEADER}\nstorm,1,+598,0,no,yes,SUPPRESSED,,,,,,\n");
+    let page = Results::new(&nobody).said(&["--html", "-"]);
+    for says in ["nobody was called", "nothing was dialed", "Never called: 1"] {
+        assert!(page.contains(says), "{says}");
+    }
+    assert!(!page.contains("Calls by"), "{page}");
+    let one = results().lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
+    let page = Results::new(&one).said(&["--html", "-"]);
+    assert!(page.contains("most at 09:00: 1 call<"), "{page}");
+    assert!(page.contains("<span>1 call, 100.0% picked up</span>"));
+    assert!(!page.contains("Calls by day"));
+}
+
 /// A rehearsal of the example, reported as it is.
 #[test]
 fn a_rehearsal_says_so_and_agrees_with_the_summary_of_its_run() {

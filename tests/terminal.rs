@@ -128,6 +128,7 @@ fn the_summary_for_programs_is_one_object_with_these_keys() {
         [
             "campaign",
             "contacts",
+            "dialing_seconds",
             "dispatched",
             "dispositions",
             "ended_at",
@@ -136,8 +137,11 @@ fn the_summary_for_programs_is_one_object_with_these_keys() {
             "pending",
             "results",
             "seconds",
+            "simulated",
             "started_at",
             "stopped",
+            "trunks",
+            "unreached",
         ]
     );
     assert_eq!(summary["campaign"], "storm");
@@ -147,6 +151,8 @@ fn the_summary_for_programs_is_one_object_with_these_keys() {
     assert_eq!(summary["dispatched"], 2);
     assert_eq!(summary["exit_code"], 0);
     assert_eq!(summary["stopped"], "finished");
+    assert_eq!(summary["simulated"], true);
+    assert_eq!(summary["unreached"], 1);
     let dispositions = summary["dispositions"].as_object().unwrap();
     assert_eq!(dispositions.len(), 13);
     assert_eq!(

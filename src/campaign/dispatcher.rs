@@ -167,6 +167,8 @@ impl Dispatcher {
                     self.over = over;
                 }
             }
+            let lines = self.trunks.iter().map(|trunk| trunk.busy);
+            self.tally.busy.passed(Instant::now(), lines);
             self.publish(progress);
             if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
                 return self.end();

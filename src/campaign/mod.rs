@@ -8,6 +8,7 @@
 mod adopt;
 pub mod attempt;
 pub mod breaker;
+pub mod busy;
 pub mod capture;
 mod dispatcher;
 pub mod gate;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::busy::Busy;
 use crate::clock::{self, Clock};
 use crate::disposition::Disposition;
 
@@ -36,6 +37,8 @@ pub struct Tally {
     pub idle: Option<Idle>,
     /// When this was counted; in a rehearsal that is not the time of the wall.
     pub at: Option<Instant>,
+    /// How busy the lines were.
+    pub busy: Busy,
     attempts: [u64; Disposition::ALL.len()],
     finals: [u64; Disposition::ALL.len()],
 }
@@ -143,6 +146,12 @@ impl Tally {
     /// Contacts whose call was picked up.
     pub fn reached(&self) -> u64 {
         self.finished - self.failed
+    }
+
+    /// Contacts with their final outcome who were to be reached, and whom nobody reached.
+    pub fn unreached(&self) -> u64 {
+        let on_purpose = [Disposition::Suppressed, Disposition::Duplicate];
+        self.failed - on_purpose.map(|kind| self.finals(kind)).iter().sum::<u64>()
     }
 
     /// Contacts that have no final outcome yet.

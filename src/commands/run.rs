@@ -142,7 +142,8 @@ async fn dial(
         clock: clock.clone(),
     };
     for unsettled in std::mem::take(&mut claimed.unsettled) {
-        let (over, tally) = settle(unsettled, &own, &resources, &stop).await?;
+        let settled = Box::pin(settle(unsettled, &own, &resources, &stop));
+        let (over, tally) = settled.await?;
         if !matches!(over, Over::Finished) {
             let (code, _) = conclude(over, &tally, screen);
             goodbye(&link).await;
@@ -171,9 +172,16 @@ async fn dial(
         campaign: campaign.name.clone(),
         results: claimed.name(),
         tally: tally.borrow().clone(),
+        trunks: campaign
+            .trunks
+            .iter()
+            .map(|trunk| (trunk.name.clone(), trunk.ports))
+            .collect(),
         started_at: clock.at(began),
         ended_at: clock.at(ended),
         took: ended - began,
+        simulated: args.simulate,
+        drained: matches!(over, Over::Drained),
     };
     show(&summary, screen);
     // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
@@ -249,8 +257,11 @@ fn show(summary: &Summary, screen: &Screen) {
             contacts = summary.tally.contacts,
             finished = summary.tally.finished,
             reached = summary.tally.reached(),
+            unreached = summary.tally.unreached(),
             dispatched = summary.tally.dispatched,
             seconds = summary.took.as_secs_f64(),
+            ended_at = clock::rfc3339(&summary.ended_at),
+            simulated = summary.simulated,
             "summary"
         ),
     }

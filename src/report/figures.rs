@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -40,6 +41,8 @@ pub struct Figures {
     pub durations: Durations,
     /// By the hour in which they were dialed: 24 of them, or none where the file has no times.
     pub hours: Vec<Hour>,
+    /// By the day on which they were dialed, in their order; days without a call are left out.
+    pub days: Vec<Day>,
     /// By trunk, in the order of their names.
     pub trunks: Vec<Group>,
     /// By the contact's how-manieth call it was.
@@ -171,6 +174,18 @@ pub struct Hour {
     pub picked_up: u64,
 }
 
+/// The calls dialed on a day.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Day {
+    /// Of the clock that the times were written by.
+    #[serde(serialize_with = "day")]
+    pub day: Date,
+    /// All of them.
+    pub attempts: u64,
+    /// Those that were picked up.
+    pub picked_up: u64,
+}
+
 /// The calls that have something in common.
 #[derive(Debug, Serialize)]
 pub struct Group {
@@ -271,6 +286,15 @@ impl Report {
             } else {
                 Vec::new()
             },
+            days: self
+                .days
+                .iter()
+                .map(|(&day, counts)| Day {
+                    day,
+                    attempts: counts.iter().sum(),
+                    picked_up: picked_up(counts),
+                })
+                .collect(),
             trunks: self
                 .trunks
                 .iter()
@@ -331,6 +355,11 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
 #[expect(clippy::ref_option, reason = "as serde calls it")]
 fn moment<S: Serializer>(moment: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
     moment.map(Moment::rfc3339).serialize(serializer)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn day<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(day)
 }
 
 fn by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {

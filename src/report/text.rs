@@ -6,7 +6,7 @@ use super::Counts;
 use super::figures::{Common, Figures, Group, Length};
 use super::period::period;
 use crate::disposition::Disposition;
-use crate::summary::{exact, percent};
+use crate::summary::{cut, exact, percent};
 
 /// The longest bar.
 const BAR: u64 = 36;
@@ -38,6 +38,7 @@ impl Text {
         self.dispositions(figures)?;
         self.durations(figures)?;
         self.hours(figures)?;
+        self.days(figures)?;
         self.groups("Calls by trunk", &columns(&figures.trunks))?;
         self.groups("Calls by attempt", &columns(&figures.attempt_numbers))
     }
@@ -193,17 +194,36 @@ impl Text {
         let last = figures.hours.iter().rposition(|hour| called(&hour));
         let range = first.unwrap_or(0)..=last.unwrap_or(0);
         for hour in &figures.hours[range] {
-            let line = format!(
-                "  {:02}:00      {:>9}{:>11}{:>8}  {}",
-                hour.hour,
-                hour.attempts,
-                hour.picked_up,
-                percent(hour.picked_up, hour.attempts),
-                bar(hour.attempts, busiest),
-            );
-            writeln!(self.0, "{}", line.trim_end())?;
+            let name = format!("{:02}:00", hour.hour);
+            self.dialed(&name, hour.attempts, hour.picked_up, busiest)?;
         }
         Ok(())
+    }
+
+    /// Where there is more than one.
+    fn days(&mut self, figures: &Figures) -> fmt::Result {
+        let days = &figures.days;
+        let busiest = days.iter().map(|day| day.attempts).max();
+        let Some(busiest) = busiest.filter(|_| days.len() > 1) else {
+            return Ok(());
+        };
+        writeln!(
+            self.0,
+            "\n{:<13}{:>9}{:>11}{:>8}",
+            "Day dialed", "calls", "picked up", "share"
+        )?;
+        for day in days {
+            self.dialed(&day.day.to_string(), day.attempts, day.picked_up, busiest)?;
+        }
+        Ok(())
+    }
+
+    /// The calls dialed at some time.
+    fn dialed(&mut self, when: &str, calls: u64, picked_up: u64, most: u64) -> fmt::Result {
+        let share = percent(picked_up, calls);
+        let bar = bar(calls, most);
+        let line = format!("  {when:<11}{calls:>9}{picked_up:>11}{share:>8}  {bar}");
+        writeln!(self.0, "{}", line.trim_end())
     }
 
     /// Groups as columns, the dispositions as rows.
@@ -280,15 +300,4 @@ fn bar(count: u64, most: u64) -> String {
         ((u128::from(count) * u128::from(BAR) * 2 + most) / (most * 2)).max(1)
     };
     "#".repeat(usize::try_from(length).unwrap_or(0))
-}
-
-/// At most so many characters.
-fn cut(name: &str, most: usize) -> String {
-    // What moves the cursor has no place in a table.
-    let name: String = name.chars().filter(|char| !char.is_control()).collect();
-    if name.chars().count() <= most {
-        return name;
-    }
-    let kept: String = name.chars().take(most - 1).collect();
-    format!("{kept}~")
 }

@@ -12,7 +12,7 @@ use super::figures::{Figures, Group, Length, SPREAD};
 use super::period::period;
 use crate::disposition::Disposition;
 use crate::summary::{exact, percent};
-use parts::{Count, Escaped, bar_row, dot, stack};
+use parts::{Count, Escaped, bar_row, calls, dot, stack};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -53,6 +53,7 @@ impl Page {
         self.funnel(figures)?;
         self.dispositions(figures)?;
         self.hours(figures)?;
+        self.days(figures)?;
         self.groups("Calls by trunk", "Trunk", &figures.trunks)?;
         self.groups("Calls by attempt", "Attempt", &figures.attempt_numbers)?;
         self.durations(figures)?;
@@ -99,11 +100,14 @@ impl Page {
             " class=\"first\"",
             "Answer rate",
             &percent(contacts.reached, contacts.called),
-            &format!(
-                "{} of {} contacts called were reached",
-                Count(contacts.reached),
-                Count(contacts.called)
-            ),
+            &match contacts.called {
+                0 => "nobody was called".to_owned(),
+                called => format!(
+                    "{} of {} contacts called were reached",
+                    Count(contacts.reached),
+                    Count(called)
+                ),
+            },
         )?;
         card(
             "",
@@ -119,7 +123,10 @@ impl Page {
             "",
             "Calls",
             &Count(attempts.total).to_string(),
-            &format!("{} picked up", percent(attempts.picked_up, attempts.total)),
+            &match attempts.total {
+                0 => "nothing was dialed".to_owned(),
+                total => format!("{} picked up", percent(attempts.picked_up, total)),
+            },
         )?;
         if let Some(talk) = &figures.durations.talk {
             card(
@@ -174,7 +181,7 @@ impl Page {
     }
 
     fn dispositions(&mut self, figures: &Figures) -> fmt::Result {
-        let (contacts, calls) = (figures.contacts.in_results, figures.attempts.total);
+        let (contacts, attempts) = (figures.contacts.in_results, figures.attempts.total);
         writeln!(
             self.0,
             "<section>\n<h2>How it ended</h2>\n<table class=\"bars\">\n\
@@ -217,7 +224,7 @@ impl Page {
             "</tbody>\n<tfoot><tr><th scope=\"row\">total</th><td></td><td>{}</td><td></td><td>{}</td></tr></tfoot>\n\
              </table>\n</section>",
             Count(contacts),
-            Count(calls)
+            Count(attempts)
         )
     }
 
@@ -227,11 +234,14 @@ impl Page {
         };
         writeln!(
             self.0,
-            "<section>\n<h2>Calls by hour</h2>\n<ul class=\"legend\" aria-hidden=\"true\"><li>{}picked up</li><li>{}not</li></ul>\n\
+            "<section>\n<h2>Calls by hour</h2>\n<ul class=\"legend\" aria-hidden=\"true\"><li>{}picked up</li><li>{}not</li>\
+             <li>most at {:02}:00: {}</li></ul>\n\
              <div class=\"hours\" role=\"img\" aria-label=\"Calls by the hour in which they were dialed: most at \
              {:02}:00, {} calls, {} of them picked up. The table below has every hour.\">",
             dot(Disposition::Answered),
             dot(Disposition::NoAnswer),
+            busiest.hour,
+            calls(busiest.attempts),
             busiest.hour,
             busiest.attempts,
             percent(busiest.picked_up, busiest.attempts)
@@ -273,6 +283,32 @@ impl Page {
             self.0,
             "</tbody>\n</table></details>\n<p>The hour is that of the clock by which the results were written.</p>\n</section>"
         )
+    }
+
+    /// Where there is more than one.
+    fn days(&mut self, figures: &Figures) -> fmt::Result {
+        let days = &figures.days;
+        let busiest = days.iter().map(|day| day.attempts).max();
+        let Some(busiest) = busiest.filter(|_| days.len() > 1) else {
+            return Ok(());
+        };
+        writeln!(
+            self.0,
+            "<section>\n<h2>Calls by day</h2>\n<table class=\"bars\">\n\
+             <thead><tr><th scope=\"col\">Dialed on</th><td></td><th scope=\"col\">Calls</th>\
+             <th scope=\"col\">Picked up</th><th scope=\"col\">Share</th></tr></thead>\n<tbody>"
+        )?;
+        for day in days {
+            let columns = format!(
+                "<td>{}</td><td>{}</td><td>{}</td>",
+                Count(day.attempts),
+                Count(day.picked_up),
+                percent(day.picked_up, day.attempts)
+            );
+            let name = day.day.strftime("%a %Y-%m-%d").to_string();
+            bar_row(&mut self.0, &name, None, day.attempts, busiest, &columns)?;
+        }
+        writeln!(self.0, "</tbody>\n</table>\n</section>")
     }
 
     fn groups(&mut self, title: &str, what: &str, groups: &[Group]) -> fmt::Result {
@@ -342,7 +378,8 @@ impl Page {
         }
         write!(
             self.0,
-            "<section>\n<h2>Durations</h2>\n<table class=\"lengths\">\n<thead><tr><td></td>"
+            "<section>\n<h2>Durations</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Durations\">\
+             <table class=\"lengths\">\n<thead><tr><td></td>"
         )?;
         for (kind, _) in &kinds {
             write!(self.0, "<th scope=\"col\">{kind}</th>")?;
@@ -363,7 +400,7 @@ impl Page {
             }
             writeln!(self.0, "</tr>")?;
         }
-        writeln!(self.0, "</tbody>\n</table>")?;
+        writeln!(self.0, "</tbody>\n</table></div>")?;
         if durations.talk.is_some() {
             writeln!(
                 self.0,

@@ -44,6 +44,12 @@ impl Display for Count {
     }
 }
 
+/// `1 call`, `2 calls`.
+pub(super) fn calls(count: u64) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} call{s}", Count(count))
+}
+
 /// A length or height in percent; nothing of nothing is no length.
 pub(super) fn width(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -102,10 +108,10 @@ pub(super) fn stack(page: &mut String, what: &str, group: &Group) -> fmt::Result
         .collect();
     write!(
         page,
-        "<figure class=\"stack\"><figcaption><span>{}</span><span>{} calls, {} picked up</span></figcaption>\
+        "<figure class=\"stack\"><figcaption><span>{}</span><span>{}, {} picked up</span></figcaption>\
          <div role=\"img\" aria-label=\"{what} {}: {}\">",
         Escaped(&shown),
-        Count(group.attempts),
+        calls(group.attempts),
         percent(group.picked_up, group.attempts),
         Escaped(&name),
         said.join(", ")
