@@ -81,6 +81,8 @@ pub enum ProgressKind {
 pub enum Command {
     /// Dial a campaign
     Run(RunArgs),
+    /// Say what is wrong with a campaign, and call nobody
+    Check(CheckArgs),
     /// Serve a simulated Asterisk that any AMI client can log in to, in real time
     Sim(SimArgs),
     /// Say what became of a campaign, as text, JSON or a page
@@ -98,7 +100,7 @@ pub enum Command {
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line"
 )]
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct RunArgs {
     /// The campaign file
     #[arg(value_name = "CAMPAIGN.TOML")]
@@ -130,6 +132,17 @@ pub struct RunArgs {
     /// Print a machine-readable summary on standard output at the end; not together with --results -
     #[arg(long)]
     pub json: bool,
+}
+
+/// `dialer check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The campaign file
+    #[arg(value_name = "CAMPAIGN.TOML")]
+    pub campaign: PathBuf,
+    /// Log in to Asterisk, too, and see whether calls could come of it
+    #[arg(long)]
+    pub connect: bool,
 }
 
 /// `dialer sim`

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     logging::start(&screen);
     let result = match &cli.command {
         Command::Run(args) => commands::run::run(args, &screen),
+        Command::Check(args) => commands::check::run(args, &screen),
         Command::Sim(args) => commands::sim::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Export(args) => commands::export::run(args),

@@ -163,6 +163,7 @@ fn every_disposition_is_named_and_is_called_again_as_it_says() {
 fn every_option_is_there_and_every_option_there_is_named() {
     let commands = [
         ("dialer run", help(&["run"])),
+        ("dialer check", help(&["check"])),
         ("dialer sim", help(&["sim"])),
         ("dialer report", help(&["report"])),
         ("dialer export", help(&["export"])),

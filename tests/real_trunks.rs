@@ -3,6 +3,7 @@
 //! `tests/asterisk/up 22` starts one; then `cargo test --test real_trunks -- --ignored --test-threads=1`.
 
 mod asterisk;
+mod stalls;
 
 use std::fmt::Write as _;
 use std::thread;
@@ -209,7 +210,7 @@ fn twenty_calls_a_second_are_never_more_and_hardly_less() {
         &format!("port = {}", relay.port),
     );
     let watch = Watch::channels("PJSIP/");
-    let run = campaign.run();
+    let (run, stalls) = stalls::during(|| campaign.run());
     run.assert_complete();
     assert_eq!(run.rows.len(), 1_000);
     let seen = watch.end();
@@ -219,12 +220,17 @@ fn twenty_calls_a_second_are_never_more_and_hardly_less() {
     let noted: Vec<f64> = run.rows.iter().map(|row| time(row, "dialed_at")).collect();
     let in_a_second = most_within(noted, 1.0);
     assert!(in_a_second <= 20, "{in_a_second} written in a second");
-    // Whoever reads the wire, or hears of the channels, is a little late each time.
-    let on_the_wire = most_within(written.to_vec(), 0.95);
-    assert!(on_the_wire <= 20, "{on_the_wire} in 0.95 s on the wire");
+    // Whoever reads the wire is late at times, as late as this machine lets a thread be.
+    let seconds = 1.0 - stalls.worst.as_secs_f64();
+    let on_the_wire = most_within(written.to_vec(), seconds);
+    assert!(
+        on_the_wire <= 20,
+        "{on_the_wire} in {seconds} s on the wire"
+    );
     assert_eq!(seen.created_at.len(), 1_000);
-    let at_pbx = most_within(seen.created_at, 0.95);
-    assert!(at_pbx <= 20, "{at_pbx} in 0.95 s at the PBX");
+    let seconds = 0.95 - stalls.worst.as_secs_f64();
+    let at_pbx = most_within(seen.created_at, seconds);
+    assert!(at_pbx <= 20, "{at_pbx} in {seconds} s at the PBX");
     // The last calls are retries that were waited for.
     let steady = &written[..900];
     let average = 899.0 / (steady[899] - steady[0]);
@@ -244,16 +250,17 @@ fn two_trunks_each_keep_their_own_pace() {
         Watch::channels("PJSIP/instant-"),
         Watch::channels("PJSIP/answer-"),
     );
-    let run = campaign.run();
+    let (run, stalls) = stalls::during(|| campaign.run());
     run.assert_complete();
     let written = relay.originates();
     assert_eq!(written.len(), 161, "the permission check is one more");
-    let on_the_wire = most_within(written[1..].to_vec(), 0.95);
-    assert!(on_the_wire <= 4 + 12, "{on_the_wire} in 0.95 s");
+    let late = stalls.worst.as_secs_f64();
+    let on_the_wire = most_within(written[1..].to_vec(), 1.0 - late);
+    assert!(on_the_wire <= 4 + 12, "{on_the_wire} in {} s", 1.0 - late);
     for (seen, name, most) in [(slow.end(), "slow", 4), (fast.end(), "fast", 12)] {
         assert_eq!(seen.created.len(), of(&run.rows, name).len());
-        let at_pbx = most_within(seen.created_at, 0.95);
-        assert!(at_pbx <= most, "{name}: {at_pbx} in 0.95 s");
+        let at_pbx = most_within(seen.created_at, 0.95 - late);
+        assert!(at_pbx <= most, "{name}: {at_pbx} in {} s", 0.95 - late);
         let rows = of(&run.rows, name);
         let noted = rows.iter().map(|row| time(row, "dialed_at")).collect();
         let in_a_second = most_within(noted, 1.0);

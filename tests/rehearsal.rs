@@ -1,13 +1,11 @@
 //! A rehearsal foretells: virtual time comes to what real time comes to, only sooner.
 
 mod common;
+mod stalls;
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{Row, assert_one_final_row_each, dialer, list, rows, stderr};
 use jiff::civil::time;
@@ -123,40 +121,6 @@ fn close(said: f64, counted: f64, within: f64) {
     assert!((said - counted).abs() <= within, "{said} is not {counted}");
 }
 
-/// How long this machine kept a thread waiting that wanted to run, beyond what is usual: no promise holds up to that.
-struct Stalls {
-    over: AtomicBool,
-    micros: AtomicU64,
-}
-
-impl Stalls {
-    fn during<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-        let stalls = Self {
-            over: AtomicBool::new(false),
-            micros: AtomicU64::new(0),
-        };
-        let done = thread::scope(|scope| {
-            scope.spawn(|| stalls.watch());
-            let done = work();
-            stalls.over.store(true, Ordering::Relaxed);
-            done
-        });
-        let micros = stalls.micros.load(Ordering::Relaxed);
-        (done, Duration::from_micros(micros))
-    }
-
-    fn watch(&self) {
-        const TICK: Duration = Duration::from_millis(10);
-        while !self.over.load(Ordering::Relaxed) {
-            let before = Instant::now();
-            thread::sleep(TICK);
-            let stalled = before.elapsed().saturating_sub(2 * TICK);
-            let micros = u64::try_from(stalled.as_micros()).unwrap();
-            self.micros.fetch_add(micros, Ordering::Relaxed);
-        }
-    }
-}
-
 /// One line per call, of a contact's calls in their order: how it ended, and how long it took.
 fn by_call(rows: &[Row]) -> HashMap<(String, String), (String, f64)> {
     rows.iter()
@@ -184,8 +148,8 @@ fn virtual_time_comes_to_the_same_as_real_time() {
         ),
     );
     let (foretold, foretold_sum) = rehearse(folder.path(), &[]);
-    let ((real, real_sum), stalled) = Stalls::during(|| rehearse(folder.path(), &["--real-time"]));
-    let stalled = stalled.as_secs_f64();
+    let ((real, real_sum), stalls) = stalls::during(|| rehearse(folder.path(), &["--real-time"]));
+    let stalled = stalls.all.as_secs_f64();
 
     assert_one_final_row_each(&foretold, 100);
     assert_eq!(foretold_sum["dispositions"], real_sum["dispositions"]);

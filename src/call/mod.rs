@@ -11,6 +11,7 @@ pub mod link;
 pub mod pace;
 pub mod probe;
 pub mod signals;
+pub mod survey;
 pub mod verdict;
 
 use std::time::Duration;

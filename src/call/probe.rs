@@ -14,7 +14,7 @@ use crate::ami::client::{SessionClosed, SessionError};
 /// A technology that no Asterisk has: the Originate is accepted and fails at once, without a channel, in about 1 ms.
 const NO_SUCH_TECHNOLOGY: &str = "Dialer/permission-check";
 /// How long the events of that may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why dialing cannot begin. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +61,7 @@ pub async fn permissions(link: &Link, username: &str) -> Result<(), ProbeError> 
         return Err(ProbeError::Hangup(message.into_owned(), user()));
     }
 
-    // An application and not an extension: a context with an extension `failed` would run it.
-    let originate = Action::new("Originate", id.as_str())?
-        .header("Channel", NO_SUCH_TECHNOLOGY)?
-        .header("Async", "true")?
-        .header("Timeout", "1000")?
-        .header("Application", "NoOp")?;
+    let originate = originate(id)?;
     let (done, probed) = oneshot::channel();
     client.submit(Some(Note::Probe { id, done }), Some(originate))?;
     match timeout(PATIENCE, probed).await {
@@ -80,6 +75,17 @@ pub async fn permissions(link: &Link, username: &str) -> Result<(), ProbeError> 
     }
 }
 
-fn denied(message: &str) -> bool {
+/// An Originate that comes to nothing: no channel can be made for it, and what it is for is an application and not an
+/// extension, since a context with an extension `failed` would run that.
+pub(super) fn originate(id: CallId) -> Result<Action, ActionError> {
+    Action::new("Originate", id.as_str())?
+        .header("Channel", NO_SUCH_TECHNOLOGY)?
+        .header("Async", "true")?
+        .header("Timeout", "1000")?
+        .header("Application", "NoOp")
+}
+
+/// Whether Asterisk refused because this user may not.
+pub(super) fn denied(message: &str) -> bool {
     message.to_ascii_lowercase().contains("permission")
 }

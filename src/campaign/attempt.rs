@@ -521,7 +521,11 @@ fn join(first: &str, second: &str) -> String {
 /// `Async` always: a synchronous one holds up the whole session until the call is answered. `Timeout` is in
 /// milliseconds and covers the ringing only. No `EarlyMedia`: it makes ringback an answer. There is always a place in
 /// the dialplan or an application: without one, Asterisk rings the callee and has nothing to say.
-fn originate(call: &Call, id: CallId, rendered: &Rendered) -> Result<Action, ActionError> {
+pub(crate) fn originate(
+    call: &Call,
+    id: CallId,
+    rendered: &Rendered,
+) -> Result<Action, ActionError> {
     let mut action = Action::new("Originate", id.as_str())?
         .header("Channel", &rendered.channel)?
         .header("ChannelId", id.as_str())?
@@ -559,6 +563,7 @@ mod tests {
     fn encoded(target: Target) -> String {
         let call = Call {
             target,
+            target_at: (1, 1),
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::io::duplex;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tracing::info;
 
 use super::Failure;
@@ -15,13 +16,15 @@ use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::capture::Watched;
-use crate::call::link::Link;
+use crate::call::link::{Established, Link};
 use crate::campaign;
 use crate::config::Campaign;
 use crate::sim::{Simulator, SimulatorConfig};
 
 /// What happens within so short a time happens at once in a rehearsal, which makes it the faster.
 const STEP: Duration = Duration::from_millis(20);
+/// How long Asterisk may take to say goodbye; nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Bytes that the pipe to the simulated Asterisk holds in each direction.
 const PIPE: usize = 1 << 16;
 /// Whoever is woken again within this time has a busy line.
@@ -48,7 +51,7 @@ impl Line {
     }
 
     /// Connects to the campaign's Asterisk.
-    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Link, Failure> {
+    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Established, Failure> {
         let ami = &campaign.ami;
         let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
         let transport = match &ami.tls {
@@ -80,7 +83,7 @@ impl Line {
             "logged in to {} at {}:{}",
             established.banner, ami.host, ami.port
         );
-        Ok(established.link)
+        Ok(established)
     }
 }
 
@@ -124,6 +127,13 @@ fn gather() {
         thread::sleep(GATHER);
     }
     WAITED.set(Some(Instant::now()));
+}
+
+/// Logs off. A goodbye that gets no answer changes nothing.
+pub(super) async fn goodbye(link: &Link) {
+    if let Some(client) = link.client() {
+        let _ = timeout(GOODBYE, client.logoff()).await;
+    }
 }
 
 fn watched(campaign: &Campaign) -> Arc<Watched> {

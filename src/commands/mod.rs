@@ -1,9 +1,12 @@
 //! One file a command: what the words on the command line do.
 
+pub mod check;
 mod connect;
+mod estimate;
 pub mod export;
 pub mod generate;
 pub mod init;
+mod input;
 mod plan;
 pub mod report;
 pub mod run;

@@ -11,17 +11,20 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Failure;
-use super::run::Input;
+use super::estimate::Expected;
+use super::input::Input;
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
-use crate::config::{Campaign, Simulate};
+use crate::config::{self, Campaign};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::results::keys::{Key, Keys};
 use crate::results::read::{ReadError, Reader, Record};
 
+/// When a window opens, as it is shown.
+pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
 /// How many calls are shown.
 const SHOWN: usize = 5;
 
@@ -39,6 +42,8 @@ struct Plan {
     bad_rows: u64,
     /// Those of the ones to call who may not be called at this time of day.
     outside_the_window_now: u64,
+    /// When the first of those may be called, if that is ever.
+    window_opens_at: Option<String>,
     /// Beyond `--limit`.
     beyond_the_limit: u64,
     trunks: Vec<Trunk>,
@@ -46,7 +51,7 @@ struct Plan {
     expected_calls: u64,
     /// Time with calls, in seconds.
     expected_seconds: u64,
-    assumptions: String,
+    assumptions: Vec<String>,
     first_calls: Vec<First>,
 }
 
@@ -93,7 +98,7 @@ pub(super) fn print(
 }
 
 /// How far the results that would be continued are with each contact: whether its last row is final.
-fn earlier(
+pub(super) fn earlier(
     results: Option<&Path>,
     args: &RunArgs,
     keys: &Keys,
@@ -142,7 +147,7 @@ impl Plan {
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let gate = Gate::new(hours, list.zones());
         let now = clock.millis();
-        let list = Arc::new(list);
+        let (list, mut opens) = (Arc::new(list), None);
         let mut plan = Self {
             campaign: campaign.name.clone(),
             results: results.map(Path::to_owned),
@@ -153,6 +158,7 @@ impl Plan {
             duplicates: 0,
             bad_rows: 0,
             outside_the_window_now: 0,
+            window_opens_at: None,
             beyond_the_limit: 0,
             trunks: campaign
                 .trunks
@@ -165,7 +171,7 @@ impl Plan {
                 .collect(),
             expected_calls: 0,
             expected_seconds: 0,
-            assumptions: String::new(),
+            assumptions: Vec::new(),
             first_calls: Vec::new(),
         };
         for entry in list.rows().context("the copy of the list")? {
@@ -187,13 +193,17 @@ impl Plan {
                             plan.beyond_the_limit += 1;
                         }
                         Some(number) => {
-                            let waits = gate.state(contact.zone, now) != Gated::Open;
-                            plan.call(&contact, number, waits);
+                            let gated = gate.state(contact.zone, now);
+                            if let Gated::Closed(Some(at)) = gated {
+                                opens = Some(opens.map_or(at, |earlier: i64| earlier.min(at)));
+                            }
+                            plan.call(&contact, number, gated != Gated::Open);
                         }
                     }
                 }
             }
         }
+        plan.window_opens_at = opens.map(|at| clock.time(at).strftime(OPENS).to_string());
         plan.expect(&campaign);
         Ok(plan)
     }
@@ -219,7 +229,7 @@ impl Plan {
         }
     }
 
-    /// How many calls that makes and how long they take, by the shares of `[simulate]`.
+    /// How many calls that makes and how long they take.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -227,47 +237,37 @@ impl Plan {
         reason = "an estimate, and none of it is negative"
     )]
     fn expect(&mut self, campaign: &Campaign) {
-        let Simulate {
-            answered,
-            busy,
-            declined,
-            congestion,
-            invalid,
-            no_channel,
-            talk,
-            ring,
-            ..
-        } = campaign.simulate;
-        let unanswered =
-            (1.0 - answered - busy - declined - congestion - invalid - no_channel).max(0.0);
-        let (talk, ring) = (talk.as_secs_f64(), ring.as_secs_f64());
-        let quick = (busy + congestion + invalid) * ring / 8.0;
-        let call = answered * (ring + talk)
-            + declined * ring
-            + unanswered * campaign.call.ring_timeout.as_secs_f64()
-            + quick;
-        let again = busy + unanswered;
-        let attempts: f64 = (0..campaign.retry.max_attempts.min(100))
-            .map(|attempt| again.powi(i32::try_from(attempt).unwrap_or(i32::MAX)))
+        let expected = Expected::of(campaign);
+        let calls = self.to_call as f64 * expected.calls;
+        let rate: f64 = campaign
+            .trunks
+            .iter()
+            .map(|trunk| expected.rate(trunk).0)
             .sum();
-        let calls = self.to_call as f64 * attempts;
-        let lines: usize = self.trunks.iter().map(|trunk| trunk.lines).sum();
-        let pace: f64 = self.trunks.iter().map(|trunk| trunk.calls_per_second).sum();
-        let by_lines = calls * call / lines as f64;
-        let by_pace = calls / pace;
-        let limit = if by_lines >= by_pace { "lines" } else { "pace" };
         self.expected_calls = calls.round() as u64;
         // However many lines there are, a call takes its time.
-        let least = if self.to_call > 0 { call } else { 0.0 };
-        self.expected_seconds = by_lines.max(by_pace).max(least).ceil() as u64;
-        self.assumptions = format!(
-            "by [simulate], {:.0}% answer after {ring:.0} s and talk for {talk:.0} s, {:.0}% are busy, {:.0}% do not answer within {:.0} s, \
-             and a call takes {call:.1} s on average; the {limit} are the limit; the waits for retries and for the window come on top",
-            answered * 100.0,
-            busy * 100.0,
-            unanswered * 100.0,
-            campaign.call.ring_timeout.as_secs_f64(),
-        );
+        let least = if self.to_call > 0 { expected.call } else { 0.0 };
+        self.expected_seconds = (calls / rate).max(least).ceil() as u64;
+        self.assumptions = expected.fates().to_vec();
+        let call = expected.call;
+        self.assumptions
+            .push(format!("a call takes {call:.1} s on average"));
+        self.assumptions.push(limit(campaign, &expected));
+        let on_top: Vec<String> = [
+            campaign
+                .window
+                .is_some()
+                .then(|| "waits for the window".to_owned()),
+            (expected.waits > Duration::ZERO)
+                .then(|| format!("up to {} for retries at the end", rough(expected.waits))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !on_top.is_empty() {
+            self.assumptions
+                .push(format!("{} come on top", on_top.join(" and ")));
+        }
     }
 
     fn text(&self) -> String {
@@ -290,10 +290,10 @@ impl Plan {
         }
         line(self.to_call, "to call");
         if self.outside_the_window_now > 0 {
-            line(
-                self.outside_the_window_now,
-                "of them outside the calling hours now",
-            );
+            let until = self.window_opens_at.as_ref();
+            let until = until.map_or(String::new(), |at| format!(", until {at}"));
+            let what = format!("of them outside the calling hours now{until}");
+            line(self.outside_the_window_now, &what);
         }
         text.push('\n');
         for trunk in &self.trunks {
@@ -303,13 +303,17 @@ impl Plan {
                 trunk.name, trunk.lines, trunk.calls_per_second
             );
         }
-        let _ = writeln!(
-            text,
-            "\nabout {} calls in {}: {}",
-            self.expected_calls,
-            rough(Duration::from_secs(self.expected_seconds)),
-            self.assumptions
-        );
+        if self.to_call > 0 {
+            let _ = writeln!(
+                text,
+                "\nabout {} calls in {}, if it goes as [simulate] says:",
+                self.expected_calls,
+                rough(Duration::from_secs(self.expected_seconds)),
+            );
+            for assumption in &self.assumptions {
+                let _ = writeln!(text, "  {assumption}");
+            }
+        }
         if !self.first_calls.is_empty() {
             text.push_str("\nfirst:\n");
         }
@@ -332,6 +336,27 @@ impl Plan {
             None => text.push_str("\nresults: standard output\n"),
         }
         text
+    }
+}
+
+/// What keeps the calls from going faster.
+fn limit(campaign: &Campaign, expected: &Expected) -> String {
+    let (lines, pace): (Vec<_>, Vec<_>) = campaign
+        .trunks
+        .iter()
+        .partition(|trunk| expected.rate(trunk).1);
+    let names = |trunks: Vec<&config::Trunk>| {
+        let names: Vec<&str> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+        names.join(", ")
+    };
+    match (lines.is_empty(), pace.is_empty()) {
+        (_, true) => "the lines are the limit".to_owned(),
+        (true, _) => "the pace is the limit".to_owned(),
+        _ => format!(
+            "the lines of {} and the pace of {} are the limit",
+            names(lines),
+            names(pace)
+        ),
     }
 }
 

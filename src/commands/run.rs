@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Failure;
 use super::connect::{self, Line};
+use super::input::{self, Input};
 use super::plan;
 use super::target::{Claimed, Opened, Target, Unsettled};
-use crate::call::link::Link;
 use crate::call::probe;
 use crate::campaign::gate::Gate;
 use crate::campaign::limits::Limits;
@@ -20,49 +20,29 @@ use crate::campaign::tally::Tally;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
-use crate::config::{self, Campaign};
-use crate::contacts::List;
 use crate::summary::Summary;
-use crate::suppress::Suppressions;
 use crate::terminal::Screen;
 use crate::{exit, signals};
-
-/// How long Asterisk may take to say goodbye; nothing depends on it.
-const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs the command and returns the exit code of the process.
 ///
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
-    let secret = std::env::var(super::SECRET_VARIABLE).ok();
-    let campaign = config::load(&args.campaign, secret, args.simulate).map_err(usage)?;
-    let list = List::open(&campaign, args.shard).map_err(usage)?;
-    let numbering = campaign.numbering();
-    let suppress = Suppressions::load(
-        &campaign.suppress,
-        campaign
-            .capture
-            .opt_out
-            .as_ref()
-            .map(|opt_out| opt_out.file.as_path()),
-        move |field| numbering.read(field).ok().map(|number| number.key()),
-    )
-    .map_err(usage)?;
-    let zone = campaign.zone();
+    // Neither a rehearsal nor a plan connects to anything: they need no secret.
+    let needs_no_secret = args.simulate || args.dry_run;
+    let input = input::examine(&args.campaign, needs_no_secret, args.shard)
+        .input()
+        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
-    let target = Target::choose(&campaign, args, &clock)?;
+    let target = Target::choose(&input.campaign, args, &clock)?;
     if args.json && target.is_stdout() && !args.dry_run {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
                 .to_owned(),
         ));
     }
-    let input = Input {
-        campaign,
-        list,
-        suppress,
-    };
     if args.dry_run {
         return plan::print(input, target.path(), &clock, args);
     }
@@ -90,17 +70,6 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     })
 }
 
-/// What the operator wrote.
-pub(super) struct Input {
-    pub(super) campaign: Campaign,
-    pub(super) list: List,
-    pub(super) suppress: Suppressions,
-}
-
-fn usage(faults: impl std::fmt::Display) -> Failure {
-    Failure::Usage(faults.to_string())
-}
-
 async fn dial(
     Input {
         campaign,
@@ -114,7 +83,7 @@ async fn dial(
     screen: &Screen,
 ) -> Result<u8, Failure> {
     let link = match ami {
-        Some(ami) => ami.connect(&campaign).await?,
+        Some(ami) => ami.connect(&campaign).await?.link,
         None => connect::simulate(&campaign).await?,
     };
     probe::permissions(&link, &campaign.ami.username)
@@ -146,7 +115,7 @@ async fn dial(
         let (over, tally) = settled.await?;
         if !matches!(over, Over::Finished) {
             let (code, _) = conclude(over, &tally, screen);
-            goodbye(&link).await;
+            connect::goodbye(&link).await;
             return Ok(aborted.by().map_or(code, |signal| exit::SIGNAL + signal));
         }
     }
@@ -205,7 +174,7 @@ async fn dial(
     } else {
         code
     };
-    goodbye(&link).await;
+    connect::goodbye(&link).await;
     Ok(code)
 }
 
@@ -234,13 +203,6 @@ async fn settle(
         unsettled.close();
     }
     Ok((over, tally.borrow().clone()))
-}
-
-/// Logs off. Everything is written: a goodbye that gets no answer changes nothing.
-async fn goodbye(link: &Link) {
-    if let Some(client) = link.client() {
-        let _ = timeout(GOODBYE, client.logoff()).await;
-    }
 }
 
 /// Shows people what became of it.

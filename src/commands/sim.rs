@@ -29,7 +29,7 @@ pub fn run(args: &SimArgs) -> Result<u8, Failure> {
         None => SimulatorConfig::new(Simulate::default()),
         Some(path) => {
             let secret = std::env::var(super::SECRET_VARIABLE).ok();
-            let campaign = config::load(path, secret, true)
+            let campaign = config::load(path, secret.as_deref(), true)
                 .map_err(|faults| Failure::Usage(faults.to_string()))?;
             SimulatorConfig {
                 username: campaign.ami.username,

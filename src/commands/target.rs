@@ -16,7 +16,7 @@ use crate::campaign::Left;
 use crate::campaign::limits::Limits;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
-use crate::config::{Campaign, Results};
+use crate::config::{Campaign, Fault, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
 use crate::results::disk::{beside, resolve, sync_folder};
@@ -92,6 +92,17 @@ pub(super) struct Opened {
     pub(super) journal: Option<Journal>,
 }
 
+/// A fault of what the campaign file says of its results.
+pub(super) fn of_results(campaign: &Campaign, message: String) -> Fault {
+    let (line, column) = campaign.results_at;
+    Fault {
+        file: campaign.path.clone(),
+        line: Some(line),
+        column: Some(column),
+        message,
+    }
+}
+
 impl Target {
     /// Where this run's results go.
     pub(super) fn choose(
@@ -113,7 +124,8 @@ impl Target {
         };
         let pattern = &of_part(pattern, args.shard);
         let cannot = |why: &dyn fmt::Display| {
-            Failure::Usage(format!("results = \"{}\": {why}", pattern.display()))
+            let message = format!("`results`: {}: {why}", pattern.display());
+            Failure::Usage(of_results(campaign, message).to_string())
         };
         // The date is that of the clock's zone.
         let now = clock

@@ -1,6 +1,10 @@
 //! `[ami]`: how to reach Asterisk, and the secret for it.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::load::Loader;
@@ -29,6 +33,13 @@ impl Loader<'_> {
         let secret = self.secret(section);
         let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
         let tls = self.tls(section);
+        let is_near = host.is_none_or(|host| is_this_machine(host.text));
+        if auth == Some(Auth::Plain) && tls.is_none() && !is_near {
+            section.doubt(
+                "auth",
+                "the secret goes over the network as it is: leave `auth` out, or write `tls = true`",
+            );
+        }
         let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
         let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
         section.finish();
@@ -78,15 +89,30 @@ impl Loader<'_> {
             (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
             (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
                 Ok(text) => {
+                    if is_open_to_others(&self.folder.join(file.text)) {
+                        section.doubt(
+                            "secret_file",
+                            format!(
+                                "everybody on this machine can read the secret: chmod 600 {}",
+                                file.text
+                            ),
+                        );
+                    }
                     // Some editors begin a file with a byte order mark.
                     let secret = text.strip_prefix('\u{feff}').unwrap_or(&text);
                     Some((secret.trim_end_matches(['\r', '\n']).to_owned(), file.at))
                 }
                 Err(_) if self.simulate => None,
                 Err(error) => {
+                    let hint = match error.kind() {
+                        ErrorKind::NotFound => {
+                            "; it holds the secret of `username` in manager.conf and nothing else"
+                        }
+                        _ => "",
+                    };
                     section.fault(
                         file.at,
-                        format!("`secret_file` {} cannot be read: {error}", file.text),
+                        format!("`secret_file` {} cannot be read: {error}{hint}", file.text),
                     );
                     return None;
                 }
@@ -94,7 +120,7 @@ impl Loader<'_> {
             (None, None) => None,
         };
         let of_environment = || {
-            let secret = self.env_secret.as_ref()?;
+            let secret = self.env_secret?;
             let secret = secret.trim_end_matches(['\r', '\n']);
             (!secret.is_empty()).then(|| (secret.to_owned(), section.at()))
         };
@@ -119,6 +145,33 @@ impl Loader<'_> {
         }
         fits.then(|| Secret::new(secret))
     }
+}
+
+impl Ami {
+    /// What stands for a table that cannot be read.
+    pub(super) fn stand_in() -> Self {
+        Self {
+            host: String::new(),
+            port: 0,
+            tls: None,
+            username: String::new(),
+            secret: Secret::new(""),
+            auth: Auth::Md5,
+            connect_timeout: Duration::ZERO,
+            reconnect_for: Duration::ZERO,
+        }
+    }
+}
+
+/// Whether what is sent there stays on this machine.
+fn is_this_machine(host: &str) -> bool {
+    let loopback = |address: IpAddr| address.is_loopback();
+    host == "localhost" || host.parse().is_ok_and(loopback)
+}
+
+/// Whether others than its owner and its group can read a file.
+fn is_open_to_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
 }
 
 /// Whether a host is a name or an address and nothing more.

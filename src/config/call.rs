@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::reader::{Section, Text, is_variable};
+use super::reader::{Section, Text};
+use super::words::is_variable;
 use super::{Call, DAY, Field, SECOND, Target};
 use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 
 /// Channel variables of a call. The other headers of its Originate need some room.
 const MAX_VARIABLES: usize = MAX_HEADERS - 16;
 
-pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
+/// The table, and whether that is all of it. What is wrong was noted, and is left out or has a stand-in.
+pub(super) fn call(section: &Section<'_, '_>) -> (Call, bool) {
     let target = target(section);
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
@@ -17,6 +19,17 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
     // 0 would ring for ever, and less than a second is over before a phone rings.
     let ring_timeout = section.duration("ring_timeout", 30 * SECOND, SECOND..=DAY);
     let call_timeout = section.duration("call_timeout", 200 * SECOND, SECOND..=DAY);
+    if ring_timeout > call_timeout {
+        let key = if section.value("ring_timeout").is_some() {
+            "ring_timeout"
+        } else {
+            "call_timeout"
+        };
+        section.doubt(
+            key,
+            "`ring_timeout` is longer than `call_timeout`: who does not answer is hung up at `call_timeout` already",
+        );
+    }
     let min_talk = section.duration("min_talk", Duration::ZERO, Duration::ZERO..=DAY);
     if min_talk >= call_timeout
         && let Some(value) = section.value("min_talk")
@@ -26,19 +39,26 @@ pub(super) fn call(section: &Section<'_, '_>) -> Option<Call> {
             "`min_talk` is not shorter than `call_timeout`: every answered call would be SHORT",
         );
     }
-    let variables = variables(&section.section("variables", "[call.variables]"));
+    let (variables, has_all) = variables(&section.section("variables", "[call.variables]"));
     section.finish();
-    Some(Call {
-        target: target?,
-        caller_id: match caller_id {
-            Some(field) => Some(field?),
-            None => None,
-        },
+    let is_whole = target.is_some() && !matches!(caller_id, Some(None)) && has_all;
+    let target_at = ["exten", "context", "application"]
+        .into_iter()
+        .find_map(|key| section.value(key));
+    let nowhere = || Target::Application {
+        application: String::new(),
+        data: String::new(),
+    };
+    let call = Call {
+        target: target.unwrap_or_else(nowhere),
+        target_at: section.place(target_at.map_or(section.at(), |value| value.span().start)),
+        caller_id: caller_id.flatten(),
         ring_timeout,
         call_timeout,
         min_talk,
-        variables: variables?,
-    })
+        variables,
+    };
+    (call, is_whole)
 }
 
 fn target(section: &Section<'_, '_>) -> Option<Target> {
@@ -60,7 +80,7 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     let line = |text: Text<'_>, key: &str| {
         let fits = section.fits_line(text, key);
         if text.text.is_empty() {
-            section.fault(text.at, format!("`{key}` is empty"));
+            section.fault(text.at, format!("`{key}` is empty: write its name"));
         }
         (fits && !text.text.is_empty()).then(|| text.text.to_owned())
     };
@@ -98,8 +118,8 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
     }
 }
 
-/// Channel variables, in the order of the file.
-fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
+/// Channel variables, in the order of the file, and whether that are all of them.
+fn variables(section: &Section<'_, '_>) -> (Vec<(String, Field)>, bool) {
     let entries = section.entries();
     let mut variables = Vec::with_capacity(entries.len());
     let mut whole = true;
@@ -133,5 +153,5 @@ fn variables(section: &Section<'_, '_>) -> Option<Vec<(String, Field)>> {
             entries.len()
         ));
     }
-    whole.then_some(variables)
+    (variables, whole)
 }

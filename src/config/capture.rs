@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::load::Loader;
-use super::reader::{Section, Text, is_variable};
+use super::reader::{Section, Text};
+use super::words::is_variable;
 use super::{Capture, Column, Condition, OptOut};
 use crate::results::row::COLUMNS;
 

@@ -11,59 +11,99 @@ use super::call::call;
 use super::reader::{Reader, Section};
 use super::retry::retry;
 use super::simulate::simulate;
+use super::syntax::slips;
 use super::trunk::trunks;
 use super::window::window;
-use super::{Campaign, Fault, Faults, Results};
+use super::words::Words;
+use super::{Ami, Campaign, Fault, Faults, Results};
+
+/// What there is to say of a campaign file.
+#[derive(Debug)]
+pub struct Examined {
+    /// Everything that is wrong with it.
+    pub faults: Vec<Fault>,
+    /// What can be meant so, and hardly is.
+    pub doubts: Vec<Fault>,
+    /// The campaign, if the list that it names can be looked at. Where there are faults, what is missing is filled with
+    /// stand-ins: nothing but its list may be asked of it then.
+    pub campaign: Option<Campaign>,
+}
 
 /// Reads a campaign file. `env_secret` is the secret from the environment, used where the file gives none; a
 /// rehearsal (`simulate`) needs none.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn load(path: &Path, env_secret: Option<String>, simulate: bool) -> Result<Campaign, Faults> {
-    let whole_file = |message: String| {
-        let file = path.to_owned();
-        Faults(vec![Fault {
-            file,
-            line: None,
-            column: None,
-            message,
-        }])
-    };
-    let text = fs::read(path).map_err(|error| whole_file(format!("cannot be read: {error}")))?;
-    let text = String::from_utf8(text).map_err(|_| whole_file("is not UTF-8".to_owned()))?;
-    let reader = Reader::new(path.to_owned(), &text);
-    let (document, errors) = DeTable::parse_recoverable(&text);
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = match (
-            error.message(),
-            error.span().and_then(|span| text.get(span)),
-        ) {
-            ("duplicate key", Some(key)) => {
-                format!("`{key}` stands above already: leave one of them out")
-            }
-            (message, _) => message.to_owned(),
-        };
-        reader.fault(at, message);
+pub fn load(path: &Path, env_secret: Option<&str>, simulate: bool) -> Result<Campaign, Faults> {
+    let examined = examine(path, env_secret, simulate);
+    match examined.campaign {
+        Some(campaign) if examined.faults.is_empty() => Ok(campaign),
+        _ => Err(Faults(examined.faults)),
     }
-    let loader = Loader {
-        path,
-        folder: path.parent().unwrap_or(Path::new("")),
-        env_secret,
-        simulate,
-        list: OnceCell::new(),
+}
+
+/// Reads a campaign file as [`load`] does, and as far as it can be read also where something is wrong.
+pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examined {
+    let whole_file = |message: String| Fault {
+        file: path.to_owned(),
+        line: None,
+        column: None,
+        message,
     };
-    // After a syntax error, what is missing may be what could not be read: only the syntax is reported then.
-    let campaign = if errors.is_empty() {
-        loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())))
+    let only = |message: String| Examined {
+        faults: vec![whole_file(message)],
+        doubts: Vec::new(),
+        campaign: None,
+    };
+    let text = match fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(_)) => return only("is not UTF-8".to_owned()),
+        Err(error) => return only(format!("cannot be read: {error}")),
+    };
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    let slips = slips(&text, &errors);
+    let read = |words: Words| {
+        let reader = Reader::new(path.to_owned(), &text, words);
+        let loader = Loader {
+            path,
+            folder: path.parent().unwrap_or(Path::new("")),
+            env_secret,
+            simulate,
+            list: OnceCell::new(),
+        };
+        let campaign = loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())));
+        (reader, campaign)
+    };
+    // Where the parser lost its way, what is missing may be what could not be read: only that is told then.
+    let can_be_read = slips.iter().all(|slip| slip.is_local);
+    let (reader, (campaign, is_whole)) = if can_be_read {
+        // Which keys there are is known when all were asked for, and under a slip there may be tables with more.
+        let mut words = Words::default();
+        loop {
+            let (reader, read) = read(words.clone());
+            let asked = reader.words();
+            if asked
+                .values()
+                .map(Vec::len)
+                .eq(words.values().map(Vec::len))
+            {
+                break (reader, read);
+            }
+            words = asked;
+        }
     } else {
-        None
+        let reader = Reader::new(path.to_owned(), &text, Words::default());
+        (reader, (None, false))
     };
-    match (reader.into_faults(), campaign) {
-        (Some(faults), _) => Err(faults),
-        (None, Some(campaign)) => Ok(campaign),
-        (None, None) => Err(whole_file("cannot be understood".to_owned())),
+    reader.add(slips);
+    let (mut faults, doubts) = reader.into_faults_and_doubts();
+    if faults.is_empty() && !is_whole {
+        faults.push(whole_file("cannot be understood".to_owned()));
+    }
+    Examined {
+        faults,
+        doubts,
+        campaign,
     }
 }
 
@@ -72,15 +112,16 @@ pub(super) struct Loader<'l> {
     path: &'l Path,
     /// The campaign's folder, which its paths are relative to.
     pub(super) folder: &'l Path,
-    pub(super) env_secret: Option<String>,
+    pub(super) env_secret: Option<&'l str>,
     pub(super) simulate: bool,
     /// The list of contacts, once it is known.
     list: OnceCell<PathBuf>,
 }
 
 impl Loader<'_> {
-    /// The whole document; `None` when something is wrong that was noted.
-    fn campaign(&self, top: &Section<'_, '_>) -> Option<Campaign> {
+    /// The document, and whether that is all of it. What is wrong was noted, and has a stand-in; without a list there is
+    /// nothing.
+    fn campaign(&self, top: &Section<'_, '_>) -> (Option<Campaign>, bool) {
         let name = self.name(top);
         let results = self.results(top, name.as_deref());
         let ami = self.ami(&top.section("ami", "[ami]"));
@@ -89,8 +130,8 @@ impl Loader<'_> {
         if let Some(contacts) = &contacts {
             let _ = self.list.set(contacts.file.clone());
         }
-        let call = call(&top.section("call", "[call]"));
-        let trunks = trunks(top, list.value("region").is_some());
+        let (call, has_call) = call(&top.section("call", "[call]"));
+        let (trunks, has_trunks) = trunks(top, list.value("region").is_some());
         let retry = retry(&top.section("retry", "[retry]"));
         let window = top
             .value("window")
@@ -100,32 +141,50 @@ impl Loader<'_> {
         let opt_out = capture.opt_out.as_ref();
         let suppress = self.suppress(&top.section("suppress", "[suppress]"), opt_out);
         let simulate = simulate(&top.section("simulate", "[simulate]"));
-        if let (Some(Results::File(results)), Some(value)) = (&results, top.value("results"))
-            && (self.reads(results) || suppress.contains(results))
-        {
-            top.fault(
-                value.span().start,
-                "`results` is a file that this campaign reads: name another one",
-            );
-        }
+        let results = results.filter(|results| {
+            let Results::File(results) = results else {
+                return true;
+            };
+            let is_read = self.reads(results) || suppress.contains(results);
+            if is_read {
+                let at = top
+                    .value("results")
+                    .map_or(top.at(), |value| value.span().start);
+                top.fault(
+                    at,
+                    "`results` is a file that this campaign reads: name another one",
+                );
+            }
+            !is_read
+        });
         top.finish();
-        Some(Campaign {
+        let is_whole = name.is_some()
+            && results.is_some()
+            && ami.is_some()
+            && has_call
+            && has_trunks
+            && !matches!(window, Some(None));
+        let Some(contacts) = contacts else {
+            return (None, false);
+        };
+        let campaign = Campaign {
             path: self.path.to_owned(),
-            name: name?,
-            results: results?,
-            ami: ami?,
-            contacts: contacts?,
-            call: call?,
-            trunks: trunks?,
+            name: name.unwrap_or_default(),
+            results: results.unwrap_or(Results::Stdout),
+            results_at: top
+                .value("results")
+                .map_or((1, 1), |value| top.place(value.span().start)),
+            ami: ami.unwrap_or_else(Ami::stand_in),
+            contacts,
+            call,
+            trunks,
             retry,
-            window: match window {
-                Some(window) => Some(window?),
-                None => None,
-            },
+            window: window.flatten(),
             suppress,
             capture,
             simulate,
-        })
+        };
+        (Some(campaign), is_whole)
     }
 
     fn name(&self, top: &Section<'_, '_>) -> Option<String> {

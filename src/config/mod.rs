@@ -14,8 +14,10 @@ mod load;
 mod reader;
 mod retry;
 mod simulate;
+mod syntax;
 mod trunk;
 mod window;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +34,7 @@ use crate::template::Template;
 use crate::window::{Hours, StopAt};
 
 pub use fault::{Fault, Faults};
-pub use load::load;
+pub use load::{Examined, examine, load};
 pub(crate) use window::zone;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,6 +53,8 @@ pub struct Campaign {
     pub name: String,
     /// Where the results go.
     pub results: Results,
+    /// Line and column where the campaign file says that; the first of the file where it does not.
+    pub results_at: (u64, u64),
     /// How to reach Asterisk.
     pub ami: Ami,
     /// Whom to call.
@@ -235,6 +239,8 @@ pub enum Target {
 pub struct Call {
     /// What an answered call gets to hear.
     pub target: Target,
+    /// Line and column where the campaign file says that.
+    pub target_at: (u64, u64),
     /// Who seems to call, where the trunk does not say.
     pub caller_id: Option<Field>,
     /// From the Originate to the answer.

@@ -1,4 +1,5 @@
-//! Reads typed values out of a TOML document and gathers everything that is wrong with it, each with its place.
+//! Reads typed values out of a TOML document and gathers everything that is wrong with it, or hardly meant so, each with
+//! its place.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults};
+use super::fault::Fault;
+use super::syntax::Slip;
+use super::words::{Words, nearest};
 use super::{Column, Field, duration};
 use crate::ami::action::{ActionError, MAX_LINE};
 use crate::template::Template;
@@ -24,27 +27,63 @@ pub(super) struct Reader<'t> {
     path: PathBuf,
     text: &'t str,
     faults: RefCell<Vec<(usize, Fault)>>,
+    doubts: RefCell<Vec<(usize, Fault)>>,
+    /// The keys that were asked for, by the names of the tables.
+    asked: RefCell<Words>,
+    /// Those of an earlier reading, by which a slip is known from another key.
+    words: Words,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
+    /// A first reading, or one that knows by an earlier reading which `words` there are: a key that is almost one of
+    /// them is read as it, so that what stands under it is looked at as well.
+    pub(super) fn new(path: PathBuf, text: &'t str, words: Words) -> Self {
         Self {
             path,
             text,
             faults: RefCell::default(),
+            doubts: RefCell::default(),
+            asked: RefCell::default(),
+            words,
         }
+    }
+
+    /// The keys that were asked for.
+    pub(super) fn words(&self) -> Words {
+        self.asked.borrow().clone()
     }
 
     /// Notes what is wrong at a byte of the document.
     pub(super) fn fault(&self, at: usize, message: impl Into<String>) {
+        let fault = self.at(at, message.into());
+        self.faults.borrow_mut().push((at, fault));
+    }
+
+    /// Notes where the document is no TOML. What else was said of such a line comes of that.
+    pub(super) fn add(&self, slips: Vec<Slip>) {
+        let line = |at| self.place(at).0;
+        self.faults
+            .borrow_mut()
+            .retain(|&(at, _)| slips.iter().all(|slip| line(slip.at) != line(at)));
+        for slip in slips {
+            self.fault(slip.at, slip.message);
+        }
+    }
+
+    /// Notes what can be meant so at a byte of the document, and hardly is.
+    fn doubt(&self, at: usize, message: String) {
+        let doubt = self.at(at, message);
+        self.doubts.borrow_mut().push((at, doubt));
+    }
+
+    fn at(&self, at: usize, message: String) -> Fault {
         let (line, column) = self.place(at);
-        let fault = Fault {
+        Fault {
             file: self.path.clone(),
             line: Some(line),
             column: Some(column),
-            message: message.into(),
-        };
-        self.faults.borrow_mut().push((at, fault));
+            message,
+        }
     }
 
     /// The line and the column of a byte of the document, both from 1.
@@ -69,12 +108,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Everything that is wrong, in the order of the document.
-    pub(super) fn into_faults(self) -> Option<Faults> {
-        let mut faults = self.faults.into_inner();
-        faults.sort_by_key(|&(at, _)| at);
-        let faults: Vec<Fault> = faults.into_iter().map(|(_, fault)| fault).collect();
-        (!faults.is_empty()).then_some(Faults(faults))
+    /// Everything that is wrong, and everything that is in doubt, each in the order of the document.
+    pub(super) fn into_faults_and_doubts(self) -> (Vec<Fault>, Vec<Fault>) {
+        let in_order = |notes: RefCell<Vec<(usize, Fault)>>| {
+            let mut notes = notes.into_inner();
+            notes.sort_by_key(|&(at, _)| at);
+            notes.into_iter().map(|(_, fault)| fault).collect()
+        };
+        (in_order(self.faults), in_order(self.doubts))
     }
 }
 
@@ -130,6 +171,13 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.fault(at, message);
     }
 
+    /// Notes what is hardly meant so, where the value of a key stands; nothing where the key is not there.
+    pub(super) fn doubt(&self, key: &'static str, message: impl Into<String>) {
+        if let Some(value) = self.value(key) {
+            self.reader.doubt(value.span().start, message.into());
+        }
+    }
+
     /// Where the table stands.
     pub(super) fn at(&self) -> usize {
         self.at
@@ -145,8 +193,26 @@ impl<'r, 't> Section<'r, 't> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
             known.push(key);
+            let mut asked = self.reader.asked.borrow_mut();
+            let words = asked.entry(self.name.clone()).or_default();
+            if !words.contains(&key) {
+                words.push(key);
+            }
         }
-        self.table.and_then(|table| table.get(key))
+        let table = self.table?;
+        table.get(key).or_else(|| self.slip(table, key))
+    }
+
+    /// The value of a key that is none, and is almost this one.
+    fn slip(&self, table: &'r DeTable<'t>, key: &'static str) -> Option<&'r Value<'t>> {
+        let words = self.reader.words.get(&self.name)?;
+        let is_meant = |written: &str| {
+            !words.contains(&written) && nearest(written, words.iter().copied()) == Some(key)
+        };
+        let mut slips = table
+            .iter()
+            .filter(|(written, _)| is_meant(written.get_ref()));
+        slips.next().map(|(_, value)| value)
     }
 
     /// A table within this one.
@@ -402,9 +468,7 @@ impl<'r, 't> Section<'r, 't> {
             let message = if most == u64::MAX {
                 format!("`{key}` must be a whole number, at least {least}: write `{key} = {least}`")
             } else {
-                format!(
-                    "`{key}` must be a whole number from {least} to {most}, without quotation marks"
-                )
+                format!("`{key}` must be a whole number from {least} to {most}")
             };
             self.fault(value.span().start, message + unquoted(value));
         }
@@ -509,7 +573,7 @@ impl<'r, 't> Section<'r, 't> {
             } else {
                 format!("unknown key `{key}` in {}", self.name)
             };
-            let nearest = nearest(&key.to_lowercase(), known.iter().copied());
+            let nearest = nearest(key, known.iter().copied());
             let message = match nearest {
                 Some(nearest) => format!("{what}; did you mean `{nearest}`?"),
                 None if known.is_empty() => what,
@@ -518,32 +582,6 @@ impl<'r, 't> Section<'r, 't> {
             self.fault(at, message);
         }
     }
-}
-
-/// The word that is most like what was written, if any is.
-pub(super) fn nearest<'w>(
-    written: &str,
-    words: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
-    words
-        .into_iter()
-        .map(|word| {
-            let distance =
-                strsim::damerau_levenshtein(&word.to_lowercase(), &written.to_lowercase());
-            (distance, word)
-        })
-        .filter(|&(distance, word)| distance <= 2 && distance < word.len())
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// Whether a name can be a channel variable's. Anything else would be a function that is written to.
-pub(super) fn is_variable(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// What to add about a number that is written as a string.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::reader::{Section, Value, nearest};
+use super::reader::{Section, Value};
+use super::words::nearest;
 use super::{MINUTE, Retry, Rule, YEAR};
 use crate::disposition::Disposition;
 
@@ -22,6 +23,17 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         rules: rules(&section.section("rules", "[retry.rules]")),
     };
     section.finish();
+    if retry.delay > retry.max_delay {
+        let key = if section.value("delay").is_some() {
+            "delay"
+        } else {
+            "max_delay"
+        };
+        section.doubt(
+            key,
+            "`delay` is longer than `max_delay`: contacts are called again after `max_delay` already",
+        );
+    }
     retry
 }
 

@@ -6,19 +6,20 @@ use crate::ami::action::check_header;
 use crate::number::DialAs;
 use crate::template::Piece;
 
-/// The trunks in their order. `has_region`: `[contacts]` says whose numbers are called.
-pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Option<Vec<Trunk>> {
+/// The trunks in their order, and whether that are all of them, each whole. What is wrong was noted. `has_region`:
+/// `[contacts]` says whose numbers are called.
+pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> (Vec<Trunk>, bool) {
     const EXAMPLE: &str = "[[trunk]]";
     let Some(value) = top.value("trunk") else {
         top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
-        return None;
+        return (Vec::new(), false);
     };
     let Some(tables) = value.get_ref().as_array() else {
         top.fault(
             value.span().start,
             format!("a trunk is written as {EXAMPLE}, with two brackets"),
         );
-        return None;
+        return (Vec::new(), false);
     };
     let mut trunks = Vec::new();
     let mut whole = true;
@@ -32,11 +33,14 @@ pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Option<Vec<Trun
             continue;
         };
         let section = top.within(EXAMPLE, table.span().start, keys);
-        let Some((trunk, name_at)) = trunk(&section, has_region) else {
-            whole = false;
+        let (trunk, name_at) = trunk(&section, has_region);
+        whole = whole && trunk.is_some() && name_at.is_some();
+        let Some(trunk) = trunk else {
             continue;
         };
-        if trunks.iter().any(|known: &Trunk| known.name == trunk.name) {
+        if let Some(name_at) = name_at
+            && trunks.iter().any(|known: &Trunk| known.name == trunk.name)
+        {
             section.fault(
                 name_at,
                 format!("a trunk named {:?} stands above already", trunk.name),
@@ -48,11 +52,11 @@ pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Option<Vec<Trun
         top.fault(value.span().start, "there must be at least one [[trunk]]");
         whole = false;
     }
-    whole.then_some(trunks)
+    (trunks, whole)
 }
 
-/// A trunk, and where its name stands.
-fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<(Trunk, usize)> {
+/// A trunk, and where its name stands, if it has one.
+fn trunk(section: &Section<'_, '_>, has_region: bool) -> (Option<Trunk>, Option<usize>) {
     let name = section
         .required("name", "name = \"carrier\"")
         .filter(|text| section.one_line(*text, "name"));
@@ -71,21 +75,17 @@ fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<(Trunk, usize)> 
         .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
     let dial_as = dial_as(section, has_region);
     section.finish();
-    let name = name?;
-    let trunk = Trunk {
-        name: name.text.trim().to_owned(),
-        channel: channel?,
+    let trunk = channel.map(|channel| Trunk {
+        name: name.map_or("", |name| name.text.trim()).to_owned(),
+        channel,
         dial_as,
         ports: ports
             .and_then(|ports| usize::try_from(ports).ok())
             .unwrap_or(10),
         calls_per_second,
-        caller_id: match caller_id {
-            Some(field) => Some(field?),
-            None => None,
-        },
-    };
-    Some((trunk, name.at))
+        caller_id: caller_id.flatten(),
+    });
+    (trunk, name.map(|name| name.at))
 }
 
 fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
@@ -130,7 +130,6 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
             text.at,
             "`channel` calls everyone at the same address: write {number} where the number belongs",
         );
-        return None;
     }
     if technology.eq_ignore_ascii_case("Local")
         && let Some(instead) = local_that_stays(text.text)
@@ -139,8 +138,8 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
             text.at,
             format!("a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `{instead}`"),
         );
-        return None;
     }
+    // Where it leads to is wrong then, and what it takes from the list is looked at all the same.
     Some(field)
 }
 

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use toml::de::DeValue;
 
-use super::reader::{Section, Value, nearest};
+use super::reader::{Section, Value};
+use super::words::nearest;
 use super::{Outside, Window};
 use crate::window::{Hours, Opening, StopAt};
 
@@ -128,6 +129,12 @@ fn stop_at(
     // A date with a time of day alone would be a moment as well, but `2026-11-25` would be its midnight.
     let has_time = written.contains(':');
     if let Some(moment) = written.parse::<Timestamp>().ok().filter(|_| has_time) {
+        if moment <= Timestamp::now() {
+            section.doubt(
+                "stop_at",
+                "`stop_at` has passed: nobody would be called; write a time of day, such as \"20:30\", for every day",
+            );
+        }
         return Some(StopAt::Moment(moment));
     }
     let local = written

@@ -18,6 +18,8 @@ use crate::template;
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// What files begin with that a spreadsheet calls Unicode text.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+/// How a ZIP archive begins, which an .xlsx or .ods is.
+const ZIP_MARK: [u8; 4] = *b"PK\x03\x04";
 /// What spreadsheets write between two fields.
 const DELIMITERS: [u8; 4] = *b";\t|,";
 /// What may stand in a dial string from a contact's column, besides letters and digits.
@@ -322,12 +324,14 @@ impl Columns {
 
 /// Where the header begins, behind a byte order mark; or what is wrong with the whole file.
 fn beginning(copy: &File) -> io::Result<Result<u64, &'static str>> {
-    let mut start = [0; UTF8_MARK.len()];
+    let mut start = [0; ZIP_MARK.len()];
     let read = copy.read_at(&mut start, 0)?;
     let start = &start[..read];
     Ok(if UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
         Err("is UTF-16: save it as \"CSV UTF-8\"")
-    } else if start == UTF8_MARK {
+    } else if start == ZIP_MARK {
+        Err("is a spreadsheet's own file: save it as \"CSV UTF-8\"")
+    } else if start.starts_with(UTF8_MARK) {
         Ok(UTF8_MARK.len() as u64)
     } else {
         Ok(0)

@@ -9,7 +9,7 @@ use super::calls::Calls;
 use super::event::{header, number_header};
 use super::exchange::{Close, Exchange, Outbox};
 use super::originate::Originate;
-use super::{fate, status};
+use super::{fate, function, status};
 use crate::ami::Message;
 
 /// What a session has come to.
@@ -46,6 +46,7 @@ CoreSettings: Show PBX core settings (version etc).  (Priv: system,reporting,all
 CoreShowChannels: List currently active channels.  (Priv: system,reporting,all)\r\n\
 CoreStatus: Show PBX core status variables.  (Priv: system,reporting,all)\r\n\
 Events: Control Event Flow.  (Priv: <none>)\r\n\
+Getvar: Gets a channel variable or function value.  (Priv: call,reporting,all)\r\n\
 Hangup: Hangup channel.  (Priv: system,call,all)\r\n\
 ListCommands: List available manager commands.  (Priv: <none>)\r\n\
 Login: Login Manager.  (Priv: <none>)\r\n\
@@ -235,12 +236,8 @@ impl Client {
         let Some((calls, outbox)) = exchange.calls_and_outbox(session) else {
             return;
         };
-        let exists = |context: &[u8], exten: &[u8]| match &calls.config.extensions {
-            None => true,
-            Some(known) => known.iter().any(|(in_context, known)| {
-                in_context.as_bytes() == context && known.as_bytes() == exten
-            }),
-        };
+        let config = &calls.config;
+        let exists = |context: &[u8], exten: &[u8]| config.has_extension(context, exten);
         match Originate::parse(message, action_id, exists) {
             Err(why) => respond(&mut outbox.bytes, "Error", action_id, why),
             Ok(originate) if originate.asynchronous => {
@@ -278,6 +275,14 @@ fn answer(
         b"coresettings" => core_settings(calls, action_id, out),
         b"corestatus" => core_status(calls, action_id, out),
         b"coreshowchannels" => status::core_show_channels(calls, action_id, now, out),
+        b"getvar" => {
+            let variable = message.get("Variable").unwrap_or(b"");
+            response(out, "Success", action_id);
+            header(out, "Variable", variable);
+            let value = function::value(&calls.config, variable);
+            header(out, "Value", value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
         b"status" => {
             let variables = message.get("Variables").unwrap_or(b"");
             let name = message.get("Channel").unwrap_or(b"");
@@ -314,9 +319,9 @@ fn answer(
 
 fn core_settings(calls: &Calls, action_id: &[u8], out: &mut Vec<u8>) {
     response(out, "Success", action_id);
-    out.extend_from_slice(
-        b"AMIversion: 11.0.0\r\nAsteriskVersion: 22.10.1 (simulated)\r\nSystemName: \r\n",
-    );
+    header(out, "AMIversion", b"11.0.0");
+    header(out, "AsteriskVersion", function::VERSION.as_bytes());
+    header(out, "SystemName", b"");
     number_header(out, "CoreMaxCalls", u64::from(calls.config.max_calls));
     out.extend_from_slice(
         b"CoreMaxLoadAvg: 0.000000\r\nCoreRunUser: \r\nCoreRunGroup: \r\nCoreMaxFilehandles: 0\r\nCoreRealTimeEnabled: No\r\nCoreCDRenabled: Yes\r\nCoreHTTPenabled: No\r\nSoundsSearchCustomDir: No\r\n\r\n",

@@ -16,6 +16,7 @@ mod direct;
 mod event;
 mod exchange;
 mod fate;
+mod function;
 mod local;
 mod originate;
 mod session;
@@ -46,9 +47,9 @@ pub struct SimulatorConfig {
     pub username: String,
     /// With which secret.
     pub secret: String,
-    /// The contexts and extensions that exist; `None`: all of them.
+    /// The contexts and extensions that exist; `None`: all of them but `failed`.
     pub extensions: Option<Vec<(String, String)>>,
-    /// The trunks that exist, as in the dial string; `None`: all of them. Dialing another one gets no channel.
+    /// The trunks that exist, as in the dial string; `None`: all of them but `failed`. Dialing another one gets no channel.
     pub endpoints: Option<Vec<String>>,
     /// What `CoreSettings` gives as `CoreMaxCalls`; 0 is no limit. It is not enforced.
     pub max_calls: u32,
@@ -84,6 +85,17 @@ impl SimulatorConfig {
             step: Duration::from_millis(1),
             record_dialed: false,
         }
+    }
+
+    /// Whether the dialplan has an extension. Where it is not told which there are, it has all but the one that is run
+    /// for calls that fail.
+    fn has_extension(&self, context: &[u8], exten: &[u8]) -> bool {
+        let Some(known) = &self.extensions else {
+            return exten != b"failed";
+        };
+        known.iter().any(|(in_context, known)| {
+            in_context.as_bytes() == context && known.as_bytes() == exten
+        })
     }
 }
 

@@ -96,14 +96,12 @@ impl<'a> Originate<'a> {
         if channel_id.len() > MAX_CHANNEL_ID {
             return Err("Uniqueid length exceeds maximum of 149\n");
         }
+        // Also where it is not used, because there is an application.
+        if priority.is_some() && !context.is_empty() && !exten.is_empty() && !exists(context, exten)
+        {
+            return Err("Extension does not exist.");
+        }
         let target = if application.is_empty() {
-            if priority.is_some()
-                && !context.is_empty()
-                && !exten.is_empty()
-                && !exists(context, exten)
-            {
-                return Err("Extension does not exist.");
-            }
             Target::Exten {
                 context,
                 exten,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Progress, Rates, Settings};
@@ -35,6 +35,7 @@ enum Order {
     Text(Vec<u8>),
     Watch(Progress, watch::Receiver<Tally>),
     Unwatch,
+    Settle(SyncSender<()>),
     Close,
 }
 
@@ -88,13 +89,20 @@ impl Screen {
 
     /// Says what went wrong: plain sentences, or where the log is JSON, an object each.
     pub fn fail(&self, sentences: &str) {
-        // What is quoted from a file may hold what a terminal would obey.
-        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        for sentence in sentences.lines() {
-            let sentence: String = sentence.chars().map(printable).collect();
+        for sentence in sentences.lines().map(printable) {
             match self.settings.log_format {
                 LogFormat::Text => self.say(&format!("{sentence}\n")),
                 LogFormat::Json => error!("{sentence}"),
+            }
+        }
+    }
+
+    /// Says what should be looked at, in the same forms.
+    pub fn caution(&self, sentences: &str) {
+        for sentence in sentences.lines().map(printable) {
+            match self.settings.log_format {
+                LogFormat::Text => self.say(&format!("{sentence}\n")),
+                LogFormat::Json => warn!("{sentence}"),
             }
         }
     }
@@ -111,10 +119,25 @@ impl Screen {
         Watching(self)
     }
 
+    /// Waits until all that was said is written, for whoever goes on to write to standard output: on a terminal that is
+    /// one text.
+    pub fn settle(&self) {
+        let (settled, done) = sync_channel(1);
+        self.order(Order::Settle(settled));
+        // Where the thread is gone there is nothing to wait for.
+        let _ = done.recv();
+    }
+
     fn order(&self, order: Order) {
         // It fails only when the thread is gone; then there is nowhere to say so.
         let _ = self.log.orders.send(order);
     }
+}
+
+/// A sentence without what a terminal would obey: it may quote a file.
+fn printable(sentence: &str) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    sentence.chars().map(printable).collect()
 }
 
 impl Drop for Screen {
@@ -197,7 +220,9 @@ impl Painter {
                         return;
                     }
                 }
-                Ok(order @ (Order::Watch(..) | Order::Unwatch)) => self.obey(order),
+                Ok(order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_))) => {
+                    self.obey(order);
+                }
                 Err(RecvTimeoutError::Timeout) => self.show(),
                 Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -241,6 +266,11 @@ impl Painter {
     }
 
     fn obey(&mut self, order: Order) {
+        if let Order::Settle(settled) = order {
+            // Who asked may have gone.
+            let _ = settled.send(());
+            return;
+        }
         if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
             bar.finish_and_clear();
         }

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -546,6 +546,18 @@ impl Campaign {
             rows: read_results(&self.folder.path().join(results)),
         }
     }
+
+    /// `dialer check campaign.toml`.
+    pub(crate) fn check(&self) -> Output {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        Command::new(env!("CARGO_BIN_EXE_dialer"))
+            .args(["check", "campaign.toml"])
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .env_remove("DIALER_AMI_SECRET")
+            .output()
+            .expect("the binary starts")
+    }
 }
 
 /// How a run ended and what it left.
@@ -665,7 +677,7 @@ fn read_frame(reader: &mut impl BufRead) -> Option<Frame> {
 pub(crate) struct Seen {
     /// Channels that were created, by name.
     pub(crate) created: Vec<String>,
-    /// When each of them was, in seconds since the watch began.
+    /// When each of them was by Asterisk's own clock, in seconds since 1970.
     pub(crate) created_at: Vec<f64>,
     /// How many of them are gone.
     pub(crate) gone: usize,
@@ -692,7 +704,6 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let reading = thread::spawn({
             let seen = Arc::clone(&seen);
-            let began = Instant::now();
             move || {
                 while let Some(frame) = read_frame(&mut reader) {
                     let channel = frame.get("Channel").filter(|name| name.starts_with(prefix));
@@ -703,7 +714,8 @@ impl Watch {
                     match event.as_str() {
                         "Newchannel" => {
                             seen.created.push(channel.clone());
-                            seen.created_at.push(began.elapsed().as_secs_f64());
+                            let at = frame["Timestamp"].parse().expect("a time in seconds");
+                            seen.created_at.push(at);
                             seen.peak = seen.peak.max(seen.created.len() - seen.gone);
                         }
                         "Hangup" => seen.gone += 1,

@@ -1,5 +1,20 @@
 //! What can be wrong with a campaign file, and what is said of it.
 
+/// The least that a campaign holds.
+pub(crate) const LEAST: &str = "\
+[ami]
+username = \"dialer\"
+secret = \"word\"
+[contacts]
+file = \"contacts.csv\"
+[call]
+context = \"notify\"
+exten = \"s\"
+[[trunk]]
+name = \"carrier\"
+channel = \"PJSIP/{number}@carrier\"
+";
+
 /// A line of the least campaign, what stands there instead, and the one fault that follows.
 #[rustfmt::skip]
 pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
@@ -14,7 +29,7 @@ pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("[ami]\n", "results = \"a\\u0000b\"\n[ami]\n", "1:11 `results` must name a file"),
     ("[ami]\n", "results = \"contacts.csv\"\n[ami]\n", "1:11 `results` is a file that this campaign reads"),
     ("[ami]\n", "results = \"campaign.toml\"\n[ami]\n", "1:11 `results` is a file that this campaign reads"),
-    ("[ami]\n", "\u{feff}nmae = 1\n[ami]\n", "1:1 unknown key `nmae`"),
+    ("[ami]\n", "\u{feff}nmae = \"x\"\n[ami]\n", "1:1 unknown key `nmae`"),
     ("[ami]\n", "[ami]\nusername = \"x\"\n", "3:1 `username` stands above already"),
     ("[ami]\n", "[ami]\nhost = \"\"\n", "2:8 `host` must be a name or an address alone"),
     ("[ami]\n", "[ami]\nhost = \"pbx:5038\"\n", "2:8 `host` must be a name or an address alone"),
@@ -123,7 +138,7 @@ pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("[[trunk]]\n", "[suppress]\nfiles = [\"\"]\n[[trunk]]\n", "10:10 `files` names no file"),
     ("[[trunk]]\n", "[suppress]\nfiles = [\".\"]\n[[trunk]]\n", "10:10 `files`: . is a folder, not a file"),
     ("[[trunk]]\n", "[suppress]\nfiles = [\"contacts.csv\"]\n[[trunk]]\n", "10:10 `files`: contacts.csv is a file that this campaign reads"),
-    ("[[trunk]]\n", "[suppress]\nfile = [\"dnc.txt\"]\n[[trunk]]\n", "10:1 unknown key `file` in [suppress]; did you mean `files`?"),
+    ("[[trunk]]\n", "[suppress]\nfile = []\n[[trunk]]\n", "10:1 unknown key `file` in [suppress]; did you mean `files`?"),
     ("[[trunk]]\n", "[capture]\nvariables = [\"CHOICE\", \"CHOICE\"]\n[[trunk]]\n", "10:24 `variables` names CHOICE twice"),
     ("[[trunk]]\n", "[capture]\nvariables = [\"CDR(x)\"]\n[[trunk]]\n", "10:14 \"CDR(x)\" cannot be a channel variable"),
     ("[[trunk]]\n", "[capture]\nvariables = [\"CALLID\"]\n[[trunk]]\n", "10:14 `variables`: CALLID is the dialer's own variable"),
@@ -142,7 +157,20 @@ pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("[ami]\n", "results = \"dnc.txt\"\n[capture]\nopt_out = { when = \"CHOICE=9\", file = \"dnc.txt\" }\n[ami]\n", "1:11 `results` is a file that this campaign reads"),
 ];
 
-/// A line of the [window] below, what stands there instead, and the one fault that follows.
+/// A window in which everything is said.
+pub(crate) const WINDOW: &str = "\
+[window]
+timezone = \"America/Montevideo\"
+holidays = [\"2026-12-25\"]
+outside = \"wait\"
+stop_at = \"20:30\"
+[[window.open]]
+days = [\"mon\", \"sun\"]
+from = \"09:00\"
+to = \"20:00\"
+";
+
+/// A line of the [window] above, what stands there instead, and the one fault that follows.
 #[rustfmt::skip]
 pub(crate) const SHUT: &[(&str, &str, &str)] = &[
     ("\"America/Montevideo\"", "\"Montevideo\"", "2:12 no time zone is called \"Montevideo\"; did you mean \"America/Montevideo\"?"),
