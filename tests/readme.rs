@@ -608,7 +608,8 @@ fn timeless(text: &str) -> String {
         timeless.push_str(if is_moment(word) { "(then)" } else { word });
         timeless.push_str(end);
     }
-    timeless
+    // A moment of another day is told with its date.
+    timeless.replace("(then) (then)", "(then)")
 }
 
 /// The tour, taken: what each command says is what stands there, but for the time of day.

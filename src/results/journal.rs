@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::disk::{Place, beside, sync_folder};
+use super::gather::Gather;
 use super::writer::WriteError;
 use crate::call::id::CallId;
 use crate::clock::Clock;
@@ -295,6 +296,7 @@ async fn write(
 ) {
     let written = Arc::new(written);
     let mut waiting = Vec::new();
+    let mut gather = Gather::new();
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -315,6 +317,7 @@ async fn write(
                 continue;
             }
         }
+        gather.enough(&mut waiting, &mut requests).await;
         let batch = std::mem::take(&mut waiting);
         let written = tokio::task::spawn_blocking(move || {
             let result = written.write(&batch);

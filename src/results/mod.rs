@@ -2,6 +2,7 @@
 
 pub mod dated;
 pub mod disk;
+mod gather;
 pub mod journal;
 pub mod keys;
 pub mod lock;

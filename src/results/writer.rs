@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
+use super::gather::Gather;
 use super::whole::Whole;
 
 /// The first pause before rows that could not be written are tried again; each further one is twice as long.
@@ -219,6 +220,7 @@ struct Appender {
 impl Appender {
     async fn run(mut self, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Order>) {
         let mut taken = Vec::new();
+        let mut gather = Gather::new();
         loop {
             let in_trouble = !self.waiting.is_empty();
             tokio::select! {
@@ -226,6 +228,9 @@ impl Appender {
                 count = orders.recv_many(&mut taken, usize::MAX) => {
                     if count == 0 {
                         return;
+                    }
+                    if matches!(sink, Sink::Synced(_)) {
+                        gather.enough(&mut taken, &mut orders).await;
                     }
                     for order in taken.drain(..) {
                         match order {

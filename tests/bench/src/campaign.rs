@@ -14,14 +14,17 @@ pub(crate) struct Campaign {
     folder: TempDir,
 }
 
-/// Ten trunks to the simulated Asterisk with so many lines together.
+/// How many trunks the lines of a campaign are shared by.
+pub(crate) const TRUNKS: usize = 10;
+
+/// Trunks to the simulated Asterisk with so many lines together.
 pub(crate) fn trunks(ports: usize) -> String {
-    (0..10).fold(String::new(), |mut text, trunk| {
+    (0..TRUNKS).fold(String::new(), |mut text, trunk| {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
             "[[trunk]]\nname = \"t{trunk}\"\nchannel = \"PJSIP/{{number}}@t{trunk}\"\nports = {}\ncalls_per_second = 100000\n",
-            ports / 10
+            ports / TRUNKS
         );
         text
     })
@@ -81,10 +84,4 @@ impl Campaign {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
-}
-
-/// Lines of a file, the header apart.
-pub(crate) fn rows(path: &Path) -> anyhow::Result<usize> {
-    let bytes = fs::read(path)?;
-    Ok(memchr::memchr_iter(b'\n', &bytes).count() - 1)
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+
+use crate::process;
 
 /// How fast dialer is, what it takes, and what limits it
 #[derive(Debug, Parser)]
@@ -30,12 +33,25 @@ pub(crate) struct Options {
     /// Print Markdown, as it stands in the README
     #[arg(long, global = true)]
     pub(crate) markdown: bool,
+    /// Measure this dialer instead of building one as it is released
+    #[arg(long, global = true, value_name = "PATH")]
+    dialer: Option<PathBuf>,
 }
 
 impl Options {
     /// How often everything is measured.
     pub(crate) fn runs(&self) -> usize {
         if self.quick { 1 } else { self.runs.max(1) }
+    }
+
+    /// The dialer that is measured.
+    pub(crate) fn dialer(&self) -> anyhow::Result<PathBuf> {
+        match &self.dialer {
+            Some(path) => path
+                .canonicalize()
+                .with_context(|| format!("{} is not there", path.display())),
+            None => process::dialer(),
+        }
     }
 
     /// One size or the other.
@@ -47,6 +63,8 @@ impl Options {
 /// The sub-benchmarks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
+    /// All of these, the recording apart: about half an hour, and tests/asterisk/up 22 before it
+    All,
     /// Decoding a recorded AMI stream, beside another codec and the scan that is the limit
     Decode,
     /// The whole dialer against the simulated Asterisk, at different numbers of lines

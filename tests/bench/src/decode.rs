@@ -3,6 +3,7 @@
 //! All get the same bytes in the same pieces, one after the other in each round. What comes of a message is looked at
 //! in the same way: every header's key and value, once.
 
+use std::cmp::Reverse;
 use std::hint::black_box;
 use std::io;
 use std::pin::Pin;
@@ -84,14 +85,23 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Table> {
 }
 
 fn about(stream: &[u8], mix: &Mix) -> String {
+    let percent = |part: usize, whole: usize| 100.0 * part as f64 / whole as f64;
+    let mut kinds: Vec<_> = mix.kinds.iter().collect();
+    kinds.sort_by_key(|&(name, &count)| (Reverse(count), name));
+    let kinds: Vec<_> = kinds
+        .iter()
+        .map(|&(name, &count)| format!("{name} {:.0}%", percent(count, mix.messages)))
+        .collect();
     format!(
-        "{:.1} MB recorded from Asterisk 22, played whole: {} answered and {} failed calls, {} messages, of which the dialer \
-         keeps {:.0}%. Every header of every message kept is read once.",
+        "{:.1} MB recorded from Asterisk 22, played whole: {} answered and {} failed calls, {} messages ({}), of which the dialer \
+         keeps {:.0}%, or {:.0}% of the bytes. Every header of every message kept is read once.",
         stream.len() as f64 / 1e6,
         mix.answered,
         mix.failed,
         mix.messages,
-        100.0 * mix.kept as f64 / mix.messages as f64,
+        kinds.join(", "),
+        percent(mix.kept, mix.messages),
+        percent(mix.kept_bytes, stream.len()),
     )
 }
 

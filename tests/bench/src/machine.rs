@@ -65,6 +65,13 @@ fn field(path: &str, key: &str) -> Option<String> {
     })
 }
 
+/// Whether a sync to the folder for temporary files does something. In memory it does not, and measures nothing.
+pub(crate) fn syncs() -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    let file_system = rustix::fs::statfs(std::env::temp_dir());
+    file_system.is_ok_and(|found| u64::try_from(found.f_type).ok() != Some(TMPFS))
+}
+
 fn sync_time() -> std::io::Result<Duration> {
     let file: File = tempfile::tempfile()?;
     let mut times = Vec::new();

@@ -13,10 +13,14 @@ mod raw;
 mod record;
 mod recording;
 mod report;
+mod results;
+mod spool;
+mod watch;
 mod whole;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Parser as _;
 use cli::{Cli, What};
 use report::Report;
@@ -32,8 +36,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
+    ensure!(
+        cli.options.quick || machine::syncs(),
+        "the folder for temporary files is in memory, where a sync costs nothing: set TMPDIR to one on a disk"
+    );
     let mut report = Report::new();
     match &cli.what {
+        What::All => {
+            report.add(decode::measure(&cli.options)?);
+            report.add(whole::speed(&cli.options)?);
+            report.add(lines::measure(&cli.options)?);
+            report.add(whole::lists(&cli.options)?);
+            report.add(whole::rehearsal(&cli.options)?);
+        }
         What::Decode => report.add(decode::measure(&cli.options)?),
         What::Speed => report.add(whole::speed(&cli.options)?),
         What::Lists => report.add(whole::lists(&cli.options)?),

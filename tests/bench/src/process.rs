@@ -3,13 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// Ticks of the clock that the system counts processor time in; Linux has had a hundred a second for ever.
 const TICKS: f64 = 100.0;
+
+/// How often the memory of a process is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a process took.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +37,8 @@ pub(crate) fn dialer() -> anyhow::Result<PathBuf> {
             "--quiet",
             "--bin",
             "dialer",
+            "--target-dir",
+            "target",
         ])
         .current_dir(&root)
         .status()?;
@@ -60,19 +67,28 @@ impl Running {
 
     /// Waits for its end, which must be a good one.
     pub(crate) fn end(mut self) -> anyhow::Result<Took> {
-        let mut peak = 0.0_f64;
-        loop {
-            peak = peak.max(memory(self.child.id()).unwrap_or(0.0));
-            // Whoever has ended and was not waited for still tells its time.
-            if is_over(self.child.id())? {
-                break;
+        let id = self.child.id();
+        let (over, is_over) = mpsc::channel::<()>();
+        // Looked at seldom: looking takes processor time, too.
+        let looking = thread::spawn(move || {
+            let mut peak = 0.0_f64;
+            while is_over.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                peak = peak.max(memory(id).unwrap_or(0.0));
             }
-            thread::sleep(Duration::from_millis(2));
-        }
+            peak
+        });
+        // Whoever has ended and was not waited for still tells its time.
+        let child = Pid::from_child(&self.child);
+        waitid(
+            WaitId::Pid(child),
+            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+        )?;
+        let wall = self.began.elapsed();
+        drop(over);
         let took = Took {
-            wall: self.began.elapsed(),
+            wall,
             cpu: self.cpu()?,
-            peak,
+            peak: looking.join().unwrap_or_default(),
         };
         let status = self.child.wait()?;
         ensure!(status.success(), "it ended with {status}");
@@ -101,10 +117,6 @@ fn stat(process: u32) -> anyhow::Result<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let (_, fields) = text.rsplit_once(") ").context("a stat without a name")?;
     Ok(fields.split(' ').map(str::to_owned).collect())
-}
-
-fn is_over(process: u32) -> anyhow::Result<bool> {
-    Ok(stat(process)?[0] == "Z")
 }
 
 /// Processor time of a process so far, in seconds.

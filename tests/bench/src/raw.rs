@@ -1,9 +1,9 @@
 //! The ceiling: one thread, one socket, nothing written down.
 //!
 //! A closed loop that keeps a number of calls in flight over AMI and does nothing else: no files, no outcomes, no
-//! retries. It sends the same Originate as the dialer and reads the same events. What it reaches is what the other
-//! side can do; the dialer is held against that. The same loop, looking for free lines at intervals only, shows what
-//! polling costs.
+//! retries. It sends the same Originate as the dialer, header by header, asks for the same events, filters none of them,
+//! and sends without delay as the dialer does. What it reaches is what the other side can do; the dialer is held against
+//! that. The same loop, looking for free lines at intervals only, shows what polling costs.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -23,6 +23,8 @@ pub(crate) struct Dial {
     pub(crate) context: &'static str,
     /// How long it may ring, in milliseconds.
     pub(crate) timeout: u32,
+    /// What the variable `NAME` holds.
+    pub(crate) name: String,
     /// It will not get a channel, so that no hangup is to be waited for.
     pub(crate) no_channel: bool,
 }
@@ -51,16 +53,26 @@ pub(crate) struct Ran {
 pub(crate) struct Raw {
     stream: TcpStream,
     input: Vec<u8>,
+    chunk: Box<[u8]>,
     /// Everything that came after the login, if it is kept.
     recorded: Option<Vec<u8>>,
 }
 
+/// A call that is in flight, or over but not told of in full: `OriginateResponse` and `Hangup` come in any order.
+#[derive(Debug, Clone, Copy)]
 struct Call {
     no_channel: bool,
+    /// Its `OriginateResponse` came.
+    heard: bool,
+    /// Its line is free.
+    over: bool,
 }
 
+/// The classes of events that the dialer asks for.
+const EVENTS: &str = "system,call,dialplan";
+
 /// How long nothing may come before the loop gives up.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 impl Raw {
     /// Connects and logs in, asking for the events that the dialer asks for.
@@ -71,10 +83,11 @@ impl Raw {
         let mut raw = Self {
             stream,
             input: Vec::new(),
+            chunk: vec![0; 1 << 16].into_boxed_slice(),
             recorded: None,
         };
         raw.send(&format!(
-            "Action: Login\r\nUsername: {user}\r\nSecret: {secret}\r\nEvents: system,call,dialplan\r\n\r\n"
+            "Action: Login\r\nUsername: {user}\r\nSecret: {secret}\r\nEvents: {EVENTS}\r\n\r\n"
         ))?;
         raw.stream.set_read_timeout(Some(SILENCE))?;
         while memmem::find(&raw.input, b"Event: FullyBooted").is_none() {
@@ -104,7 +117,7 @@ impl Raw {
     ) -> anyhow::Result<Ran> {
         let mut dials = dials.into_iter();
         let mut calls: HashMap<CallId, Call> = HashMap::new();
-        let (mut ended, mut answered) = (0, 0);
+        let (mut in_flight, mut ended, mut answered) = (0, 0, 0);
         let began = Instant::now();
         let mut last_end = began;
         let mut turn = began;
@@ -113,15 +126,22 @@ impl Raw {
         loop {
             let now = Instant::now();
             if now >= turn {
-                while more && calls.len() < ports {
+                while more && in_flight < ports {
                     let Some(dial) = dials.next() else {
                         more = false;
                         break;
                     };
                     let id = CallId::new();
                     originate(&mut output, id, &dial);
-                    let no_channel = dial.no_channel;
-                    calls.insert(id, Call { no_channel });
+                    calls.insert(
+                        id,
+                        Call {
+                            no_channel: dial.no_channel,
+                            heard: false,
+                            over: false,
+                        },
+                    );
+                    in_flight += 1;
                 }
                 if let Refill::Every(interval) = refill {
                     turn = now + interval;
@@ -140,13 +160,12 @@ impl Raw {
             while let Some(end) = memmem::find(&self.input[start..], b"\r\n\r\n") {
                 let message = &self.input[start..start + end + 2];
                 start += end + 4;
-                match hear(message, &mut calls) {
-                    Said::Nothing => {}
-                    Said::Answered => answered += 1,
-                    Said::Ended => {
-                        ended += 1;
-                        last_end = Instant::now();
-                    }
+                let said = hear(message, &mut calls);
+                answered += usize::from(said.answered);
+                if said.over {
+                    in_flight -= 1;
+                    ended += 1;
+                    last_end = Instant::now();
                 }
             }
             self.input.drain(..start);
@@ -184,15 +203,15 @@ impl Raw {
     }
 
     fn read(&mut self) -> anyhow::Result<()> {
-        let mut chunk = vec![0; 1 << 16];
-        let count = match self.stream.read(&mut chunk) {
+        let count = match self.stream.read(&mut self.chunk) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             read => read?,
         };
         ensure!(count > 0, "Asterisk closed the session");
-        self.input.extend_from_slice(&chunk[..count]);
+        let chunk = &self.chunk[..count];
+        self.input.extend_from_slice(chunk);
         if let Some(recorded) = &mut self.recorded {
-            recorded.extend_from_slice(&chunk[..count]);
+            recorded.extend_from_slice(chunk);
         }
         Ok(())
     }
@@ -205,54 +224,61 @@ fn is_timeout(error: &anyhow::Error) -> bool {
     matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-/// The Originate that the dialer would send, one variable in it.
+/// The Originate that the dialer would send, in its order, one variable of the campaign in it.
 fn originate(output: &mut String, id: CallId, dial: &Dial) {
     use std::fmt::Write as _;
     let Dial {
         channel,
         context,
         timeout,
+        name,
         ..
     } = dial;
     // Writing to a string cannot fail.
     let _ = write!(
         output,
         "Action: Originate\r\nActionID: {id}\r\nChannel: {channel}\r\nChannelId: {id}\r\n\
-         Context: {context}\r\nExten: s\r\nPriority: 1\r\nTimeout: {timeout}\r\nAsync: true\r\n\
-         Variable: CALLID={id}\r\nVariable: NAME=Ana\r\n\r\n"
+         Async: true\r\nTimeout: {timeout}\r\nContext: {context}\r\nExten: s\r\nPriority: 1\r\n\
+         Variable: CALLID={id}\r\nVariable: NAME={name}\r\n\r\n"
     );
 }
 
 /// What a message says of the calls.
-enum Said {
-    Nothing,
-    Answered,
-    Ended,
+#[derive(Debug, Default)]
+struct Said {
+    /// One was answered.
+    answered: bool,
+    /// A line is free: the originated channel hung up, or no channel came of it.
+    over: bool,
 }
 
-/// A line is free when the originated channel hangs up, or when no channel came of it.
 fn hear(message: &[u8], calls: &mut HashMap<CallId, Call>) -> Said {
     let (about, header): (_, &[u8]) = if message.starts_with(b"Event: Hangup\r\n") {
         (About::End, b"\r\nUniqueid: ")
     } else if message.starts_with(b"Event: OriginateResponse\r\n") {
         (About::Outcome, b"\r\nActionID: ")
     } else if message.starts_with(b"Response: Error\r\n") {
-        (About::End, b"\r\nActionID: ")
+        (About::Refusal, b"\r\nActionID: ")
     } else {
-        return Said::Nothing;
+        return Said::default();
     };
     let Some(id) = value(message, header).and_then(CallId::from_bytes) else {
-        return Said::Nothing;
+        return Said::default();
     };
-    match (about, calls.get(&id)) {
-        (About::End, Some(_)) | (About::Outcome, Some(Call { no_channel: true })) => {
-            calls.remove(&id);
-            Said::Ended
-        }
-        (About::Outcome, _) if value(message, b"\r\nResponse: ") == Some(b"Success") => {
-            Said::Answered
-        }
-        _ => Said::Nothing,
+    let Some(call) = calls.get_mut(&id) else {
+        return Said::default();
+    };
+    let before = *call;
+    call.heard |= matches!(about, About::Outcome | About::Refusal);
+    call.over |= matches!(about, About::End | About::Refusal) || (call.no_channel && call.heard);
+    let after = *call;
+    if after.heard && after.over {
+        calls.remove(&id);
+    }
+    Said {
+        answered: matches!(about, About::Outcome)
+            && value(message, b"\r\nResponse: ") == Some(b"Success"),
+        over: after.over && !before.over,
     }
 }
 
@@ -260,6 +286,7 @@ fn hear(message: &[u8], calls: &mut HashMap<CallId, Call>) -> Said {
 enum About {
     Outcome,
     End,
+    Refusal,
 }
 
 fn value<'a>(message: &'a [u8], header: &[u8]) -> Option<&'a [u8]> {

@@ -68,6 +68,7 @@ fn dial(n: usize) -> Dial {
     Dial {
         channel: kind.1.replace("{number}", &number.to_string()),
         context: kind.2,
+        name: "Ana".to_owned(),
         timeout: if kind.1.ends_with("@noanswer") {
             1500
         } else {

@@ -2,6 +2,7 @@
 //!
 //! It came from a real Asterisk 22, as `record` makes it, and is played whole: nothing in it is repeated or made up.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 
 use anyhow::Context as _;
@@ -26,6 +27,10 @@ pub(crate) struct Mix {
     pub(crate) messages: usize,
     /// Those of them that the dialer keeps.
     pub(crate) kept: usize,
+    /// Bytes of those.
+    pub(crate) kept_bytes: usize,
+    /// How many messages there are of each kind.
+    pub(crate) kinds: HashMap<String, usize>,
     /// Calls that were answered.
     pub(crate) answered: usize,
     /// Calls that were not.
@@ -40,12 +45,16 @@ pub(crate) fn mix(stream: &[u8], keeps: impl Fn(&[u8]) -> bool) -> Mix {
         let message = &stream[start..end + 2];
         start = end + 4;
         mix.messages += 1;
-        let Some(rest) = message.strip_prefix(b"Event: ") else {
+        let event = message.strip_prefix(b"Event: ");
+        let name = event.map_or(&b"responses"[..], |rest| {
+            &rest[..memmem::find(rest, b"\r\n").unwrap_or(rest.len())]
+        });
+        let kind = String::from_utf8_lossy(name).into_owned();
+        *mix.kinds.entry(kind).or_default() += 1;
+        if event.is_none() || keeps(name) {
             mix.kept += 1;
-            continue;
-        };
-        let name = &rest[..memmem::find(rest, b"\r\n").unwrap_or(rest.len())];
-        mix.kept += usize::from(keeps(name));
+            mix.kept_bytes += message.len() + 2;
+        }
         if name == b"OriginateResponse" {
             let success = memmem::find(message, b"\r\nResponse: Success\r\n").is_some();
             *(if success {

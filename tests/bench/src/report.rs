@@ -20,6 +20,8 @@ pub(crate) enum Unit {
     PerSecond,
     /// A quotient.
     Ratio,
+    /// A quotient of which the third digit counts.
+    Fine,
     /// A share, in percent.
     Share,
     /// Microseconds.
@@ -149,6 +151,7 @@ impl Unit {
             Self::Share => format!("{:.1}%", value * 100.0),
             Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
             Self::Ratio | Self::Seconds => format!("{value:.2}"),
+            Self::Fine => format!("{value:.3}"),
         }
     }
 }
@@ -187,6 +190,7 @@ impl Report {
     /// Prints the tables, and writes every figure where that is asked for.
     pub(crate) fn show(&self, options: &Options) -> anyhow::Result<()> {
         let runs = match options.runs() {
+            1 if options.quick => "one small run, which says nothing of speed".to_owned(),
             1 => "one run".to_owned(),
             runs => format!("medians of {runs} runs"),
         };

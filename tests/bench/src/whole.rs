@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use memchr::memmem;
 
-use crate::campaign::{AT_ONCE, Campaign, rows, trunks};
+use crate::campaign::{AT_ONCE, Campaign, TRUNKS, trunks};
 use crate::cli::Options;
-use crate::process::{self, Running};
+use crate::process::Running;
 use crate::report::{Table, Unit};
+use crate::results;
 
 const CALL: &str = "[call]\ncontext = \"c\"\nexten = \"s\"\n[call.variables]\nNAME = \"{name}\"\n";
 const SECRET: &str = "simulated";
+/// The lines of a rehearsal.
+const REHEARSED: usize = 1_000;
 
 /// A port that nobody listens on.
 fn free_port() -> anyhow::Result<u16> {
@@ -36,7 +39,7 @@ fn until_it_listens(port: u16) -> anyhow::Result<()> {
 
 /// Calls of no length at different numbers of lines, in real time over loopback, everything synced.
 pub(crate) fn speed(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let contacts = options.size(200_000, 2_000);
     let mut table = Table::new(
         "Calls of no length against the simulated Asterisk",
@@ -58,8 +61,12 @@ pub(crate) fn speed(options: &Options) -> anyhow::Result<Table> {
             let simulator = Running::start(&mut campaign.simulator(&dialer, port))?;
             until_it_listens(port)?;
             let took = Running::start(&mut campaign.run(&dialer))?.end()?;
-            let written = rows(&campaign.results())?;
-            ensure!(written == contacts, "{written} rows of {contacts}");
+            let results = results::read(&campaign.results(), contacts)?;
+            ensure!(results.answered == contacts, "{contacts}, {results:?}");
+            ensure!(
+                results.most_at_once <= ports / TRUNKS,
+                "{ports} lines, {results:?}"
+            );
             let calls = contacts as f64;
             table.add(
                 ports.to_string(),
@@ -74,8 +81,23 @@ pub(crate) fn speed(options: &Options) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Passes on what one connection says, and tells when the first call is dialed; the permission check comes before it.
-fn tell_first_call(pbx: u16) -> anyhow::Result<(u16, mpsc::Receiver<Instant>)> {
+/// When the first call was dialed, and whom it went to: the place of the contact in the list.
+type FirstCall = (Instant, usize);
+
+/// The number that an Originate dials, of those that [`Campaign::new`] writes.
+fn dialed(originate: &[u8]) -> Option<usize> {
+    const BEFORE: &[u8] = b"/+5982";
+    let at = memmem::find(originate, BEFORE)? + BEFORE.len();
+    let digits = originate
+        .get(at..)?
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    let number = String::from_utf8(digits.copied().collect()).ok()?;
+    number.parse().ok()
+}
+
+/// Passes on what one connection says, and tells of the first call; the permission check comes before it.
+fn tell_first_call(pbx: u16) -> anyhow::Result<(u16, mpsc::Receiver<FirstCall>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let (tell, told) = mpsc::channel();
@@ -87,7 +109,6 @@ fn tell_first_call(pbx: u16) -> anyhow::Result<(u16, mpsc::Receiver<Instant>)> {
             let _ = std::io::copy(&mut from, &mut to);
             let _ = to.shutdown(Shutdown::Both);
         });
-        let mut seen = 0;
         let mut buffer = vec![0; 1 << 16];
         loop {
             let read = match dialer.read(&mut buffer) {
@@ -97,16 +118,22 @@ fn tell_first_call(pbx: u16) -> anyhow::Result<(u16, mpsc::Receiver<Instant>)> {
                 Err(_) => return None,
             };
             let now = Instant::now();
-            seen += memmem::find_iter(&buffer[..read], b"Action: Originate").count();
-            if seen > 1 {
+            let written = &buffer[..read];
+            // What checks the permission dials nobody's number.
+            let first = memmem::find_iter(written, b"Action: Originate")
+                .find_map(|at| dialed(&written[at..]));
+            if let Some(first) = first {
                 // Whoever measures has seen enough.
-                let _ = tell.send(now);
+                let _ = tell.send((now, first));
             }
             manager.write_all(&buffer[..read]).ok()?;
         }
     });
     Ok((port, told))
 }
+
+/// The lines of a campaign whose first call is waited for.
+const LINES: usize = 100;
 
 /// From the start of the process to its first call, and its memory a second after that.
 fn first_call(dialer: &Path, contacts: usize, done: usize) -> anyhow::Result<(Duration, f64)> {
@@ -115,14 +142,19 @@ fn first_call(dialer: &Path, contacts: usize, done: usize) -> anyhow::Result<(Du
     let _simulator = Running::start(&mut server.simulator(dialer, pbx))?;
     until_it_listens(pbx)?;
     let (port, told) = tell_first_call(pbx)?;
-    let campaign = Campaign::new(port, SECRET, &format!("{CALL}{}", trunks(100)), contacts)?;
+    let campaign = Campaign::new(port, SECRET, &format!("{CALL}{}", trunks(LINES)), contacts)?;
     if done > 0 {
         write_results(&campaign.results(), done)?;
     }
     let running = Running::start(&mut campaign.run(dialer))?;
-    let at = told
+    let (at, first) = told
         .recv_timeout(Duration::from_secs(120))
         .context("no call was dialed")?;
+    // Those who are done are not called again; of the others, the first ones are.
+    ensure!(
+        (done..done + LINES).contains(&first),
+        "contact {first} is called behind {done} that are done"
+    );
     thread::sleep(Duration::from_secs(1));
     Ok((running.since(at), running.peak()?))
 }
@@ -145,7 +177,7 @@ fn write_results(path: &Path, done: usize) -> anyhow::Result<()> {
 
 /// Long lists, and long results that are continued.
 pub(crate) fn lists(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let mut table = Table::new(
         "Long lists",
         "From the start of the process to the first Originate on the wire, every row validated; peak memory a second later. Reading the list limits it, and with earlier results reading them.",
@@ -176,12 +208,12 @@ pub(crate) fn lists(options: &Options) -> anyhow::Result<Table> {
 
 /// A rehearsal with the default fates, in virtual time.
 pub(crate) fn rehearsal(options: &Options) -> anyhow::Result<Table> {
-    let dialer = process::dialer()?;
+    let dialer = options.dialer()?;
     let contacts = options.size(1_000_000, 5_000);
     let mut table = Table::new(
         "A rehearsal",
         format!(
-            "{contacts} contacts on 1,000 lines with the default [simulate] and retries, in virtual time. The events of the simulated calls limit it."
+            "{contacts} contacts on {REHEARSED} lines with the default [simulate] and retries, in virtual time. The events of the simulated calls limit it."
         ),
         "",
         &[
@@ -191,11 +223,20 @@ pub(crate) fn rehearsal(options: &Options) -> anyhow::Result<Table> {
         ],
     );
     for _ in 0..options.runs() {
-        let campaign = Campaign::new(5038, SECRET, &format!("{CALL}{}", trunks(1_000)), contacts)?;
+        let campaign = Campaign::new(
+            5038,
+            SECRET,
+            &format!("{CALL}{}", trunks(REHEARSED)),
+            contacts,
+        )?;
         let took = Running::start(campaign.run(&dialer).arg("--simulate"))?.end()?;
-        let calls = rows(&campaign.results().with_extension("simulated.csv"))?;
-        ensure!(calls >= contacts, "{calls} rows of {contacts} contacts");
-        let calls = calls as f64;
+        let results = campaign.results().with_extension("simulated.csv");
+        let results = results::read(&results, contacts)?;
+        ensure!(
+            results.most_at_once <= REHEARSED / TRUNKS,
+            "{REHEARSED} lines, {results:?}"
+        );
+        let calls = results.rows as f64;
         table.add(
             "rehearsal",
             &[Some(took.wall.as_secs_f64()), Some(took.peak), Some(calls)],
