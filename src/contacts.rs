@@ -296,12 +296,7 @@ impl List {
         let scratch = &mut judged.scratch;
         for (_, number) in &judged.numbers {
             let row = Row { record, number };
-            for trunk in 0..self.columns.trunks() {
-                scratch.clear();
-                self.columns.channel(row, trunk, scratch)?;
-                scratch.clear();
-                self.columns.caller_id(row, trunk, scratch)?;
-            }
+            self.columns.check(row, scratch)?;
             for variable in 0..self.columns.variables().len() {
                 scratch.clear();
                 self.columns.variable(row, variable, scratch)?;

@@ -131,16 +131,23 @@ fn bit(number: u8) -> u16 {
 pub struct Histories {
     all: Vec<History>,
     places: HashMap<History, u32>,
+    /// The place of what was kept last.
+    latest: u32,
 }
 
 impl Histories {
     /// Keeps a history, and tells its place.
     pub fn keep(&mut self, history: History) -> u32 {
-        *self.places.entry(history).or_insert_with(|| {
+        // Many in a row have the same, and it is found sooner so.
+        if self.get(self.latest) == history && !self.all.is_empty() {
+            return self.latest;
+        }
+        self.latest = *self.places.entry(history).or_insert_with(|| {
             self.all.push(history);
             // Four thousand million different ones take more attempts than a run can make.
             u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
-        })
+        });
+        self.latest
     }
 
     /// The history at a place.

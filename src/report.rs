@@ -11,12 +11,12 @@ mod html;
 mod period;
 mod text;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
 use crate::disposition::Disposition;
-use crate::results::keys::{Key, Keys};
+use crate::results::keys::{ByKey, Keys};
 use durations::Lengths;
 
 pub use entry::{Columns, Entry, Moment};
@@ -44,7 +44,7 @@ pub struct Report {
     counted: u64,
     first_dialed: Option<Moment>,
     last_ended: Option<Moment>,
-    contacts: HashMap<Key, Standing>,
+    contacts: ByKey<Standing>,
     keys: Keys,
     attempts: Counts,
     hours: [Counts; 24],

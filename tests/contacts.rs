@@ -436,6 +436,31 @@ fn rows_that_repeat_both_id_and_number_are_told_apart_in_every_pass() {
 }
 
 #[test]
+fn a_row_must_be_right_for_every_trunk_however_alike_they_are() {
+    // Alike but for the names behind the number, of which the second is long, and the third takes a column.
+    let setup = Setup {
+        contacts: "",
+        channel: concat!(
+            "PJSIP/{number}@a\"\n[[trunk]]\nname = \"long\"\nchannel = \"PJSIP/{number}@",
+            "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij",
+            "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij",
+            "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij",
+            "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij",
+            "\"\n[[trunk]]\nname = \"own\"\nchannel = \"PJSIP/{number}@{gate}"
+        ),
+        ..Setup::new()
+    };
+    let list = setup.list("number,gate\n101,g\n+598290000000,g\n102,a/b\n103,\n");
+    assert_eq!(called(&list), pairs(&[("101", "101"), ("103", "103")]));
+    let why: Vec<String> = skipped(&list).into_iter().map(|row| row.why).collect();
+    assert_eq!(why.len(), 2, "{why:?}");
+    assert!(
+        why[0].contains("Channel") && why[1].contains("gate"),
+        "{why:?}"
+    );
+}
+
+#[test]
 fn what_an_earlier_run_has_done_is_passed_over_and_all_else_is_as_it_was() {
     let setup = Setup {
         contacts: "",

@@ -1,6 +1,5 @@
 //! `dialer export`: results for other programs, on standard output.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
 use std::path::Path;
@@ -11,7 +10,7 @@ use tracing::warn;
 use super::Failure;
 use crate::cli::ExportArgs;
 use crate::exit;
-use crate::results::keys::{Key, Keys};
+use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{self, ReadError, Reader, Record};
 use crate::results::row::push_field;
 use crate::results::spreadsheet::{self, Kind, push_cell};
@@ -80,7 +79,7 @@ impl Form {
 /// Which row is the last of each contact.
 struct LastRows {
     keys: Keys,
-    rows: HashMap<Key, u64>,
+    rows: ByKey<u64>,
     /// Rows in all; the file may have grown since.
     read: u64,
 }
@@ -89,7 +88,7 @@ impl LastRows {
     fn find(reader: &mut Reader<&File>) -> Result<Self, Failure> {
         let mut last = Self {
             keys: Keys::default(),
-            rows: HashMap::new(),
+            rows: ByKey::default(),
             read: 0,
         };
         let contact = reader.needed("contact").map_err(|error| usage(&error))?;

@@ -1,6 +1,5 @@
 //! `dialer run --dry-run`: the plan. Nothing is connected to, locked, repaired or written.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::config::{self, Campaign};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
-use crate::results::keys::{Key, Keys};
+use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{ReadError, Reader, Record};
 
 /// When a window opens, as it is shown.
@@ -102,8 +101,8 @@ pub(super) fn earlier(
     results: Option<&Path>,
     args: &RunArgs,
     keys: &Keys,
-) -> Result<HashMap<Key, bool>, Failure> {
-    let mut finals = HashMap::new();
+) -> Result<ByKey<bool>, Failure> {
+    let mut finals = ByKey::default();
     let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
         return Ok(finals);
     };

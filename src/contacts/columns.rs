@@ -46,6 +46,73 @@ struct Templates {
     caller_id: Option<Vec<Piece>>,
 }
 
+/// Trunks, by their places.
+#[derive(Debug)]
+struct Strictest {
+    channel: Vec<usize>,
+    caller_id: Vec<usize>,
+}
+
+impl Strictest {
+    /// Of trunks that put the same columns into the same places, the one with the most text around them.
+    fn of(trunks: &[Templates]) -> Self {
+        let forms = |form: &dyn Fn(&Templates) -> Option<Form>| {
+            let mut strictest: Vec<(Form, usize)> = Vec::new();
+            for (place, form) in trunks.iter().map(form).enumerate() {
+                let Some(form) = form else { continue };
+                match strictest.iter_mut().find(|(other, _)| other.is_like(&form)) {
+                    Some(other) if other.0.text.len() < form.text.len() => *other = (form, place),
+                    Some(_) => {}
+                    None => strictest.push((form, place)),
+                }
+            }
+            strictest.into_iter().map(|(_, place)| place).collect()
+        };
+        Self {
+            channel: forms(&|trunk| Some(Form::of("Channel", Some(trunk.dial_as), &trunk.channel))),
+            caller_id: forms(&|trunk| {
+                let pieces = trunk.caller_id.as_ref()?;
+                Some(Form::of("CallerID", None, pieces))
+            }),
+        }
+    }
+}
+
+/// What a template makes of a row, but for its own text.
+struct Form {
+    dial_as: Option<DialAs>,
+    /// The columns in their order; `None` is the number.
+    columns: Vec<Option<usize>>,
+    text: Vec<u8>,
+    /// Its own text can be sent.
+    fine: bool,
+}
+
+impl Form {
+    fn of(header: &str, dial_as: Option<DialAs>, pieces: &[Piece]) -> Self {
+        let (mut columns, mut text) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            match piece {
+                Piece::Text(piece) => text.extend_from_slice(piece),
+                Piece::Number => columns.push(None),
+                Piece::Column(column) => columns.push(Some(*column)),
+            }
+        }
+        let fine = check_header(header, &text).is_ok();
+        Self {
+            dial_as,
+            columns,
+            text,
+            fine,
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (self.fine && other.fine)
+            && (self.dial_as, &self.columns) == (other.dial_as, &other.columns)
+    }
+}
+
 /// What is known of the list's columns.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -54,6 +121,9 @@ pub(super) struct Columns {
     /// The header.
     pub(super) names: Vec<String>,
     trunks: Vec<Templates>,
+    /// The trunks whose dial strings are looked at in every row, and those whose caller ids are: what can be sent on them
+    /// can be sent on all.
+    strictest: Strictest,
     variables: Vec<(Arc<str>, Vec<Piece>)>,
     /// Where the rows begin in the copy.
     pub(super) body: Position,
@@ -140,7 +210,7 @@ impl Columns {
                     .or(campaign.call.caller_id.as_ref())
                     .map(|field| binder.field(field)),
             })
-            .collect();
+            .collect::<Vec<_>>();
         let variables = campaign
             .call
             .variables
@@ -156,6 +226,7 @@ impl Columns {
             body,
             delimiter: contacts.delimiter,
             names,
+            strictest: Strictest::of(&trunks),
             trunks,
             variables,
             numbers,
@@ -234,9 +305,17 @@ impl Columns {
         id
     }
 
-    /// How many trunks there are.
-    pub(super) fn trunks(&self) -> usize {
-        self.trunks.len()
+    /// Whether every dial string and caller id of a row can be sent, on whatever trunk. `scratch` is for them.
+    pub(super) fn check(&self, row: Row<'_>, scratch: &mut Vec<u8>) -> Result<(), Unsendable> {
+        for &trunk in &self.strictest.channel {
+            scratch.clear();
+            self.channel(row, trunk, scratch)?;
+        }
+        for &trunk in &self.strictest.caller_id {
+            scratch.clear();
+            self.caller_id(row, trunk, scratch)?;
+        }
+        Ok(())
     }
 
     /// Appends the dial string of a row.

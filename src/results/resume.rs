@@ -8,14 +8,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::keys::{Key, Keys};
+use super::keys::{ByKey, Key, Keys};
 use super::rows::{self, Row, RowError, Rows};
 use super::tail::{self, Tail};
 use crate::call::id::CallId;
@@ -95,7 +95,7 @@ pub struct Earlier {
     pub settled: BTreeSet<CallId>,
     /// Who was called when, in milliseconds since 1970, as far as that was asked for.
     pub calls: Vec<(String, i64)>,
-    contacts: HashMap<Key, Kept>,
+    contacts: ByKey<Kept>,
     histories: Histories,
     /// Numbers that turned out not to exist, by contact and by how often that had begun anew.
     dead: HashSet<(Key, u8, u32)>,
@@ -330,7 +330,7 @@ impl Earlier {
         }
         let key = self.keys.of(record.contact);
         let kept = self.contacts.get(&key);
-        let mut progress = kept.map(|kept| self.unpack(kept)).unwrap_or_default();
+        let mut progress = kept.map_or_else(Progress::default, |kept| self.unpack(kept));
         if progress.is_final {
             progress.begin_anew();
         }
