@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
+use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until};
 
 #[test]
 fn every_fate_has_its_row() {
@@ -850,4 +850,39 @@ fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
     let everyone: Vec<_> = (0..60).map(|n| format!("{n:04}01")).collect();
     assert_eq!(called, everyone);
     assert!(!folder.results().exists());
+}
+
+#[test]
+fn a_part_of_a_list_is_not_dialed_beside_the_whole_or_beside_parts_of_another_size() {
+    let pbx = Pbx::start(5, 3_000);
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101", "201", "301", "401"]));
+    let part = |shard: &str| {
+        let mut command = folder.command();
+        command.args(["-q", "--shard", shard]);
+        command
+    };
+    let refused = |command: &mut std::process::Command, who: &str| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+        assert!(stderr(&output).contains(who), "{}", stderr(&output));
+    };
+    let mut whole = folder.command().arg("-q").spawn().unwrap();
+    until("a call", || pbx.simulator.counters().calls > 0);
+    refused(&mut part("0/2"), &format!("process {} on ", whole.id()));
+    whole.kill().unwrap();
+    whole.wait().unwrap();
+
+    let mut running = part("0/1").spawn().unwrap();
+    let lock = folder.path("campaign.toml.lock");
+    until("its lock", || {
+        fs::read_to_string(&lock).is_ok_and(|holder| holder.contains("--shard I/1"))
+    });
+    refused(&mut folder.command(), "runs with --shard I/1");
+    refused(&mut part("0/2"), "runs with --shard I/1");
+    refused(
+        part("0/1").arg("--results").arg(folder.path("other.csv")),
+        &format!("process {} on ", running.id()),
+    );
+    running.kill().unwrap();
+    running.wait().unwrap();
 }

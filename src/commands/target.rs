@@ -197,13 +197,16 @@ impl Target {
             }
         };
         let campaign_file = resolve(&campaign.path).unwrap_or_else(|_| campaign.path.clone());
-        // The parts of a list are run side by side.
-        let campaign_file = match args.shard {
-            Some(Shard { index, of }) => beside(&campaign_file, &format!(".{index}-of-{of}")),
-            None => campaign_file,
+        let held = match args.shard {
+            None => Lock::of(&campaign_file).map(|lock| vec![lock]),
+            // The parts of a list are run side by side, each of them once, and nothing but such parts.
+            Some(Shard { index, of }) => Lock::of_part(&campaign_file, of).and_then(|together| {
+                let part = beside(&campaign_file, &format!(".{index}-of-{of}"));
+                Ok(vec![together, Lock::of(&part)?])
+            }),
         };
-        match Lock::of(&campaign_file) {
-            Ok(lock) => locks.push(lock),
+        match held {
+            Ok(held) => locks.extend(held),
             Err(error @ LockError::Held { .. }) => return Err(Failure::Held(error.to_string())),
             // A campaign in a folder that cannot be written is protected by its results alone.
             Err(LockError::Io { .. }) => {}
