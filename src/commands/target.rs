@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Campaign, Fault, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
-use crate::results::disk::{beside, resolve, sync_folder};
+use crate::results::disk::{beside, is_same, resolve, sync_folder};
 use crate::results::journal::{self, Head, Journal, Noted};
 use crate::results::lock::{Lock, LockError};
 use crate::results::row::Columns;
@@ -111,9 +111,17 @@ impl Target {
         clock: &Clock,
     ) -> Result<Self, Failure> {
         if let Some(path) = &args.results {
-            return Ok(if path == Path::new("-") {
-                Self::Stdout
-            } else if args.simulate {
+            if path == Path::new("-") {
+                return Ok(Self::Stdout);
+            }
+            let mut read = campaign.files_read();
+            if let Some((_, what)) = read.find(|(read, _)| is_same(read, path)) {
+                return Err(Failure::Usage(format!(
+                    "--results {} is {what}: name another file",
+                    path.display()
+                )));
+            }
+            return Ok(if args.simulate {
                 Self::Anew(path.clone())
             } else {
                 Self::File(path.clone())
@@ -224,6 +232,13 @@ impl Target {
             }
         }
         let left = if args.fresh {
+            let header = Columns::new(&asked.own).header();
+            let ours = resume::may_be_set_aside(&path.real, &header);
+            if !ours.with_context(|| path.to_string())? {
+                return Err(Failure::Usage(format!(
+                    "{path} does not begin as results do, and is not set aside: name another file with --results, or move it away"
+                )));
+            }
             // Who is still on the phone with the old run must not be called by the new one.
             match read(&path, &[], &asked) {
                 Ok(left) if left.in_flight.is_empty() => {}

@@ -21,7 +21,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -82,6 +82,22 @@ impl Campaign {
         kept.chain(&self.capture.variables).cloned().collect()
     }
 
+    /// The files that are read for it, and what they are.
+    pub fn files_read(&self) -> impl Iterator<Item = (&Path, &'static str)> {
+        let tls = self.ami.tls.as_ref();
+        let files = [
+            (Some(&self.path), "the campaign file"),
+            (Some(&self.contacts.file), "the list of contacts"),
+            (self.ami.secret_file.as_ref(), "the `secret_file`"),
+            (tls.and_then(|tls| tls.ca_file.as_ref()), "the `ca_file`"),
+        ];
+        let suppress = self.suppress.iter();
+        files
+            .into_iter()
+            .filter_map(|(file, what)| Some((file?.as_path(), what)))
+            .chain(suppress.map(|file| (file.as_path(), "a list of numbers never to call")))
+    }
+
     /// How numbers are read.
     pub fn numbering(&self) -> Numbering {
         Numbering::new(self.contacts.region)
@@ -118,6 +134,8 @@ pub struct Ami {
     pub username: String,
     /// Its secret.
     pub secret: Secret,
+    /// The file that the secret is in, where the campaign names one; a rehearsal takes another secret if it is not there.
+    pub secret_file: Option<PathBuf>,
     /// How the secret is shown to Asterisk.
     pub auth: Auth,
     /// How long connecting, and each step of the login, may take.

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::results::disk::{folder, resolve};
+use crate::results::disk::{folder, is_same, resolve};
 
 /// What a status file begins with, in each form.
 pub(super) const BEGINNINGS: [&str; 2] = ["{\"dialer\":\"", "# HELP dialer_"];
@@ -89,19 +89,6 @@ impl Place {
         new.write_all(text)?;
         new.persist(&self.real)?;
         Ok(())
-    }
-}
-
-/// Whether two names are of one file, which need not be there.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let full = |path: &Path| {
-        let path = resolve(path).unwrap_or_else(|_| path.to_owned());
-        let folder = fs::canonicalize(folder(&path)).ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    match (full(one), full(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
     }
 }
 
