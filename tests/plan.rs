@@ -103,6 +103,34 @@ fn a_plan_is_that_of_the_command_line() {
 }
 
 #[test]
+fn a_plan_after_a_rehearsal_is_that_of_the_next_one_and_no_run_goes_on_in_it() {
+    let folder = folder(CAMPAIGN);
+    let before = plan(folder.path(), &["--simulate"]);
+    let run = |args: &[&str]| {
+        let mut command = dialer();
+        command.current_dir(folder.path());
+        command.args(["run", "campaign.toml"]).args(args);
+        command.output().unwrap()
+    };
+    let rehearsed = run(&["-q", "--simulate"]);
+    assert_eq!(rehearsed.status.code(), Some(0), "{}", stderr(&rehearsed));
+    assert_eq!(plan(folder.path(), &["--simulate"]), before);
+    let simulated = "storm.results.simulated.csv";
+    let real = "storm.results.csv";
+    for (args, why) in [
+        (vec!["--results", simulated], "holds a rehearsal"),
+        (
+            vec!["--simulate", "--results", real],
+            "is not a rehearsal's",
+        ),
+    ] {
+        let refused = run(&[&args[..], &["--dry-run"]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn a_plan_tells_who_has_to_wait_for_the_window() {
     // Whatever day it is when this runs, it is a holiday.
     let today = Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);

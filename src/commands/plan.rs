@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Failure;
 use super::estimate::Expected;
 use super::input::Input;
+use super::target::{holds_a_rehearsal, of_rehearsal};
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::disposition::Disposition;
 use crate::exit;
 use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{ReadError, Reader, Record};
+use crate::results::resume::is_simulated;
 
 /// When a window opens, as it is shown.
 pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
@@ -106,6 +108,11 @@ pub(super) fn earlier(
     let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
         return Ok(finals);
     };
+    if args.simulate {
+        // It begins anew.
+        of_rehearsal(path)?;
+        return Ok(finals);
+    }
     let usage = |error: ReadError| Failure::Usage(error.to_string());
     let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
     let mut rows = match Reader::new(file, &path.display().to_string()) {
@@ -116,8 +123,12 @@ pub(super) fn earlier(
     let contact = rows.needed("contact").map_err(usage)?;
     let is_final = rows.needed("final").map_err(usage)?;
     let disposition = rows.needed("disposition").map_err(usage)?;
+    let note = rows.column("note");
     let mut record = Record::default();
     while rows.read(&mut record).map_err(usage)? {
+        if is_simulated(record.get(note)) {
+            return Err(holds_a_rehearsal(path));
+        }
         let redialed = record
             .get(Some(disposition))
             .parse::<Disposition>()

@@ -183,12 +183,7 @@ impl Target {
         let (path, cut_off, digest) = match self {
             Self::Stdout => return Ok(Claimed::unshared(Place::Stdout, clock)),
             Self::Anew(path) => {
-                if !resume::may_be_begun_anew(&path) {
-                    return Err(Failure::Usage(format!(
-                        "{} is not a rehearsal's: it is not touched, name another file with --results or move it away",
-                        path.display()
-                    )));
-                }
+                of_rehearsal(&path)?;
                 return Ok(Claimed::unshared(Place::Anew(path), clock));
             }
             Self::File(path) => {
@@ -377,9 +372,7 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
     let mut earlier = resume::read(&path.real, redial, ids.as_ref(), asked.since)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     if earlier.simulated {
-        return Err(Failure::Usage(format!(
-            "{path} holds a rehearsal: name another file with --results, or begin anew with --fresh"
-        )));
+        return Err(holds_a_rehearsal(&path.shown));
     }
     if let Some(torn) = &earlier.torn {
         warn!(
@@ -409,6 +402,25 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
         done: None,
         in_flight,
     })
+}
+
+/// A rehearsal writes over nothing but an earlier one.
+pub(super) fn of_rehearsal(path: &Path) -> Result<(), Failure> {
+    if resume::may_be_begun_anew(path) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} is not a rehearsal's: it is not touched, name another file with --results or move it away",
+        path.display()
+    )))
+}
+
+/// A rehearsal is not gone on with.
+pub(super) fn holds_a_rehearsal(path: &Path) -> Failure {
+    Failure::Usage(format!(
+        "{} holds a rehearsal: name another file with --results, or begin anew with --fresh",
+        path.display()
+    ))
 }
 
 /// Says what cannot be settled because its results cannot be read.
