@@ -107,6 +107,8 @@ fn a_call_that_still_runs_after_a_crash_is_followed_to_its_end() {
 
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(!said.contains("VarSet"), "their events came before: {said}");
     let rows = folder.rows();
     assert_one_final_row_each(&rows, 2);
     for row in &rows {

@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
+
 use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until};
 
 #[test]
@@ -408,6 +411,16 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
     );
 }
 
+/// Waits until the first signal was taken, and as long as a further one would be the same one.
+#[cfg(unix)]
+fn stop_is_taken(log: &mut impl std::io::BufRead) {
+    let mut said = String::new();
+    while !said.contains("stopping: no new calls") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    thread::sleep(Duration::from_millis(300));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
@@ -416,10 +429,11 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         let number = if signals == 1 { "101" } else { "120" };
         let pbx = Pbx::start(50, 1_500);
         let folder = Folder::new(pbx.address, "", "ports = 1", "", &list([number, "201"]));
-        let mut running = folder.command().spawn().unwrap();
+        let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
         while pbx.simulator.counters().calls < 1 {
             thread::yield_now();
         }
+        let mut log = BufReader::new(running.stderr.take().unwrap());
         let term = || {
             let pid = running.id().to_string();
             let sent = std::process::Command::new("kill")
@@ -430,8 +444,7 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         };
         term();
         if signals == 2 {
-            // Two signals that come together are one: the second must come when the first was taken.
-            thread::sleep(Duration::from_millis(300));
+            stop_is_taken(&mut log);
             term();
         }
         assert_eq!(running.wait().unwrap().code(), Some(code));
@@ -448,21 +461,24 @@ fn a_second_signal_ends_the_run_in_five_seconds_even_if_the_pbx_is_silent() {
     let pbx = Pbx::start(50, 60_000);
     let (line, silenced) = line_that_can_be_silenced(pbx.address);
     let folder = Folder::new(line, "", "ports = 1", "", &list(["101", "201"]));
-    let mut running = folder.command().spawn().unwrap();
+    let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
     while pbx.simulator.counters().calls < 1 {
         thread::yield_now();
     }
+    let mut log = BufReader::new(running.stderr.take().unwrap());
     thread::sleep(Duration::from_millis(300));
     silenced.store(true, Ordering::Relaxed);
     let pid = running.id().to_string();
-    for _ in 0..2 {
+    let interrupt = || {
         let sent = std::process::Command::new("kill")
             .args(["-INT", &pid])
             .status()
             .unwrap();
         assert!(sent.success());
-        thread::sleep(Duration::from_millis(300));
-    }
+    };
+    interrupt();
+    stop_is_taken(&mut log);
+    interrupt();
     let began = Instant::now();
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(
@@ -672,6 +688,24 @@ fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
 }
 
 #[test]
+fn quiet_is_silent_of_success_only() {
+    let pbx = Pbx::start(5, 5);
+    let in_three_days = Zoned::now().with_time_zone(TimeZone::UTC) + 72.hours();
+    let hours = format!(
+        "[window]\ntimezone = \"UTC\"\noutside = \"stop\"\n\
+         [[window.open]]\ndays = [\"{}\"]\nfrom = \"00:00\"\nto = \"24:00\"\n",
+        in_three_days.strftime("%a").to_string().to_lowercase()
+    );
+    for (rest, code, said) in [("", 0, ""), (&*hours, 3, "stopped with 2 contacts left: ")] {
+        let folder = Folder::new(pbx.address, "", "", rest, &list(["101", "201"]));
+        let output = folder.command().arg("-q").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert_eq!(stderr(&output).is_empty(), code == 0, "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_plan_says_who_would_be_called_and_touches_nothing() {
     let pbx = Pbx::start(5, 20);
     let folder = Folder::new(
@@ -854,7 +888,7 @@ fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
 
 #[test]
 fn a_part_of_a_list_is_not_dialed_beside_the_whole_or_beside_parts_of_another_size() {
-    let pbx = Pbx::start(5, 3_000);
+    let pbx = Pbx::start(5, 60_000);
     let folder = Folder::new(pbx.address, "", "", "", &list(["101", "201", "301", "401"]));
     let part = |shard: &str| {
         let mut command = folder.command();

@@ -234,6 +234,8 @@ fn who_asks_is_told_in_the_log_also_with_quiet_and_the_run_goes_on() {
             &mut said,
             "; stopping: no new calls; carrier 2/2, backup 2/2",
         );
+        // Signals that come together are one.
+        thread::sleep(Duration::from_millis(300));
         signal(&run, Signal::TERM);
         let mut rest = String::new();
         said.read_to_string(&mut rest).unwrap();

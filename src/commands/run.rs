@@ -317,7 +317,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
     let exit_code = match over {
         Over::Finished => exit::DONE,
         Over::Drained => {
-            info!("stopped with {} contacts left", tally.pending());
+            warn!("stopped with {} contacts left", tally.pending());
             exit::CONTACTS_LEFT
         }
         Over::Outside(opens) => {
@@ -328,11 +328,11 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
                 ),
                 None => "no calling hours can be foreseen".to_owned(),
             };
-            info!("stopped with {} contacts left: {why}", tally.pending());
+            warn!("stopped with {} contacts left: {why}", tally.pending());
             exit::CONTACTS_LEFT
         }
         Over::StopAt => {
-            info!(
+            warn!(
                 "stopped with {} contacts left: it is stop_at",
                 tally.pending()
             );
