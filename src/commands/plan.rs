@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use tracing::warn;
 
 use super::Failure;
 use super::estimate::Expected;
@@ -16,7 +17,7 @@ use super::target::{holds_a_rehearsal, of_rehearsal};
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
-use crate::config::{self, Campaign};
+use crate::config::{self, Campaign, Outside};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
@@ -156,6 +157,9 @@ impl Plan {
         let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let gate = Gate::new(hours, list.zones());
+        if let Some(doubt) = stops_before_it_opens(&campaign, &gate, clock) {
+            warn!("{doubt}");
+        }
         let now = clock.millis();
         let (list, mut opens) = (Arc::new(list), None);
         let mut plan = Self {
@@ -347,6 +351,28 @@ impl Plan {
         }
         text
     }
+}
+
+/// What there is to say of a `stop_at` that comes before the hours open: the run would wait for it, and call nobody.
+pub(super) fn stops_before_it_opens(
+    campaign: &Campaign,
+    gate: &Gate,
+    clock: &Clock,
+) -> Option<String> {
+    let window = campaign.window.as_ref()?;
+    let now = clock.now().timestamp();
+    let stop_at = window.stop_at?.next(&window.hours.zone, now);
+    let Gated::Closed(Some(opens)) = gate.any(now.as_millisecond()) else {
+        return None;
+    };
+    let comes_first = now < stop_at && stop_at.as_millisecond() <= opens;
+    (comes_first && window.outside == Outside::Wait).then(|| {
+        format!(
+            "`stop_at` comes on {}, before the calling hours open on {}: a run that begins now calls nobody",
+            clock.time(stop_at.as_millisecond()).strftime(OPENS),
+            clock.time(opens).strftime(OPENS)
+        )
+    })
 }
 
 /// What keeps the calls from going faster.

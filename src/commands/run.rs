@@ -187,6 +187,13 @@ async fn dial(
         summary.bad + summary.duplicates,
         claimed.name()
     );
+    let gate = Gate::new(
+        campaign.window.as_ref().map(|window| window.hours.clone()),
+        list.zones(),
+    );
+    if let Some(doubt) = plan::stops_before_it_opens(&campaign, &gate, &clock) {
+        warn!("{doubt}");
+    }
     let watching = screen.watch(viewer.clone(), claimed.is_stdout());
     if let Some(status) = status {
         status.watch(viewer.clone());
@@ -333,7 +340,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
         }
         Over::StopAt => {
             warn!(
-                "stopped with {} contacts left: it is stop_at",
+                "stopped with {} contacts left: stop_at has come; the same command goes on",
                 tally.pending()
             );
             exit::CONTACTS_LEFT
