@@ -854,6 +854,39 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
 }
 
 #[test]
+fn a_simulator_that_is_to_take_a_campaigns_secret_does_not_start_without_it() {
+    let folder = Folder::new("127.0.0.1:1".parse().unwrap(), "", "", "", &list(["101"]));
+    let path = folder.path("campaign.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let sim = |secret: &str| {
+        fs::write(&path, text.replace("secret = \"s3cret\"\n", secret)).unwrap();
+        let mut command = dialer();
+        command.args(["sim", "--listen", "127.0.0.1:0", "--campaign"]);
+        command.arg(&path).env_remove("DIALER_AMI_SECRET");
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let output = sim("secret_file = \"ami.secret\"\n")
+        .wait_with_output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("ami.secret cannot be read: No such file"),
+        "{}",
+        stderr(&output)
+    );
+
+    // A campaign that names none has the one that everybody can read in the manual.
+    let mut server = sim("");
+    let mut said = String::new();
+    BufReader::new(server.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(said.contains("user dialer, secret simulated"), "{said}");
+}
+
+#[test]
 fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
     let pbx = Pbx::start(5, 20);
     let numbers = (0..60).map(|n| format!("{n:04}01"));
