@@ -15,6 +15,10 @@ use jiff::Zoned;
 
 use super::disk::beside;
 
+/// How those begin who hold a lock as parts of a list.
+const PARTS: &str = "runs with --shard ";
+/// How a run begins that holds a lock alone.
+const PROCESS: &str = "process ";
 /// How often a lock file that its holder removes at the same moment is opened again.
 const TRIES: usize = 100;
 /// How often a part of a list finds that somebody else holds the lock before it believes it: what the file says may be
@@ -36,7 +40,7 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another run holds {}: {holder}", what.display())]
+    #[error("another run holds {}: {holder}; {}", what.display(), advice(what, holder))]
     Held {
         /// What is protected.
         what: PathBuf,
@@ -67,7 +71,7 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it: all of the list is called, or parts of another size. Or the folder cannot be written.
     pub fn of_part(what: &Path, of: u32) -> Result<Self, LockError> {
-        let parts = format!("runs with --shard I/{of}, each a part of the list");
+        let parts = format!("{PARTS}I/{of}, each a part of the list");
         Self::told(what, take(&beside(what, ".lock"), Some(&parts)))
     }
 
@@ -199,10 +203,25 @@ fn holder() -> String {
         host => host,
     };
     format!(
-        "process {} on {host} since {}",
+        "{PROCESS}{} on {host} since {}",
         std::process::id(),
         Zoned::now().strftime("%Y-%m-%d %H:%M:%S")
     )
+}
+
+/// What there is to do about whoever holds it.
+fn advice(what: &Path, holder: &str) -> String {
+    let process = holder
+        .strip_prefix(PROCESS)
+        .and_then(|rest| rest.split(' ').next());
+    match process {
+        Some(process) => format!("wait, or stop it: kill {process} (running calls finish)"),
+        None if holder.starts_with(PARTS) => format!(
+            "wait, or stop them (running calls finish); their processes are in {}",
+            beside(what, ".*-of-*.lock").display()
+        ),
+        None => "wait, and run it again".to_owned(),
+    }
 }
 
 impl Drop for Lock {
@@ -233,6 +252,11 @@ mod tests {
             told.contains(&format!("process {} on ", std::process::id())),
             "{told}"
         );
+        let what_to_do = format!(
+            "; wait, or stop it: kill {} (running calls finish)",
+            std::process::id()
+        );
+        assert!(told.ends_with(&what_to_do), "{told}");
         drop(first);
         assert!(!folder.path().join("storm.csv.lock").exists());
         assert!(Lock::of(&results).is_ok());
@@ -262,6 +286,7 @@ mod tests {
             refused(Lock::of_part(&campaign, 3)),
         ] {
             assert!(told.contains("runs with --shard I/2"), "{told}");
+            assert!(told.ends_with("storm.toml.*-of-*.lock"), "{told}");
         }
         drop(first);
         assert!(Lock::of(&campaign).is_err(), "one part is left");
