@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use tracing::warn;
 
@@ -157,7 +158,7 @@ impl Plan {
         let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let gate = Gate::new(hours, list.zones());
-        if let Some(doubt) = stops_before_it_opens(&campaign, &gate, clock) {
+        if let Some(doubt) = stops_before_it_opens(&campaign, list.zones(), clock) {
             warn!("{doubt}");
         }
         let now = clock.millis();
@@ -356,10 +357,11 @@ impl Plan {
 /// What there is to say of a `stop_at` that comes before the hours open: the run would wait for it, and call nobody.
 pub(super) fn stops_before_it_opens(
     campaign: &Campaign,
-    gate: &Gate,
+    zones: &[TimeZone],
     clock: &Clock,
 ) -> Option<String> {
     let window = campaign.window.as_ref()?;
+    let gate = Gate::new(Some(window.hours.clone()), zones);
     let now = clock.now().timestamp();
     let stop_at = window.stop_at?.next(&window.hours.zone, now);
     let Gated::Closed(Some(opens)) = gate.any(now.as_millisecond()) else {

@@ -187,11 +187,7 @@ async fn dial(
         summary.bad + summary.duplicates,
         claimed.name()
     );
-    let gate = Gate::new(
-        campaign.window.as_ref().map(|window| window.hours.clone()),
-        list.zones(),
-    );
-    if let Some(doubt) = plan::stops_before_it_opens(&campaign, &gate, &clock) {
+    if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
         warn!("{doubt}");
     }
     let watching = screen.watch(viewer.clone(), claimed.is_stdout());

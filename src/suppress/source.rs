@@ -175,14 +175,23 @@ struct Reading {
     unfinished: Vec<u8>,
     unfinished_is_bad: bool,
     lines: u64,
-    /// A line was read that may have been a header.
-    past_header: bool,
-    /// It named no column of numbers.
-    odd_header: bool,
+    header: Header,
     unfinished_is_odd_header: bool,
     /// How many of the lines with an end were no numbers, but had to be.
     bad: u64,
     first_bad: u64,
+}
+
+/// What became of the line that may be a header.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Header {
+    /// It may come yet.
+    #[default]
+    Awaited,
+    /// It named a column of numbers, or there was none.
+    Over,
+    /// It named something else.
+    Odd,
 }
 
 /// What a line says.
@@ -210,7 +219,7 @@ impl Reading {
     /// Whether a file in which there is no number is another than the one that was meant. One that is empty, or has
     /// the header of a list of numbers and nothing below it, is a list in which nobody stands.
     fn is_of_something_else(&self) -> bool {
-        self.bad().0 > 0 || self.odd_header || self.unfinished_is_odd_header
+        self.bad().0 > 0 || self.header == Header::Odd || self.unfinished_is_odd_header
     }
 
     /// Whether a file begins with all that was read. Reads that much of it.
@@ -286,7 +295,11 @@ impl Reading {
         match self.parse(line, key) {
             Line::Nothing => return,
             Line::Number(number) => numbers.push(number),
-            Line::Header { odd } => self.odd_header = odd,
+            Line::Header { odd: true } => {
+                self.header = Header::Odd;
+                return;
+            }
+            Line::Header { odd: false } => {}
             Line::NoNumber => {
                 if self.bad == 0 {
                     self.first_bad = self.lines;
@@ -294,7 +307,9 @@ impl Reading {
                 self.bad += 1;
             }
         }
-        self.past_header = true;
+        if self.header == Header::Awaited {
+            self.header = Header::Over;
+        }
     }
 
     fn parse(&self, line: &[u8], key: &Key) -> Line {
@@ -303,7 +318,7 @@ impl Reading {
         match str::from_utf8(field).ok().and_then(key) {
             Some(number) => Line::Number(number),
             None if field.starts_with(b"#") || is_blank(line) => Line::Nothing,
-            None if !self.past_header && has_letters(field) => Line::Header {
+            None if self.header == Header::Awaited && has_letters(field) => Line::Header {
                 odd: !names_numbers(field),
             },
             None => Line::NoNumber,
