@@ -78,24 +78,28 @@ impl Disposition {
         matches!(self, Self::Busy | Self::NoAnswer | Self::Congestion)
     }
 
-    /// The disposition that a dialplan names for a call of its own. Case, spaces, underscores and hyphens do not matter.
-    /// What only the dialer can know of a call is not for a dialplan to say.
-    pub fn told(word: &str) -> Option<Self> {
+    /// The disposition that somebody means. Case, spaces, underscores and hyphens do not matter.
+    pub fn meant(word: &str) -> Option<Self> {
         let letters = |text: &str| -> Vec<u8> {
             let bytes = text.bytes().filter(|byte| !b" _-".contains(byte));
             bytes.map(|byte| byte.to_ascii_uppercase()).collect()
         };
         let word = letters(word);
+        Self::ALL
+            .into_iter()
+            .find(|disposition| letters(disposition.as_str()) == word)
+    }
+
+    /// The disposition that a dialplan names for a call of its own, however it writes it. What only the dialer can know
+    /// of a call is not for a dialplan to say.
+    pub fn told(word: &str) -> Option<Self> {
         let known_to_the_dialer_alone = |disposition: &Self| {
             matches!(
                 disposition,
                 Self::Unknown | Self::Cancelled | Self::Suppressed | Self::Duplicate
             )
         };
-        Self::ALL
-            .into_iter()
-            .filter(|disposition| !known_to_the_dialer_alone(disposition))
-            .find(|disposition| letters(disposition.as_str()) == word)
+        Self::meant(word).filter(|disposition| !known_to_the_dialer_alone(disposition))
     }
 
     /// Whether somebody or something picked up.

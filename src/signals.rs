@@ -1,7 +1,8 @@
 //! The operator's signals as steps of a stop: the first lets running calls finish, the second hangs them up.
 //!
 //! A terminal that is closed hangs up twice: its shell passes the HUP on, and the system sends another when the shell is
-//! gone. Nobody asked twice, so the echo is no second signal.
+//! gone. Nobody asked twice, so the echo is no second signal. Nor is one that comes together with the first: `timeout`
+//! signals the process and then its group, in the same moment.
 //!
 //! USR1 stops nothing: it asks how the run is.
 
@@ -19,6 +20,9 @@ use crate::terminal::Log;
 
 /// How long after the first HUP of a terminal that is closed the other may come. It was seen after milliseconds.
 const ECHO: Duration = Duration::from_secs(1);
+
+/// Signals so close to the first are the same one. A person who presses twice takes longer.
+const TOGETHER: Duration = Duration::from_millis(250);
 
 /// The number of the signal that aborted the run; 0 as long as none did.
 #[derive(Debug, Clone, Default)]
@@ -152,16 +156,20 @@ pub fn listen(stop: Stop) -> io::Result<Aborted> {
     let number = aborted.clone();
     let had_terminal = has_terminal();
     tokio::spawn(async move {
-        let mut first_hangup: Option<Instant> = None;
+        let mut first: Option<(Instant, SignalKind)> = None;
         loop {
             let kind = signals.next().await;
-            let hangup = kind == SignalKind::hangup();
-            if !stop.drain.is_cancelled() {
+            let Some((at, first_kind)) = first else {
+                first = Some((Instant::now(), kind));
                 stop.drain.cancel();
-                first_hangup = hangup.then(Instant::now);
+                continue;
+            };
+            let since = at.elapsed();
+            if since < TOGETHER {
                 continue;
             }
-            let echo = first_hangup.is_some_and(|first| hangup && first.elapsed() < ECHO);
+            let hung_up_twice = [first_kind, kind] == [SignalKind::hangup(); 2];
+            let echo = hung_up_twice && since < ECHO;
             if echo && had_terminal && !has_terminal() {
                 continue;
             }

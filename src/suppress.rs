@@ -297,6 +297,14 @@ mod tests {
                 "no line of it begins with a number",
             ),
             (
+                folder.write("nobody.txt", 1, "nobody\n"),
+                "no line of it begins with a number",
+            ),
+            (
+                folder.write("book.csv", 1, b"PK\x03\x04\x14\0tel\xff\0"),
+                "no line of it begins with a number",
+            ),
+            (
                 folder.write("utf16.txt", 1, b"\xff\xfe1\x002\x00\n\x00"),
                 "UTF-16",
             ),
@@ -320,6 +328,7 @@ mod tests {
         let list = load(&[
             folder.write("empty.txt", 1, ""),
             folder.write("header.csv", 1, "number,name\n\n# nobody yet\n"),
+            folder.write("torn.csv", 1, "Teléfono"),
         ]);
         assert_eq!(known(&list, 0..1000), [0; 0]);
     }

@@ -314,6 +314,8 @@ fn a_wide_terminal_has_a_line_for_each_trunk_and_one_for_the_reason_and_who_asks
     run.screen(&mut parser, |screen| {
         screen.contains("  stopping: no new calls")
     });
+    // Signals that come together are one.
+    thread::sleep(Duration::from_millis(300));
     run.signal(Signal::TERM);
     let end = run.end(&mut parser);
     for line in expected.iter().skip(1).chain(&["  stopping: no new calls"]) {

@@ -107,6 +107,8 @@ fn a_call_that_still_runs_after_a_crash_is_followed_to_its_end() {
 
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(!said.contains("VarSet"), "their events came before: {said}");
     let rows = folder.rows();
     assert_one_final_row_each(&rows, 2);
     for row in &rows {
@@ -233,6 +235,61 @@ fn a_fresh_run_destroys_nothing() {
         .filter_map(|entry| fs::read(entry.unwrap().path()).ok())
         .any(|bytes| bytes == old);
     assert!(kept);
+}
+
+#[test]
+fn what_is_no_results_is_never_written_over_nor_set_aside() {
+    let pbx = Pbx::start(5, 20);
+    let folder = Folder::new(
+        pbx.address,
+        "",
+        "",
+        "[suppress]\nfiles = [\"dnc.txt\"]",
+        &list(["101"]),
+    );
+    let text = fs::read_to_string(folder.path("campaign.toml")).unwrap();
+    let text = text.replace("secret = \"", "secret_file = \"ami.secret\" # \"");
+    fs::write(folder.path("campaign.toml"), text).unwrap();
+    fs::write(folder.path("ami.secret"), "s3cret").unwrap();
+    fs::write(folder.path("dnc.txt"), "").unwrap();
+    fs::write(folder.path("notes.txt"), "call Ana").unwrap();
+    let files = [
+        ("list.csv", "is the list of contacts"),
+        ("campaign.toml", "is the campaign file"),
+        ("./ami.secret", "is the `secret_file`"),
+        ("dnc.txt", "is a list of numbers never to call"),
+        ("notes.txt", "does not begin as results do"),
+    ];
+    let before = files.map(|(name, _)| fs::read(folder.path(name)).unwrap());
+    for (name, why) in files {
+        let mut command = folder.command();
+        command.arg("--results").arg(folder.path(name));
+        let output = command.arg("--fresh").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
+    let after = files.map(|(name, _)| fs::read(folder.path(name)).unwrap());
+    assert_eq!(before, after);
+    let output = folder
+        .command()
+        .arg("--results")
+        .arg(folder.path("ami.secret"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(
+        fs::read_to_string(folder.path("ami.secret")).unwrap(),
+        "s3cret"
+    );
+    assert_eq!(pbx.simulator.counters().originates, 0);
+
+    // What was written of a header before the machine stopped, and damaged rows, are results all the same.
+    let damaged = "contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\nx,\"\n";
+    for begun in ["campaign,con", damaged] {
+        fs::write(folder.results(), begun).unwrap();
+        let output = folder.command().arg("--fresh").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
 }
 
 #[test]

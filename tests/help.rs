@@ -55,6 +55,29 @@ fn help_is_what_it_was_and_fits_80_columns() {
 }
 
 #[test]
+fn a_disposition_is_taken_however_it_is_written_and_a_slip_is_told_what_was_meant() {
+    let redial = |word: &str| {
+        let output = dialer()
+            .args(["run", "none.toml", "--redial", word])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    for word in ["busy", "No_Answer,invalid number", "BUSY, NO ANSWER"] {
+        let said = redial(word);
+        assert!(said.contains("none.toml"), "it came to the file: {said}");
+    }
+    let said = redial("BUZY");
+    assert!(said.contains("did you mean \"BUSY\"?"), "{said}");
+    let said = redial("engaged");
+    assert!(
+        said.contains("write one of ANSWERED, SHORT, MACHINE, BUSY,"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_manual_has_every_command_option_exit_code_and_disposition() {
     let manual = generated("man");
     // groff's own escape of a hyphen.

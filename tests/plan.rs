@@ -103,6 +103,80 @@ fn a_plan_is_that_of_the_command_line() {
 }
 
 #[test]
+fn a_plan_after_a_rehearsal_is_that_of_the_next_one_and_no_run_goes_on_in_it() {
+    let folder = folder(CAMPAIGN);
+    let before = plan(folder.path(), &["--simulate"]);
+    let run = |args: &[&str]| {
+        let mut command = dialer();
+        command.current_dir(folder.path());
+        command.args(["run", "campaign.toml"]).args(args);
+        command.output().unwrap()
+    };
+    let rehearsed = run(&["-q", "--simulate"]);
+    assert_eq!(rehearsed.status.code(), Some(0), "{}", stderr(&rehearsed));
+    assert_eq!(plan(folder.path(), &["--simulate"]), before);
+    let simulated = "storm.results.simulated.csv";
+    let real = "storm.results.csv";
+    for (args, why) in [
+        (vec!["--results", simulated], "holds a rehearsal"),
+        (
+            vec!["--simulate", "--results", real],
+            "is not a rehearsal's",
+        ),
+    ] {
+        let refused = run(&[&args[..], &["--dry-run"]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn a_stop_before_the_hours_open_is_told_before_the_wait_for_it() {
+    let now = Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    let clock = |hours: i64| {
+        let then = now.checked_add(hours.hours()).unwrap();
+        then.strftime("%H:%M").to_string()
+    };
+    let window = |stop_at: &str| {
+        format!(
+            "[window]\ntimezone = \"UTC\"\nstop_at = \"{stop_at}\"\n[[window.open]]\n\
+             days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nfrom = \"{}\"\nto = \"{}\"\n",
+            clock(4),
+            clock(6)
+        )
+    };
+    let said = |stop_at: &str, args: &[&str]| {
+        let folder = folder(&format!("{CAMPAIGN}{}", window(stop_at)));
+        fs::write(folder.path().join("ami.secret"), "s3cret").unwrap();
+        let mut command = dialer();
+        let output = command.current_dir(folder.path()).args(args).output();
+        let output = output.unwrap();
+        (output.status.code(), stderr(&output))
+    };
+    let commands: [(&[&str], i32); 3] = [
+        (&["check", "campaign.toml"], 0),
+        (&["run", "campaign.toml", "--dry-run"], 0),
+        (&["run", "campaign.toml", "--simulate", "-q"], 3),
+    ];
+    for (args, code) in commands {
+        let (exit, told) = said(&clock(2), args);
+        assert_eq!(exit, Some(code), "{told}");
+        assert!(
+            told.contains("a run that begins now calls nobody"),
+            "{told}"
+        );
+        if code == 3 {
+            assert!(
+                told.contains("stop_at has come; the same command goes on"),
+                "{told}"
+            );
+        }
+        let (_, told) = said(&clock(5), args);
+        assert!(!told.contains("calls nobody"), "{told}");
+    }
+}
+
+#[test]
 fn a_plan_tells_who_has_to_wait_for_the_window() {
     // Whatever day it is when this runs, it is a holiday.
     let today = Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);

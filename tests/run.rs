@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
+
+use common::{Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until};
 
 #[test]
 fn every_fate_has_its_row() {
@@ -408,6 +411,16 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
     );
 }
 
+/// Waits until the first signal was taken, and as long as a further one would be the same one.
+#[cfg(unix)]
+fn stop_is_taken(log: &mut impl std::io::BufRead) {
+    let mut said = String::new();
+    while !said.contains("stopping: no new calls") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    thread::sleep(Duration::from_millis(300));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
@@ -416,10 +429,11 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         let number = if signals == 1 { "101" } else { "120" };
         let pbx = Pbx::start(50, 1_500);
         let folder = Folder::new(pbx.address, "", "ports = 1", "", &list([number, "201"]));
-        let mut running = folder.command().spawn().unwrap();
+        let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
         while pbx.simulator.counters().calls < 1 {
             thread::yield_now();
         }
+        let mut log = BufReader::new(running.stderr.take().unwrap());
         let term = || {
             let pid = running.id().to_string();
             let sent = std::process::Command::new("kill")
@@ -430,8 +444,7 @@ fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
         };
         term();
         if signals == 2 {
-            // Two signals that come together are one: the second must come when the first was taken.
-            thread::sleep(Duration::from_millis(300));
+            stop_is_taken(&mut log);
             term();
         }
         assert_eq!(running.wait().unwrap().code(), Some(code));
@@ -448,21 +461,24 @@ fn a_second_signal_ends_the_run_in_five_seconds_even_if_the_pbx_is_silent() {
     let pbx = Pbx::start(50, 60_000);
     let (line, silenced) = line_that_can_be_silenced(pbx.address);
     let folder = Folder::new(line, "", "ports = 1", "", &list(["101", "201"]));
-    let mut running = folder.command().spawn().unwrap();
+    let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
     while pbx.simulator.counters().calls < 1 {
         thread::yield_now();
     }
+    let mut log = BufReader::new(running.stderr.take().unwrap());
     thread::sleep(Duration::from_millis(300));
     silenced.store(true, Ordering::Relaxed);
     let pid = running.id().to_string();
-    for _ in 0..2 {
+    let interrupt = || {
         let sent = std::process::Command::new("kill")
             .args(["-INT", &pid])
             .status()
             .unwrap();
         assert!(sent.success());
-        thread::sleep(Duration::from_millis(300));
-    }
+    };
+    interrupt();
+    stop_is_taken(&mut log);
+    interrupt();
     let began = Instant::now();
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(
@@ -672,6 +688,24 @@ fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
 }
 
 #[test]
+fn quiet_is_silent_of_success_only() {
+    let pbx = Pbx::start(5, 5);
+    let in_three_days = Zoned::now().with_time_zone(TimeZone::UTC) + 72.hours();
+    let hours = format!(
+        "[window]\ntimezone = \"UTC\"\noutside = \"stop\"\n\
+         [[window.open]]\ndays = [\"{}\"]\nfrom = \"00:00\"\nto = \"24:00\"\n",
+        in_three_days.strftime("%a").to_string().to_lowercase()
+    );
+    for (rest, code, said) in [("", 0, ""), (&*hours, 3, "stopped with 2 contacts left: ")] {
+        let folder = Folder::new(pbx.address, "", "", rest, &list(["101", "201"]));
+        let output = folder.command().arg("-q").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert_eq!(stderr(&output).is_empty(), code == 0, "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_plan_says_who_would_be_called_and_touches_nothing() {
     let pbx = Pbx::start(5, 20);
     let folder = Folder::new(
@@ -820,6 +854,39 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
 }
 
 #[test]
+fn a_simulator_that_is_to_take_a_campaigns_secret_does_not_start_without_it() {
+    let folder = Folder::new("127.0.0.1:1".parse().unwrap(), "", "", "", &list(["101"]));
+    let path = folder.path("campaign.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let sim = |secret: &str| {
+        fs::write(&path, text.replace("secret = \"s3cret\"\n", secret)).unwrap();
+        let mut command = dialer();
+        command.args(["sim", "--listen", "127.0.0.1:0", "--campaign"]);
+        command.arg(&path).env_remove("DIALER_AMI_SECRET");
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let output = sim("secret_file = \"ami.secret\"\n")
+        .wait_with_output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("ami.secret cannot be read: No such file"),
+        "{}",
+        stderr(&output)
+    );
+
+    // A campaign that names none has the one that everybody can read in the manual.
+    let mut server = sim("");
+    let mut said = String::new();
+    BufReader::new(server.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(said.contains("user dialer, secret simulated"), "{said}");
+}
+
+#[test]
 fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
     let pbx = Pbx::start(5, 20);
     let numbers = (0..60).map(|n| format!("{n:04}01"));
@@ -850,4 +917,39 @@ fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
     let everyone: Vec<_> = (0..60).map(|n| format!("{n:04}01")).collect();
     assert_eq!(called, everyone);
     assert!(!folder.results().exists());
+}
+
+#[test]
+fn a_part_of_a_list_is_not_dialed_beside_the_whole_or_beside_parts_of_another_size() {
+    let pbx = Pbx::start(5, 60_000);
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101", "201", "301", "401"]));
+    let part = |shard: &str| {
+        let mut command = folder.command();
+        command.args(["-q", "--shard", shard]);
+        command
+    };
+    let refused = |command: &mut std::process::Command, who: &str| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
+        assert!(stderr(&output).contains(who), "{}", stderr(&output));
+    };
+    let mut whole = folder.command().arg("-q").spawn().unwrap();
+    until("a call", || pbx.simulator.counters().calls > 0);
+    refused(&mut part("0/2"), &format!("process {} on ", whole.id()));
+    whole.kill().unwrap();
+    whole.wait().unwrap();
+
+    let mut running = part("0/1").spawn().unwrap();
+    let lock = folder.path("campaign.toml.lock");
+    until("its lock", || {
+        fs::read_to_string(&lock).is_ok_and(|holder| holder.contains("--shard I/1"))
+    });
+    refused(&mut folder.command(), "runs with --shard I/1");
+    refused(&mut part("0/2"), "runs with --shard I/1");
+    refused(
+        part("0/1").arg("--results").arg(folder.path("other.csv")),
+        &format!("process {} on ", running.id()),
+    );
+    running.kill().unwrap();
+    running.wait().unwrap();
 }

@@ -24,6 +24,8 @@ const AT_MOST: Duration = Duration::from_secs(5);
 /// Said at the first signal, with three calls running.
 const STOPPING: &str =
     "stopping: no new calls; 3 are running and may finish (once more to hang them up)";
+/// What makes of two signals two.
+const APART: Duration = Duration::from_millis(300);
 /// Long after the answer of a call that rings for 50 ms.
 const ANSWERED: Duration = Duration::from_secs(1);
 
@@ -86,13 +88,15 @@ fn assert_finished(folder: &Folder, pbx: &Pbx) {
 fn assert_hung_up(folder: &Folder, pbx: &Pbx) {
     let rows = folder.rows();
     assert_eq!(rows.len(), 3, "{rows:#?}");
-    // Somebody who was spoken with was reached.
+    // Who heard a part of the message is to hear all of it.
     let answered = only(&rows, "101");
+    assert_ne!(answered["answered_at"], "");
+    assert_ne!(answered["talk_seconds"], "");
     assert_eq!(
-        (answered["disposition"].as_str(), answered["note"].as_str()),
-        ("ANSWERED", "cut: the run was stopped")
+        answered["note"],
+        "answered, then hung up: the run was stopped"
     );
-    for number in ["220", "320"] {
+    for number in ["101", "220", "320"] {
         let row = only(&rows, number);
         assert_eq!(
             (
@@ -214,6 +218,7 @@ fn the_second_ctrl_c_hangs_them_up_at_once() {
     thread::sleep(ANSWERED);
     run.ctrl_c();
     run.shows(STOPPING);
+    thread::sleep(APART);
     run.ctrl_c();
     run.shows("stopping now: running calls are hung up");
     let (code, took) = ended(run.child);
@@ -336,12 +341,28 @@ fn the_second_signal_of_a_supervisor_hangs_them_up_and_gives_the_exit_code() {
         thread::sleep(ANSWERED);
         signal(&run.child, first);
         run.says(STOPPING);
+        thread::sleep(APART);
         signal(&run.child, second);
         let (code, took) = ended(run.child);
         assert_eq!(code, Some(expected));
         assert!(took < AT_MOST, "{took:?}");
         assert_hung_up(&folder, &pbx);
     }
+}
+
+#[test]
+fn signals_that_come_together_are_one() {
+    let pbx = Pbx::start(50, 2_000);
+    let folder = folder(pbx.address, &SIX);
+    let run = Supervised::run(&folder);
+    until("three calls", || pbx.simulator.counters().calls == 3);
+    // So does `timeout`, to the process and to its group.
+    signal(&run.child, Signal::TERM);
+    signal(&run.child, Signal::CONT);
+    signal(&run.child, Signal::INT);
+    let (code, _) = ended(run.child);
+    assert_eq!(code, Some(3));
+    assert_finished(&folder, &pbx);
 }
 
 /// A line to the PBX that can go away.
@@ -404,6 +425,7 @@ fn a_second_signal_while_the_line_is_away_tells_what_was_seen() {
     run.says("no new calls until the connection is back");
     signal(&run.child, Signal::TERM);
     run.says(STOPPING);
+    thread::sleep(APART);
     signal(&run.child, Signal::TERM);
     let (code, took) = ended(run.child);
     assert_eq!(code, Some(143));

@@ -449,6 +449,35 @@ fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
     );
     assert_eq!(decide(&ringing(true), Cut::CallTimeout), Disposition::Busy);
     assert_eq!(decide(&ringing(true), Cut::Cancelled), Disposition::Busy);
+    let answered = |far_end: bool| {
+        let mut lab = Lab::new();
+        lab.accepted();
+        lab.newchannel(2, "PJSIP/x-1", "ID");
+        lab.newstate(3, "ID", "Up");
+        lab.originate_response(4, "Success", 4);
+        if far_end {
+            lab.say(
+                5,
+                "Event: HangupRequest\nChannel: PJSIP/x-1\nUniqueid: ID\nLinkedid: ID\nCause: 16",
+            );
+        }
+        lab.hangup(6, "PJSIP/x-1", "ID", 16);
+        lab.over().unwrap()
+    };
+    let verdict = verdict::decide(&answered(false), &cut(Cut::Cancelled));
+    assert_eq!(verdict.disposition, Disposition::Cancelled);
+    assert!(
+        verdict.answered_at.is_some(),
+        "somebody heard the beginning"
+    );
+    assert_eq!(
+        decide(&answered(false), Cut::CallTimeout),
+        Disposition::Answered
+    );
+    assert_eq!(
+        decide(&answered(true), Cut::Cancelled),
+        Disposition::Answered
+    );
 }
 
 fn listed(lab: &Lab, up: bool) -> Listed {

@@ -371,7 +371,8 @@ impl Correlator {
         }
         entry.signals.end = end;
         entry.signals.captured = entry.catch.captured;
-        if entry.signals.channel.is_some() && !self.varset_seen {
+        // What was set before this session began was not to be seen.
+        if entry.signals.channel.is_some() && entry.whole && !self.varset_seen {
             self.ended_without_varset += 1;
             if self.ended_without_varset == 1 {
                 warn!(
@@ -481,6 +482,7 @@ impl Handler for Correlator {
                 let signals = Signals::new(begun_at);
                 let mut entry = Entry::new(signals, done, TrunkLog::default());
                 entry.sought = Some(Sought::since(now));
+                entry.whole = false;
                 self.calls.insert(id, entry);
             }
             Note::Listed {
@@ -538,6 +540,7 @@ impl Handler for Correlator {
         self.flushed(Instant::now());
         for entry in self.calls.values_mut() {
             entry.sought.get_or_insert(Sought::since(now));
+            entry.whole = false;
         }
     }
 }

@@ -63,6 +63,15 @@ pub struct Ended {
     pub cut: Option<Cut>,
 }
 
+impl Ended {
+    /// A call whose channel had gone before it was to be cut was not cut: only what comes after that was waited for.
+    fn of(signals: Signals, cut: Option<(Cut, Instant)>) -> Self {
+        let had_gone = |at| signals.hung_up() && signals.ended_at < at;
+        let cut = cut.filter(|&(_, at)| !had_gone(at)).map(|(why, _)| why);
+        Self { signals, cut }
+    }
+}
+
 /// Places one call and returns when it is over.
 ///
 /// It always ends: by what Asterisk says, by the watchdog of `call_timeout`, whose hangup is repeated until the channel
@@ -112,21 +121,23 @@ pub async fn follow(
     mut watchdog: Instant,
     hang_up_now: &CancellationToken,
 ) -> Result<Ended, SessionClosed> {
-    let mut cut = None;
+    // Why, and when first.
+    let mut cut: Option<(Cut, Instant)> = None;
     let mut give_up = None;
     loop {
         tokio::select! {
             biased;
             signals = &mut ended => {
                 let signals = signals.map_err(|_| SessionClosed)?;
-                return Ok(Ended { signals, cut });
+                return Ok(Ended::of(signals, cut));
             }
-            () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => {
-                cut = Some(Cut::Cancelled);
-                give_up = Some(Instant::now() + GIVE_UP);
+            () = hang_up_now.cancelled(), if give_up.is_none() => {
+                let now = Instant::now();
+                cut.get_or_insert((Cut::Cancelled, now));
+                give_up = Some(now + GIVE_UP);
             }
             () = sleep_until(watchdog) => {
-                cut.get_or_insert(Cut::CallTimeout);
+                cut.get_or_insert_with(|| (Cut::CallTimeout, Instant::now()));
             }
         }
         watchdog = Instant::now() + HANGUP_AGAIN;
@@ -134,12 +145,12 @@ pub async fn follow(
             biased;
             signals = &mut ended => {
                 let signals = signals.map_err(|_| SessionClosed)?;
-                return Ok(Ended { signals, cut });
+                return Ok(Ended::of(signals, cut));
             }
             result = hang_up(link, id) => result,
             () = patience(give_up) => break,
             // Also while a hangup waits for a session that is away.
-            () = hang_up_now.cancelled(), if cut != Some(Cut::Cancelled) => continue,
+            () = hang_up_now.cancelled(), if give_up.is_none() => continue,
         };
         match hangup {
             Ok(HungUp::Underway) => {}
@@ -161,7 +172,7 @@ pub async fn follow(
     // The operator does not wait for a PBX that is silent, or away.
     link.give_up(id);
     let signals = ended.await.map_err(|_| SessionClosed)?;
-    Ok(Ended { signals, cut })
+    Ok(Ended::of(signals, cut))
 }
 
 async fn patience(until: Option<Instant>) {

@@ -218,6 +218,18 @@ impl Signals {
             .is_some_and(|channel| channel.cause.is_some())
     }
 
+    /// Whether the person who answered hung up: on the originated channel, or on the line that answered behind a Local
+    /// one. What the dialplan dials after the answer says nothing of that.
+    pub fn callee_hung_up(&self) -> bool {
+        let line = |leg: &&Leg| leg.technology != Technology::Local;
+        let answered = |leg: &&Leg| leg.dial_status == Some(DialStatus::Answer);
+        self.channel
+            .as_ref()
+            .filter(line)
+            .or_else(|| self.legs.iter().filter(line).find(answered))
+            .is_some_and(|leg| leg.ended_by_far_end.is_some())
+    }
+
     /// The leg that decides how an unanswered call ended: the last line that was dialed; else the far half of the
     /// Local channel if it was given a cause; else the originated channel.
     pub fn deciding_leg(&self) -> Option<&Leg> {

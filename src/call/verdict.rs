@@ -133,6 +133,20 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
             )
         };
     }
+    // Whoever heard the beginning of a message is to hear all of it: the next run calls again. A call whose hangup nobody
+    // saw may have gone on to its end.
+    if circumstances.cut == Some(Cut::Cancelled)
+        && signals.end == End::Complete
+        && !signals.callee_hung_up()
+    {
+        return Verdict {
+            disposition: Disposition::Cancelled,
+            cause: signals.channel.as_ref().and_then(|leg| leg.cause.clone()),
+            sip_code: None,
+            answered_at: signals.answered_at,
+            note: "answered, then hung up: the run was stopped".to_owned(),
+        };
+    }
     let talk = signals
         .answered_at
         .map_or(Duration::ZERO, |answered| signals.ended_at - answered);
@@ -147,14 +161,13 @@ fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
             "answered; the run was stopped, and Asterisk did not confirm the hangup"
         }
         (Some(Cut::CallTimeout), _) => "cut at call_timeout",
-        (Some(Cut::Cancelled), End::Complete) => "cut: the run was stopped",
         (None, End::Lost) => {
             "answered; the connection to Asterisk was lost before its end was seen"
         }
-        (None, End::Complete) if signals.approximate => {
+        (None | Some(Cut::Cancelled), End::Complete) if signals.approximate => {
             "answered while the connection to Asterisk was down: times are approximate"
         }
-        (None, End::Complete) => "",
+        (None | Some(Cut::Cancelled), End::Complete) => "",
     };
     let notes = [told.as_str(), end];
     let notes: Vec<_> = notes.into_iter().filter(|note| !note.is_empty()).collect();

@@ -84,6 +84,14 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     if !faults.is_empty() {
         return Err(Failure::Usage(faults.join("\n")));
     }
+    if let Some(message) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
+        screen.caution(&warning(&Fault {
+            file: campaign.path.clone(),
+            line: None,
+            column: None,
+            message,
+        }));
+    }
     let mut text = heading(&campaign, &found, &results.name);
     text.push_str(&hours(&campaign, &list, &clock));
     if let Some((contact, number)) = &found.first {

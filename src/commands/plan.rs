@@ -7,20 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::tz::TimeZone;
 use serde::Serialize;
+use tracing::warn;
 
 use super::Failure;
 use super::estimate::Expected;
 use super::input::Input;
+use super::target::{holds_a_rehearsal, of_rehearsal};
 use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
-use crate::config::{self, Campaign};
+use crate::config::{self, Campaign, Outside};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{ReadError, Reader, Record};
+use crate::results::resume::is_simulated;
 
 /// When a window opens, as it is shown.
 pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
@@ -106,6 +110,11 @@ pub(super) fn earlier(
     let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
         return Ok(finals);
     };
+    if args.simulate {
+        // It begins anew.
+        of_rehearsal(path)?;
+        return Ok(finals);
+    }
     let usage = |error: ReadError| Failure::Usage(error.to_string());
     let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
     let mut rows = match Reader::new(file, &path.display().to_string()) {
@@ -116,8 +125,12 @@ pub(super) fn earlier(
     let contact = rows.needed("contact").map_err(usage)?;
     let is_final = rows.needed("final").map_err(usage)?;
     let disposition = rows.needed("disposition").map_err(usage)?;
+    let note = rows.column("note");
     let mut record = Record::default();
     while rows.read(&mut record).map_err(usage)? {
+        if is_simulated(record.get(note)) {
+            return Err(holds_a_rehearsal(path));
+        }
         let redialed = record
             .get(Some(disposition))
             .parse::<Disposition>()
@@ -145,6 +158,9 @@ impl Plan {
         let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let gate = Gate::new(hours, list.zones());
+        if let Some(doubt) = stops_before_it_opens(&campaign, list.zones(), clock) {
+            warn!("{doubt}");
+        }
         let now = clock.millis();
         let (list, mut opens) = (Arc::new(list), None);
         let mut plan = Self {
@@ -336,6 +352,29 @@ impl Plan {
         }
         text
     }
+}
+
+/// What there is to say of a `stop_at` that comes before the hours open: the run would wait for it, and call nobody.
+pub(super) fn stops_before_it_opens(
+    campaign: &Campaign,
+    zones: &[TimeZone],
+    clock: &Clock,
+) -> Option<String> {
+    let window = campaign.window.as_ref()?;
+    let gate = Gate::new(Some(window.hours.clone()), zones);
+    let now = clock.now().timestamp();
+    let stop_at = window.stop_at?.next(&window.hours.zone, now);
+    let Gated::Closed(Some(opens)) = gate.any(now.as_millisecond()) else {
+        return None;
+    };
+    let comes_first = now < stop_at && stop_at.as_millisecond() <= opens;
+    (comes_first && window.outside == Outside::Wait).then(|| {
+        format!(
+            "`stop_at` comes on {}, before the calling hours open on {}: a run that begins now calls nobody",
+            clock.time(stop_at.as_millisecond()).strftime(OPENS),
+            clock.time(opens).strftime(OPENS)
+        )
+    })
 }
 
 /// What keeps the calls from going faster.

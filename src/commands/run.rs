@@ -187,6 +187,9 @@ async fn dial(
         summary.bad + summary.duplicates,
         claimed.name()
     );
+    if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
+        warn!("{doubt}");
+    }
     let watching = screen.watch(viewer.clone(), claimed.is_stdout());
     if let Some(status) = status {
         status.watch(viewer.clone());
@@ -317,7 +320,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
     let exit_code = match over {
         Over::Finished => exit::DONE,
         Over::Drained => {
-            info!("stopped with {} contacts left", tally.pending());
+            warn!("stopped with {} contacts left", tally.pending());
             exit::CONTACTS_LEFT
         }
         Over::Outside(opens) => {
@@ -328,12 +331,12 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
                 ),
                 None => "no calling hours can be foreseen".to_owned(),
             };
-            info!("stopped with {} contacts left: {why}", tally.pending());
+            warn!("stopped with {} contacts left: {why}", tally.pending());
             exit::CONTACTS_LEFT
         }
         Over::StopAt => {
-            info!(
-                "stopped with {} contacts left: it is stop_at",
+            warn!(
+                "stopped with {} contacts left: stop_at has come; the same command goes on",
                 tally.pending()
             );
             exit::CONTACTS_LEFT

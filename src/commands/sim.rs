@@ -1,5 +1,6 @@
 //! `dialer sim`: the simulated Asterisk as a server of its own, in real time.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,6 +34,16 @@ pub fn run(args: &SimArgs) -> Result<u8, Failure> {
             let secret = std::env::var(super::SECRET_VARIABLE).ok();
             let campaign = config::load(path, secret.as_deref(), true)
                 .map_err(|faults| Failure::Usage(faults.to_string()))?;
+            // The run that logs in here reads it as well, and would be refused with another.
+            if let Some(file) = &campaign.ami.secret_file
+                && let Err(error) = File::open(file)
+            {
+                return Err(Failure::Usage(format!(
+                    "{}: `secret_file` {} cannot be read: {error}; it holds the secret that a run logs in with and nothing else, any word will do here",
+                    path.display(),
+                    file.display()
+                )));
+            }
             SimulatorConfig {
                 username: campaign.ami.username,
                 secret: campaign.ami.secret.expose().to_owned(),
@@ -44,7 +55,8 @@ pub fn run(args: &SimArgs) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(serve(args.listen, config, args.campaign.is_some()))
+    let own_secret = config.secret != SimulatorConfig::new(Simulate::default()).secret;
+    runtime.block_on(serve(args.listen, config, own_secret))
 }
 
 async fn serve(

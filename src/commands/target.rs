@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Campaign, Fault, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
-use crate::results::disk::{beside, resolve, sync_folder};
+use crate::results::disk::{beside, is_same, resolve, sync_folder};
 use crate::results::journal::{self, Head, Journal, Noted};
 use crate::results::lock::{Lock, LockError};
 use crate::results::row::Columns;
@@ -111,9 +111,17 @@ impl Target {
         clock: &Clock,
     ) -> Result<Self, Failure> {
         if let Some(path) = &args.results {
-            return Ok(if path == Path::new("-") {
-                Self::Stdout
-            } else if args.simulate {
+            if path == Path::new("-") {
+                return Ok(Self::Stdout);
+            }
+            let mut read = campaign.files_read();
+            if let Some((_, what)) = read.find(|(read, _)| is_same(read, path)) {
+                return Err(Failure::Usage(format!(
+                    "--results {} is {what}: name another file",
+                    path.display()
+                )));
+            }
+            return Ok(if args.simulate {
                 Self::Anew(path.clone())
             } else {
                 Self::File(path.clone())
@@ -175,12 +183,7 @@ impl Target {
         let (path, cut_off, digest) = match self {
             Self::Stdout => return Ok(Claimed::unshared(Place::Stdout, clock)),
             Self::Anew(path) => {
-                if !resume::may_be_begun_anew(&path) {
-                    return Err(Failure::Usage(format!(
-                        "{} is not a rehearsal's: it is not touched, name another file with --results or move it away",
-                        path.display()
-                    )));
-                }
+                of_rehearsal(&path)?;
                 return Ok(Claimed::unshared(Place::Anew(path), clock));
             }
             Self::File(path) => {
@@ -197,13 +200,16 @@ impl Target {
             }
         };
         let campaign_file = resolve(&campaign.path).unwrap_or_else(|_| campaign.path.clone());
-        // The parts of a list are run side by side.
-        let campaign_file = match args.shard {
-            Some(Shard { index, of }) => beside(&campaign_file, &format!(".{index}-of-{of}")),
-            None => campaign_file,
+        let held = match args.shard {
+            None => Lock::of(&campaign_file).map(|lock| vec![lock]),
+            // The parts of a list are run side by side, each of them once, and nothing but such parts.
+            Some(Shard { index, of }) => Lock::of_part(&campaign_file, of).and_then(|together| {
+                let part = beside(&campaign_file, &format!(".{index}-of-{of}"));
+                Ok(vec![together, Lock::of(&part)?])
+            }),
         };
-        match Lock::of(&campaign_file) {
-            Ok(lock) => locks.push(lock),
+        match held {
+            Ok(held) => locks.extend(held),
             Err(error @ LockError::Held { .. }) => return Err(Failure::Held(error.to_string())),
             // A campaign in a folder that cannot be written is protected by its results alone.
             Err(LockError::Io { .. }) => {}
@@ -221,6 +227,13 @@ impl Target {
             }
         }
         let left = if args.fresh {
+            let header = Columns::new(&asked.own).header();
+            let ours = resume::may_be_set_aside(&path.real, &header);
+            if !ours.with_context(|| path.to_string())? {
+                return Err(Failure::Usage(format!(
+                    "{path} does not begin as results do, and is not set aside: name another file with --results, or move it away"
+                )));
+            }
             // Who is still on the phone with the old run must not be called by the new one.
             match read(&path, &[], &asked) {
                 Ok(left) if left.in_flight.is_empty() => {}
@@ -359,9 +372,7 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
     let mut earlier = resume::read(&path.real, redial, ids.as_ref(), asked.since)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     if earlier.simulated {
-        return Err(Failure::Usage(format!(
-            "{path} holds a rehearsal: name another file with --results, or begin anew with --fresh"
-        )));
+        return Err(holds_a_rehearsal(&path.shown));
     }
     if let Some(torn) = &earlier.torn {
         warn!(
@@ -391,6 +402,25 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
         done: None,
         in_flight,
     })
+}
+
+/// A rehearsal writes over nothing but an earlier one.
+pub(super) fn of_rehearsal(path: &Path) -> Result<(), Failure> {
+    if resume::may_be_begun_anew(path) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} is not a rehearsal's: it is not touched, name another file with --results or move it away",
+        path.display()
+    )))
+}
+
+/// A rehearsal is not gone on with.
+pub(super) fn holds_a_rehearsal(path: &Path) -> Failure {
+    Failure::Usage(format!(
+        "{} holds a rehearsal: name another file with --results, or begin anew with --fresh",
+        path.display()
+    ))
 }
 
 /// Says what cannot be settled because its results cannot be read.

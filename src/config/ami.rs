@@ -51,6 +51,9 @@ impl Loader<'_> {
             tls,
             username: username?.text.to_owned(),
             secret: secret?,
+            secret_file: section
+                .text("secret_file", "secret_file = \"ami.secret\"")
+                .map(|file| self.folder.join(file.text)),
             auth: auth.unwrap_or(Auth::Md5),
             connect_timeout,
             reconnect_for,
@@ -156,6 +159,7 @@ impl Ami {
             tls: None,
             username: String::new(),
             secret: Secret::new(""),
+            secret_file: None,
             auth: Auth::Md5,
             connect_timeout: Duration::ZERO,
             reconnect_for: Duration::ZERO,

@@ -21,7 +21,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -36,6 +36,7 @@ use crate::window::{Hours, StopAt};
 pub use fault::{Fault, Faults};
 pub use load::{Examined, examine, load};
 pub(crate) use window::zone;
+pub(crate) use words::nearest;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -82,6 +83,22 @@ impl Campaign {
         kept.chain(&self.capture.variables).cloned().collect()
     }
 
+    /// The files that are read for it, and what they are.
+    pub fn files_read(&self) -> impl Iterator<Item = (&Path, &'static str)> {
+        let tls = self.ami.tls.as_ref();
+        let files = [
+            (Some(&self.path), "the campaign file"),
+            (Some(&self.contacts.file), "the list of contacts"),
+            (self.ami.secret_file.as_ref(), "the `secret_file`"),
+            (tls.and_then(|tls| tls.ca_file.as_ref()), "the `ca_file`"),
+        ];
+        let suppress = self.suppress.iter();
+        files
+            .into_iter()
+            .filter_map(|(file, what)| Some((file?.as_path(), what)))
+            .chain(suppress.map(|file| (file.as_path(), "a list of numbers never to call")))
+    }
+
     /// How numbers are read.
     pub fn numbering(&self) -> Numbering {
         Numbering::new(self.contacts.region)
@@ -118,6 +135,8 @@ pub struct Ami {
     pub username: String,
     /// Its secret.
     pub secret: Secret,
+    /// The file that the secret is in, where the campaign names one; a rehearsal takes another secret if it is not there.
+    pub secret_file: Option<PathBuf>,
     /// How the secret is shown to Asterisk.
     pub auth: Auth,
     /// How long connecting, and each step of the login, may take.

@@ -54,6 +54,10 @@ fn timezone(section: &Section<'_, '_>) -> Option<TimeZone> {
         section.fault(
             text.at,
             match like(name) {
+                // Which sign it would have is no matter of course, and it would know of no summer time.
+                _ if is_offset(name) => format!(
+                    "no time zone is called {name:?}: write a place, such as \"America/Montevideo\""
+                ),
                 Some(like) => format!("no time zone is called {name:?}; did you mean {like:?}?"),
                 None => format!(
                     "no time zone is called {name:?}: write its IANA name, such as \"America/Montevideo\""
@@ -62,6 +66,17 @@ fn timezone(section: &Section<'_, '_>) -> Option<TimeZone> {
         );
     }
     zone
+}
+
+/// Whether this is a distance from Greenwich: `UTC-3`, `gmt+01:00`, `+3`.
+fn is_offset(name: &str) -> bool {
+    let name = name.to_uppercase();
+    let rest = name.strip_prefix("UTC").or(name.strip_prefix("GMT"));
+    rest.unwrap_or(&name)
+        .trim_start()
+        .starts_with(|first: char| {
+            matches!(first, '+' | '-' | '\u{2212}') || first.is_ascii_digit()
+        })
 }
 
 /// A zone with a name like this one, whole or without its continent.

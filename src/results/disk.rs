@@ -50,6 +50,19 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its symbolic links lead in a circle"))
 }
 
+/// Whether two names are of one file, which need not be there.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let full = |path: &Path| {
+        let path = resolve(path).unwrap_or_else(|_| path.to_owned());
+        let folder = fs::canonicalize(folder(&path)).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    match (full(one), full(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// A name and the file that it stood for when it was opened.
 #[derive(Debug)]
 pub(super) struct Place {

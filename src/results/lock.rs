@@ -1,32 +1,46 @@
 //! One run at a time on the same results, and on the same campaign.
 //!
 //! The lock is the system's (`flock`) on a file beside what it protects, so a killed process never leaves one behind.
-//! The file says who holds it; it is removed at the end by its holder.
+//! The file says who holds it; it is removed at the end by its holder. Runs that call parts of one list hold the
+//! campaign together, and everybody else out; the last of them removes the file.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Zoned;
 
 use super::disk::beside;
 
+/// How those begin who hold a lock as parts of a list.
+const PARTS: &str = "runs with --shard ";
+/// How a run begins that holds a lock alone.
+const PROCESS: &str = "process ";
 /// How often a lock file that its holder removes at the same moment is opened again.
 const TRIES: usize = 100;
+/// How often a part of a list finds that somebody else holds the lock before it believes it: what the file says may be
+/// what a killed run left, as long as another part takes the lock at this moment.
+const LOOKS: usize = 3;
+/// How long it takes another part of a list at most to join its lock or to leave it, where that must be waited for.
+const JOINING: Duration = Duration::from_millis(10);
 
 /// A lock that is held for as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
+    /// Others may hold it, too.
+    shared: bool,
 }
 
 /// Why a lock is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another run holds {}: {holder}", what.display())]
+    #[error("another run holds {}: {holder}; {}", what.display(), advice(what, holder))]
     Held {
         /// What is protected.
         what: PathBuf,
@@ -49,8 +63,20 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it, or the folder cannot be written.
     pub fn of(what: &Path) -> Result<Self, LockError> {
-        let path = beside(what, ".lock");
-        take(&path).map_err(|error| match error {
+        Self::told(what, take(&beside(what, ".lock"), None))
+    }
+
+    /// Locks it together with the other parts of a list that is cut into so many, and with nobody else.
+    ///
+    /// # Errors
+    /// Somebody else holds it: all of the list is called, or parts of another size. Or the folder cannot be written.
+    pub fn of_part(what: &Path, of: u32) -> Result<Self, LockError> {
+        let parts = format!("{PARTS}I/{of}, each a part of the list");
+        Self::told(what, take(&beside(what, ".lock"), Some(&parts)))
+    }
+
+    fn told(what: &Path, taken: Result<Self, Taken>) -> Result<Self, LockError> {
+        taken.map_err(|error| match error {
             Taken::Held(holder) => LockError::Held {
                 what: what.to_owned(),
                 holder,
@@ -74,46 +100,99 @@ impl From<io::Error> for Taken {
     }
 }
 
-fn take(path: &Path) -> Result<Lock, Taken> {
+/// Takes a lock alone, or with all who hold it as the same `parts`.
+fn take(path: &Path, parts: Option<&str>) -> Result<Lock, Taken> {
+    let (mut held, mut others) = (None, 0);
     for _ in 0..TRIES {
-        let mut file = File::options()
+        let file = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                let holder = holder.trim();
-                return Err(Taken::Held(if holder.is_empty() {
-                    "it has not said who it is".to_owned()
-                } else {
-                    holder.to_owned()
-                }));
+        // Whoever is the first says who holds it, and nobody else can hold it meanwhile.
+        let first = is_locked(file.try_lock())?;
+        if first {
+            if !is_there(&file, path)? {
+                continue;
             }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+            say(&file, parts.map_or_else(holder, str::to_owned).as_str())?;
         }
-        // Its holder may have removed it between our opening and our locking: then we hold a file that nobody sees.
-        let ours = file.metadata()?;
-        match fs::metadata(path) {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
-                file.set_len(0)?;
-                file.seek(SeekFrom::Start(0))?;
-                writeln!(file, "{}", holder())?;
-                return Ok(Lock {
-                    path: path.to_owned(),
-                    _file: file,
-                });
+        let Some(parts) = parts else {
+            if !first {
+                return Err(Taken::Held(read(&file)?));
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+            return Ok(Lock {
+                path: path.to_owned(),
+                file,
+                shared: false,
+            });
+        };
+        // What the file says does not change as long as anybody holds it.
+        file.unlock()?;
+        let joined = is_locked(file.try_lock_shared())?;
+        if joined && !is_there(&file, path)? {
+            continue;
         }
+        let holder = read(&file)?;
+        if joined && holder == parts {
+            return Ok(Lock {
+                path: path.to_owned(),
+                file,
+                shared: true,
+            });
+        }
+        if joined {
+            return Err(Taken::Held(holder));
+        }
+        // All of the list is called; or another part is joining or leaving at this moment.
+        others += usize::from(holder != parts);
+        held = Some(holder);
+        if others == LOOKS {
+            break;
+        }
+        thread::sleep(JOINING);
     }
-    Err(Taken::Held("its file comes and goes".to_owned()))
+    Err(Taken::Held(
+        held.unwrap_or_else(|| "its file comes and goes".to_owned()),
+    ))
+}
+
+fn is_locked(tried: Result<(), TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a file is still the one of this name. Its holder may have removed it between our opening and our locking:
+/// then we hold a file that nobody sees.
+fn is_there(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes down who holds a lock.
+fn say(mut file: &File, holder: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{holder}")
+}
+
+/// Who holds a lock.
+fn read(mut file: &File) -> io::Result<String> {
+    let mut holder = String::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_string(&mut holder)?;
+    Ok(match holder.trim() {
+        "" => "it has not said who it is".to_owned(),
+        holder => holder.to_owned(),
+    })
 }
 
 /// Who we are.
@@ -124,16 +203,37 @@ fn holder() -> String {
         host => host,
     };
     format!(
-        "process {} on {host} since {}",
+        "{PROCESS}{} on {host} since {}",
         std::process::id(),
         Zoned::now().strftime("%Y-%m-%d %H:%M:%S")
     )
 }
 
+/// What there is to do about whoever holds it.
+fn advice(what: &Path, holder: &str) -> String {
+    let process = holder
+        .strip_prefix(PROCESS)
+        .and_then(|rest| rest.split(' ').next());
+    match process {
+        Some(process) => format!("wait, or stop it: kill {process} (running calls finish)"),
+        None if holder.starts_with(PARTS) => format!(
+            "wait, or stop them (running calls finish); their processes are in {}",
+            beside(what, ".*-of-*.lock").display()
+        ),
+        None => "wait, and run it again".to_owned(),
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still held, so that nobody else's is removed.
-        let _ = fs::remove_file(&self.path);
+        // While it is still held, so that nobody else's is removed; and where others hold it, too, the last one does it.
+        let is_ours = !self.shared
+            || self.file.unlock().is_ok()
+                && self.file.try_lock().is_ok()
+                && is_there(&self.file, &self.path).is_ok_and(|there| there);
+        if is_ours {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -152,6 +252,11 @@ mod tests {
             told.contains(&format!("process {} on ", std::process::id())),
             "{told}"
         );
+        let what_to_do = format!(
+            "; wait, or stop it: kill {} (running calls finish)",
+            std::process::id()
+        );
+        assert!(told.ends_with(&what_to_do), "{told}");
         drop(first);
         assert!(!folder.path().join("storm.csv.lock").exists());
         assert!(Lock::of(&results).is_ok());
@@ -167,5 +272,50 @@ mod tests {
         )
         .unwrap();
         assert!(Lock::of(&results).is_ok());
+    }
+
+    #[test]
+    fn parts_of_one_list_hold_it_together_and_nobody_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let campaign = folder.path().join("storm.toml");
+        let first = Lock::of_part(&campaign, 2).unwrap();
+        let second = Lock::of_part(&campaign, 2).unwrap();
+        let refused = |taken: Result<Lock, LockError>| taken.unwrap_err().to_string();
+        for told in [
+            refused(Lock::of(&campaign)),
+            refused(Lock::of_part(&campaign, 3)),
+        ] {
+            assert!(told.contains("runs with --shard I/2"), "{told}");
+            assert!(told.ends_with("storm.toml.*-of-*.lock"), "{told}");
+        }
+        drop(first);
+        assert!(Lock::of(&campaign).is_err(), "one part is left");
+        drop(second);
+        assert!(!folder.path().join("storm.toml.lock").exists());
+
+        let whole = Lock::of(&campaign).unwrap();
+        let told = refused(Lock::of_part(&campaign, 2));
+        assert!(
+            told.contains(&format!("process {} on ", std::process::id())),
+            "{told}"
+        );
+        drop(whole);
+        assert!(Lock::of_part(&campaign, 3).is_ok());
+    }
+
+    #[test]
+    fn parts_that_begin_and_end_at_the_same_moment_do_not_hold_each_other_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let campaign = folder.path().join("storm.toml");
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        Lock::of_part(&campaign, 8).unwrap();
+                    }
+                });
+            }
+        });
+        assert!(!folder.path().join("storm.toml.lock").exists());
     }
 }

@@ -115,7 +115,7 @@ pub enum ResumeError {
     },
     /// They are no results.
     #[error(
-        "{} cannot be continued: it has no column {missing}; move it away, or begin anew with --fresh",
+        "{} cannot be continued: it has no column {missing}, so these are no results: name another file with --results, or move it away",
         path.display()
     )]
     Columns {
@@ -279,6 +279,25 @@ pub fn read(
     }
     earlier.columns = header.map(|header| header.columns).unwrap_or_default();
     Ok(earlier)
+}
+
+/// Whether `--fresh` may set a file aside: there is none, it is empty, or it begins as results do, whatever became of
+/// its rows. A `header` that was written in part is one that results begin with, too.
+///
+/// # Errors
+/// It cannot be read.
+pub fn may_be_set_aside(path: &Path, header: &[u8]) -> io::Result<bool> {
+    let mut rows = match Rows::open(path) {
+        Ok(rows) => rows,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    match rows.next() {
+        Ok(Some(row)) => Ok(Header::of(row, path).is_ok()),
+        Ok(None) => Ok(header.starts_with(rows.tail().bytes)),
+        Err(RowError::Io(error)) => Err(error),
+        Err(RowError::Unclosed(_)) => Ok(false),
+    }
 }
 
 fn bad(path: &Path, line: u64, what: String) -> ResumeError {

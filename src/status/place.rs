@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::results::disk::{folder, resolve};
+use crate::results::disk::{folder, is_same, resolve};
 
 /// What a status file begins with, in each form.
 pub(super) const BEGINNINGS: [&str; 2] = ["{\"dialer\":\"", "# HELP dialer_"];
@@ -18,6 +18,9 @@ pub enum Refused {
     /// It is no file.
     #[error("{} is no file: name one with --status", .0.display())]
     NoFile(PathBuf),
+    /// There is no folder for it.
+    #[error("--status {}: there is no folder {}", .0.display(), folder(.0).display())]
+    NoFolder(PathBuf),
     /// Something else is there.
     #[error("{} is there and is no status file: it is not overwritten, name another file with --status", .0.display())]
     NotOurs(PathBuf),
@@ -63,6 +66,13 @@ impl Place {
                 what: what.clone(),
             });
         }
+        let no_folder = match fs::metadata(folder(&real)) {
+            Ok(there) => !there.is_dir(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if no_folder {
+            return Err(Refused::NoFolder(path.to_owned()));
+        }
         match fs::metadata(&real) {
             Ok(there) if !there.is_file() => return Err(no_file()),
             Ok(there) if there.len() > 0 && !is_ours(&real) => {
@@ -85,24 +95,21 @@ impl Place {
         let mut new = tempfile::Builder::new()
             .prefix(&name)
             .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(folder(&self.real))?;
+            .tempfile_in(folder(&self.real))
+            .map_err(|error| plain(&error))?;
         new.write_all(text)?;
         new.persist(&self.real)?;
         Ok(())
     }
 }
 
-/// Whether two names are of one file, which need not be there.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let full = |path: &Path| {
-        let path = resolve(path).unwrap_or_else(|_| path.to_owned());
-        let folder = fs::canonicalize(folder(&path)).ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    match (full(one), full(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
-    }
+/// The error without the name of the file that was to take the place: nobody knows it.
+fn plain(error: &io::Error) -> io::Error {
+    let told = error.to_string();
+    let what = told
+        .split_once(" at path ")
+        .map_or(&*told, |(what, _)| what);
+    io::Error::new(error.kind(), what)
 }
 
 fn is_ours(path: &Path) -> bool {

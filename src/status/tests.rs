@@ -299,7 +299,7 @@ fn a_file_is_replaced_and_others_may_read_it() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path), mode(&plain));
     assert_eq!(
-        Place::choose(Path::new("a/b.prom"), &[]).unwrap().form,
+        Place::choose(Path::new("b.prom"), &[]).unwrap().form,
         Form::Prometheus
     );
 }
@@ -320,6 +320,14 @@ fn nothing_but_a_status_file_is_replaced() {
             Refused::NoFile(name.to_owned())
         );
     }
+    let refused = Place::choose(&path("none/status.json"), &[]).unwrap_err();
+    let folder_of_it = path("none").display().to_string();
+    assert!(
+        refused
+            .to_string()
+            .ends_with(&format!("there is no folder {folder_of_it}")),
+        "{refused}"
+    );
     // What will be there, by whichever name.
     fs::create_dir(path("sub")).unwrap();
     symlink("storm.csv", path("other.csv")).unwrap();

@@ -124,10 +124,10 @@ impl Source {
             }
             let mut reading = Reading::default();
             let unfinished = reading.read(&mut file, key, &mut numbers)?;
-            if numbers.is_empty() && unfinished.is_none() && reading.bad().0 > 0 {
+            if numbers.is_empty() && unfinished.is_none() && reading.is_of_something_else() {
                 return Err(io::Error::new(
                     ErrorKind::InvalidData,
-                    "no line of it begins with a number",
+                    "no line of it begins with a number; where nobody is on the list, leave the file empty",
                 ));
             }
             self.reading = reading;
@@ -175,11 +175,23 @@ struct Reading {
     unfinished: Vec<u8>,
     unfinished_is_bad: bool,
     lines: u64,
-    /// A line was read that may have been a header.
-    past_header: bool,
+    header: Header,
+    unfinished_is_odd_header: bool,
     /// How many of the lines with an end were no numbers, but had to be.
     bad: u64,
     first_bad: u64,
+}
+
+/// What became of the line that may be a header.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Header {
+    /// It may come yet.
+    #[default]
+    Awaited,
+    /// It named a column of numbers, or there was none.
+    Over,
+    /// It named something else.
+    Odd,
 }
 
 /// What a line says.
@@ -187,10 +199,12 @@ enum Line {
     /// Nothing, and nothing was to be expected of it.
     Nothing,
     Number(u64),
-    NoNumber {
-        /// It may be the names of the columns.
-        header: bool,
+    /// It may be the names of the columns.
+    Header {
+        /// The first column does not seem to be one of numbers.
+        odd: bool,
     },
+    NoNumber,
 }
 
 impl Reading {
@@ -200,6 +214,12 @@ impl Reading {
             (0, true) => (1, self.lines + 1),
             (bad, last) => (bad + u64::from(last), self.first_bad),
         }
+    }
+
+    /// Whether a file in which there is no number is another than the one that was meant. One that is empty, or has
+    /// the header of a list of numbers and nothing below it, is a list in which nobody stands.
+    fn is_of_something_else(&self) -> bool {
+        self.bad().0 > 0 || self.header == Header::Odd || self.unfinished_is_odd_header
     }
 
     /// Whether a file begins with all that was read. Reads that much of it.
@@ -231,10 +251,11 @@ impl Reading {
             }
         }
         let last = self.parse(&self.unfinished, key);
-        self.unfinished_is_bad = matches!(last, Line::NoNumber { header: false });
+        self.unfinished_is_bad = matches!(last, Line::NoNumber);
+        self.unfinished_is_odd_header = matches!(last, Line::Header { odd: true });
         Ok(match last {
             Line::Number(number) => Some(number),
-            Line::Nothing | Line::NoNumber { .. } => None,
+            Line::Nothing | Line::Header { .. } | Line::NoNumber => None,
         })
     }
 
@@ -274,15 +295,21 @@ impl Reading {
         match self.parse(line, key) {
             Line::Nothing => return,
             Line::Number(number) => numbers.push(number),
-            Line::NoNumber { header: true } => {}
-            Line::NoNumber { header: false } => {
+            Line::Header { odd: true } => {
+                self.header = Header::Odd;
+                return;
+            }
+            Line::Header { odd: false } => {}
+            Line::NoNumber => {
                 if self.bad == 0 {
                     self.first_bad = self.lines;
                 }
                 self.bad += 1;
             }
         }
-        self.past_header = true;
+        if self.header == Header::Awaited {
+            self.header = Header::Over;
+        }
     }
 
     fn parse(&self, line: &[u8], key: &Key) -> Line {
@@ -291,9 +318,10 @@ impl Reading {
         match str::from_utf8(field).ok().and_then(key) {
             Some(number) => Line::Number(number),
             None if field.starts_with(b"#") || is_blank(line) => Line::Nothing,
-            None => Line::NoNumber {
-                header: !self.past_header && has_letters(field),
+            None if self.header == Header::Awaited && has_letters(field) => Line::Header {
+                odd: !names_numbers(field),
             },
+            None => Line::NoNumber,
         }
     }
 }
@@ -321,6 +349,17 @@ fn first_field(line: &[u8]) -> &[u8] {
 fn is_blank(line: &[u8]) -> bool {
     line.iter()
         .all(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b'"'))
+}
+
+/// Whether this may be the name of a column of telephone numbers.
+fn names_numbers(field: &[u8]) -> bool {
+    const WORDS: [&str; 9] = [
+        "num", "núm", "phone", "fon", "tel", "mobil", "celular", "cell", "msisdn",
+    ];
+    str::from_utf8(field).is_ok_and(|name| {
+        let name = name.to_lowercase();
+        !name.contains(char::is_control) && WORDS.iter().any(|word| name.contains(word))
+    })
 }
 
 fn has_letters(field: &[u8]) -> bool {

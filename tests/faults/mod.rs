@@ -175,7 +175,8 @@ to = \"20:00\"
 pub(crate) const SHUT: &[(&str, &str, &str)] = &[
     ("\"America/Montevideo\"", "\"Montevideo\"", "2:12 no time zone is called \"Montevideo\"; did you mean \"America/Montevideo\"?"),
     ("\"America/Montevideo\"", "\"America/Montvideo\"", "2:12 no time zone is called \"America/Montvideo\"; did you mean \"America/Montevideo\"?"),
-    ("\"America/Montevideo\"", "\"UTC-3\"", "2:12 no time zone is called \"UTC-3\""),
+    ("\"America/Montevideo\"", "\"UTC-3\"", "2:12 no time zone is called \"UTC-3\": write a place, such as \"America/Montevideo\""),
+    ("\"America/Montevideo\"", "\"GMT+3\"", "2:12 no time zone is called \"GMT+3\": write a place"),
     ("\"America/Montevideo\"", "\"\"", "2:12 `timezone` is empty"),
     ("\"2026-12-25\"", "\"25/12/2026\"", "3:13 `holidays` must be dates, such as `holidays = [\"2026-12-25\"]`"),
     ("\"2026-12-25\"", "\"2026-02-29\"", "3:13 `holidays` must be dates"),

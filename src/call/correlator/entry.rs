@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) abandoned: bool,
     /// Its end may have been missed.
     pub(super) sought: Option<Sought>,
+    /// One session has carried it from its beginning.
+    pub(super) whole: bool,
     pub(super) aliases: Vec<Box<[u8]>>,
     pub(super) catch: Catch,
 }
@@ -67,6 +69,7 @@ impl Entry {
             deadline: None,
             abandoned: false,
             sought: None,
+            whole: true,
             aliases: Vec::new(),
             catch: Catch::default(),
         }
