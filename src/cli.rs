@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::nearest;
 use crate::contacts::Shard;
 use crate::disposition::Disposition;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -121,7 +122,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// Make contacts whose final row has this disposition callable again
-    #[arg(long, value_name = "DISPOSITION", value_delimiter = ',')]
+    #[arg(long, value_name = "DISPOSITION", value_delimiter = ',', value_parser = disposition)]
     pub redial: Vec<Disposition>,
     /// Set the old results aside, kept under a dated name, and start over
     #[arg(long, conflicts_with = "redial")]
@@ -219,6 +220,17 @@ pub enum Generated {
     Fish,
     /// Completions for PowerShell
     Powershell,
+}
+
+/// The disposition that a person means who writes it on a command line.
+fn disposition(word: &str) -> Result<Disposition, String> {
+    Disposition::spelled(word).ok_or_else(|| {
+        let words = Disposition::ALL.map(Disposition::as_str);
+        match nearest(word, words) {
+            Some(nearest) => format!("did you mean {nearest:?}?"),
+            None => format!("it is none of {}", words.join(", ")),
+        }
+    })
 }
 
 /// A character that can stand between fields.

@@ -81,20 +81,24 @@ impl Disposition {
     /// The disposition that a dialplan names for a call of its own. Case, spaces, underscores and hyphens do not matter.
     /// What only the dialer can know of a call is not for a dialplan to say.
     pub fn told(word: &str) -> Option<Self> {
-        let letters = |text: &str| -> Vec<u8> {
-            let bytes = text.bytes().filter(|byte| !b" _-".contains(byte));
-            bytes.map(|byte| byte.to_ascii_uppercase()).collect()
-        };
-        let word = letters(word);
         let known_to_the_dialer_alone = |disposition: &Self| {
             matches!(
                 disposition,
                 Self::Unknown | Self::Cancelled | Self::Suppressed | Self::Duplicate
             )
         };
+        Self::spelled(word).filter(|disposition| !known_to_the_dialer_alone(disposition))
+    }
+
+    /// The disposition that a person means. Case, spaces, underscores and hyphens do not matter.
+    pub fn spelled(word: &str) -> Option<Self> {
+        let letters = |text: &str| -> Vec<u8> {
+            let bytes = text.bytes().filter(|byte| !b" _-".contains(byte));
+            bytes.map(|byte| byte.to_ascii_uppercase()).collect()
+        };
+        let word = letters(word);
         Self::ALL
             .into_iter()
-            .filter(|disposition| !known_to_the_dialer_alone(disposition))
             .find(|disposition| letters(disposition.as_str()) == word)
     }
 

@@ -36,6 +36,7 @@ use crate::window::{Hours, StopAt};
 pub use fault::{Fault, Faults};
 pub use load::{Examined, examine, load};
 pub(crate) use window::zone;
+pub(crate) use words::nearest;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

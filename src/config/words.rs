@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(super) type Words = BTreeMap<Cow<'static, str>, Vec<&'static str>>;
 
 /// The word that is most like what was written, if any is.
-pub(super) fn nearest<'w>(
+pub(crate) fn nearest<'w>(
     written: &str,
     words: impl IntoIterator<Item = &'w str>,
 ) -> Option<&'w str> {
