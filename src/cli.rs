@@ -115,7 +115,7 @@ pub struct RunArgs {
     /// Write the results here instead; - is standard output
     #[arg(long, value_name = "PATH")]
     pub results: Option<PathBuf>,
-    /// Call only the first N contacts
+    /// Call only the first N contacts of those still to call
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Call only the I-th of N disjoint parts of the list, counted from 0

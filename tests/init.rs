@@ -53,7 +53,7 @@ fn it_rehearses_at_once_by_the_first_command_that_was_printed() {
         commands,
         [
             "dialer run campaign.toml --simulate",
-            "dialer run campaign.toml --limit 1 --results first-call.csv",
+            "dialer run campaign.toml --limit 1 --fresh --results first-call.csv",
             "dialer run campaign.toml",
         ]
     );

@@ -22,7 +22,7 @@ pub struct Entry<'r> {
     pub campaign: &'r str,
     /// The contact's id.
     pub contact: &'r str,
-    /// The contact's how-manieth call.
+    /// Which call of the contact it was, from 1.
     pub attempt: u16,
     /// It used one of `max_attempts`.
     pub counted: bool,

@@ -45,7 +45,7 @@ pub struct Figures {
     pub days: Vec<Day>,
     /// By trunk, in the order of their names.
     pub trunks: Vec<Group>,
-    /// By the contact's how-manieth call it was.
+    /// By which call of the contact it was, from 1.
     pub attempt_numbers: Vec<Group>,
 }
 
@@ -207,7 +207,7 @@ pub struct Group {
 pub enum Common {
     /// The trunk that they went out on.
     Trunk(String),
-    /// The contact's how-manieth call they were.
+    /// Which call of their contact they were, from 1.
     Attempt(u16),
 }
 

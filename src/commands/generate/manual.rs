@@ -21,7 +21,7 @@ const EXAMPLES: [(&str, &str); 6] = [
         "Rehearse it: nothing is dialed.",
     ),
     (
-        "dialer run campaign.toml --limit 1 --results first-call.csv",
+        "dialer run campaign.toml --limit 1 --fresh --results first-call.csv",
         "Call the first of the list.",
     ),
     (

@@ -48,7 +48,7 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
             "# rehearse it: nothing is dialed\n\
              dialer run {name} --simulate\n\
              # your own phone first in the list, the manager user's secret in ami.secret: call the first\n\
-             dialer run {name} --limit 1 --results first-call.csv\n\
+             dialer run {name} --limit 1 --fresh --results first-call.csv\n\
              # call everyone\n\
              dialer run {name}\n"
         )
