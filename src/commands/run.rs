@@ -188,9 +188,9 @@ async fn dial(
     let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
     let summary = list.summary();
     info!(
-        "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
+        "campaign {}: {}, {} of them cannot be called; results go to {}",
         campaign.name,
-        summary.contacts,
+        tally::contacts(summary.contacts),
         summary.bad + summary.duplicates,
         claimed.name()
     );
