@@ -186,17 +186,13 @@ async fn dial(
     let beginning = campaign::beginning(&list, args.limit, &mut left)
         .context("the private copy of the list")?;
     let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
-    let summary = list.summary();
-    info!(
-        "campaign {}: {}, {} of them cannot be called; results go to {}",
-        campaign.name,
-        tally::contacts(summary.contacts),
-        summary.bad + summary.duplicates,
-        claimed.name()
+    announce(
+        &campaign.name,
+        &list.summary(),
+        &viewer.latest().tally,
+        args.limit,
+        &claimed.name(),
     );
-    if let Some(why) = nobody_to_call(&summary, &viewer.latest().tally, args.limit) {
-        info!("{why}");
-    }
     let watching = screen.watch(viewer.clone(), claimed.is_stdout());
     if let Some(status) = status {
         status.watch(viewer.clone());
@@ -241,6 +237,24 @@ async fn dial(
     }
     connect::goodbye(&link).await;
     Ok(ended)
+}
+
+/// Says what a run begins with.
+fn announce(
+    campaign: &str,
+    list: &contacts::Summary,
+    tally: &Tally,
+    limit: Option<u64>,
+    results: &str,
+) {
+    info!(
+        "campaign {campaign}: {}, {} of them cannot be called; results go to {results}",
+        tally::contacts(list.contacts),
+        list.bad + list.duplicates,
+    );
+    if let Some(why) = nobody_to_call(list, tally, limit) {
+        info!("{why}");
+    }
 }
 
 /// Why a run that begins has nobody to call, if so.
