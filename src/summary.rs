@@ -7,7 +7,7 @@ use jiff::Zoned;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::campaign::tally::Tally;
+use crate::campaign::tally::{Tally, contacts};
 use crate::clock;
 use crate::disposition::Disposition;
 
@@ -94,7 +94,8 @@ impl Summary {
                 0 => writeln!(table, "a run begun now would finish at {at}"),
                 _ => writeln!(
                     table,
-                    "a run begun now would stop at {at} with {pending} contacts left"
+                    "a run begun now would stop at {at} with {} left",
+                    contacts(pending)
                 ),
             };
         }

@@ -121,6 +121,11 @@ fn a_pipe_that_is_closed_ends_the_run_and_prints_what_it_had_to_say() {
     let dialed = pbx.simulator.dialed().len() - 1;
     assert!(dialed < 50, "nobody is dialed whose row cannot be told");
     assert_eq!(printed(&output), dialed, "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("the same command calls everybody again") && !said.contains("make room"),
+        "{said}"
+    );
 }
 
 /// A campaign with dated results whose run was killed while it had calls, as if that had been yesterday.

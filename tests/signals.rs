@@ -15,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Folder, Pbx, list, only, until};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -319,11 +321,29 @@ fn the_first_signal_of_a_supervisor_lets_running_calls_finish() {
         until("three calls", || pbx.simulator.counters().calls == 3);
         signal(&run.child, kind);
         run.says(STOPPING);
-        run.says("stopped with 3 contacts left");
+        run.says("stopped with 3 contacts left: the same command goes on");
         let (code, _) = ended(run.child);
         assert_eq!(code, Some(3), "{kind:?}");
         assert_finished(&folder, &pbx);
     }
+}
+
+#[test]
+fn a_run_that_is_stopped_while_nobody_is_called_speaks_of_no_calls() {
+    let pbx = Pbx::start(50, 500);
+    let in_three_days = Zoned::now().with_time_zone(TimeZone::UTC) + 72.hours();
+    let hours = format!(
+        "[window]\ntimezone = \"UTC\"\n\
+         [[window.open]]\ndays = [\"{}\"]\nfrom = \"00:00\"\nto = \"24:00\"\n",
+        in_three_days.strftime("%a").to_string().to_lowercase()
+    );
+    let folder = Folder::new(pbx.address, "", "", &hours, &list(["101"]));
+    let mut run = Supervised::run(&folder);
+    run.says("; 1 contact is left");
+    signal(&run.child, Signal::TERM);
+    run.says("stopping: no new calls; none is running\n");
+    run.says("stopped with 1 contact left: the same command goes on");
+    assert_eq!(ended(run.child).0, Some(3));
 }
 
 #[test]

@@ -274,6 +274,8 @@ fn where_the_log_is_json_the_answer_has_fields() {
     for _ in 0..2 {
         signal(&run, Signal::TERM);
         next(&mut said, "stopping");
+        // Signals that come together are one.
+        thread::sleep(Duration::from_millis(300));
     }
 }
 
@@ -452,6 +454,8 @@ fn a_run_that_reaches_no_pbx_says_so_and_one_that_is_not_alone_leaves_the_others
     for _ in 0..2 {
         signal(&run, Signal::TERM);
         next(&mut said, "stopping");
+        // Signals that come together are one.
+        thread::sleep(Duration::from_millis(300));
     }
     run.wait_with_output().unwrap();
 }

@@ -410,6 +410,8 @@ fn the_summary_for_programs_says_that_the_run_was_aborted() {
     wait_for(&mut stderr, "not called");
     terminate(&child);
     wait_for(&mut stderr, "stopping: no new calls");
+    // Signals that come together are one.
+    thread::sleep(Duration::from_millis(300));
     terminate(&child);
     let summary = summary_of(child, stderr);
     assert_eq!(summary["stopped"], "aborted");
@@ -426,6 +428,8 @@ fn a_pipe_gets_a_line_of_counts_now_and_then() {
     );
     terminate(&child);
     wait_for(&mut stderr, "stopping: no new calls");
+    // Signals that come together are one.
+    thread::sleep(Duration::from_millis(300));
     terminate(&child);
     assert_eq!(summary_of(child, stderr)["stopped"], "aborted");
 }

@@ -402,7 +402,7 @@ fn conclude(
         &campaign.call,
     );
     if decision.is_final && !doubt {
-        record.breaker.is_final(record.contact());
+        record.breaker.is_final(record.contact(), disposition);
     }
     if may_have_rung(disposition, decision.counted) {
         let at = resources.clock.millis_at(dialed_at);

@@ -71,8 +71,22 @@ pub struct Trip {
     pub rest: Duration,
     /// It had rested before.
     pub again: bool,
-    /// Contacts that got a final row before the streak was seen.
-    pub finals: Vec<String>,
+    /// Contacts that got a final row before the streak was seen, and with what disposition.
+    pub finals: Vec<(String, Disposition)>,
+}
+
+/// Who got a final row before a streak was seen, and the option that makes them callable again.
+pub fn named(finals: &[(String, Disposition)]) -> (String, String) {
+    let contacts: Vec<&str> = finals.iter().map(|(contact, _)| contact.as_str()).collect();
+    let dispositions: BTreeSet<Disposition> = finals.iter().map(|&(_, how)| how).collect();
+    let words: Vec<&str> = dispositions.into_iter().map(Disposition::as_str).collect();
+    let words = words.join(",");
+    let option = if words.contains(' ') {
+        format!("--redial \"{words}\"")
+    } else {
+        format!("--redial {words}")
+    };
+    (contacts.join(", "), option)
 }
 
 /// How a trunk is, for whoever looks at it.
@@ -105,8 +119,8 @@ struct Health {
     since: Option<Instant>,
     worked_at: Option<Instant>,
     rest: Option<Rest>,
-    /// Contacts of the streak that got a final row for it.
-    finals: Vec<String>,
+    /// Contacts of the streak that got a final row for it, and with what disposition.
+    finals: Vec<(String, Disposition)>,
     /// What is to be said.
     trip: Option<Trip>,
     /// It works again, and nobody has said so yet.
@@ -277,10 +291,10 @@ impl Breaker {
     }
 
     /// Notes that a contact got a final row for how its call ended.
-    pub fn is_final(&self, contact: &str) {
+    pub fn is_final(&self, contact: &str, disposition: Disposition) {
         let mut health = self.lock();
         if health.congested.contains(contact) || health.unlikely.contains(contact) {
-            health.finals.push(contact.to_owned());
+            health.finals.push((contact.to_owned(), disposition));
         }
     }
 
@@ -318,8 +332,8 @@ impl Breaker {
         self.look().rest.is_some_and(given_up)
     }
 
-    /// Contacts that got a final row in the streak before it was seen.
-    pub fn finals(&self) -> Vec<String> {
+    /// Contacts that got a final row in the streak before it was seen, and with what disposition.
+    pub fn finals(&self) -> Vec<(String, Disposition)> {
         self.lock().finals.clone()
     }
 

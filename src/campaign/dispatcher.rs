@@ -458,10 +458,15 @@ impl Dispatcher {
             Ok(()) = self.trouble.changed() => self.troubled(),
             changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
             () = self.stop.drain.cancelled(), if dialing => {
-                warn!(
-                    "stopping: no new calls; {} are running and may finish (once more to hang them up)",
-                    self.lines.len()
-                );
+                match self.lines.len() {
+                    0 => warn!("stopping: no new calls; none is running"),
+                    1 => warn!(
+                        "stopping: no new calls; 1 is running and may finish (once more to hang it up)"
+                    ),
+                    running => warn!(
+                        "stopping: no new calls; {running} are running and may finish (once more to hang them up)"
+                    ),
+                }
                 self.over = Some(Over::Drained);
             }
         }

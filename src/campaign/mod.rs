@@ -111,8 +111,9 @@ pub enum Over {
     StopAt,
     /// The connection to Asterisk could not be established again.
     PbxLost(Arc<str>),
-    /// No trunk has worked for so long that the run gives up; contacts that got a final row in that time.
-    TrunksLost(Vec<String>),
+    /// No trunk has worked for so long that the run gives up; contacts that got a final row in that time, and
+    /// with what disposition.
+    TrunksLost(Vec<(String, Disposition)>),
     /// The results cannot be written; rows that are not in the file.
     Unwritable(WriteError, Vec<Vec<u8>>),
     /// Somebody is never to be called again, and that cannot be written down for the next run.

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::Over;
 use super::attempt::{self, Attempted, Record, Who};
+use super::breaker;
 use super::dispatcher::{Dispatcher, Settled, settle};
 use super::queue::Ready;
 use crate::disposition::Disposition;
@@ -101,9 +102,9 @@ impl Dispatcher {
                 trip.streak, trip.disposition, trip.rest
             );
             if !trip.again && !trip.finals.is_empty() {
+                let (contacts, redial) = breaker::named(&trip.finals);
                 warn!(
-                    "these contacts got a final row before that was seen: {}; if it was the trunk, call them again with --redial",
-                    trip.finals.join(", ")
+                    "these contacts got a final row before that was seen: {contacts}; if it was the trunk, call them again with {redial}"
                 );
             }
         } else if trunk.breaker.recovered() {

@@ -3,6 +3,14 @@
 use super::busy::Busy;
 use crate::disposition::Disposition;
 
+/// So many contacts, in words.
+pub fn contacts(count: u64) -> String {
+    match count {
+        1 => "1 contact".to_owned(),
+        _ => format!("{count} contacts"),
+    }
+}
+
 /// What has happened so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {

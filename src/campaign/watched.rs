@@ -5,6 +5,7 @@ use tracing::info;
 use super::Over;
 use super::breaker::State;
 use super::dispatcher::{Dispatcher, Looked};
+use super::tally;
 use super::trunk::{Found, Trunk};
 use super::view::{Condition, OfTrunk, Trouble, Waits};
 use crate::clock::Clock;
@@ -119,7 +120,11 @@ impl Dispatcher {
             let left = self.tally.to_call.saturating_sub(self.tally.called);
             self.show();
             let why = self.views.latest().why();
-            info!("nobody is being called: {why}; {left} contacts are left");
+            let are = if left == 1 { "is" } else { "are" };
+            info!(
+                "nobody is being called: {why}; {} {are} left",
+                tally::contacts(left)
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,17 @@ use super::input::{self, Input};
 use super::plan;
 use super::target::{Claimed, Opened, Target, Unsettled};
 use crate::call::probe;
+use crate::campaign::breaker;
 use crate::campaign::gate::Gate;
 use crate::campaign::limits::Limits;
-use crate::campaign::tally::Tally;
+use crate::campaign::tally::{self, Tally};
 use crate::campaign::view;
 use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
+use crate::config::Campaign;
+use crate::contacts::{self, List};
+use crate::disposition::Disposition;
 use crate::exit;
 use crate::signals::{self, Aborted, Requests};
 use crate::status::{About, Ended, Status};
@@ -169,7 +174,10 @@ async fn dial(
     for unsettled in std::mem::take(&mut claimed.unsettled) {
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, Over::Finished) {
-            let ended = aborted_or(&aborted, conclude(over, &tally, screen));
+            let ended = aborted_or(
+                &aborted,
+                conclude(over, &tally, SameCommand::GoesOn, screen),
+            );
             connect::goodbye(&link).await;
             return Ok(ended);
         }
@@ -179,14 +187,8 @@ async fn dial(
     let beginning = campaign::beginning(&list, args.limit, &mut left)
         .context("the private copy of the list")?;
     let (views, viewer) = view::channel(beginning, &campaign.trunks, &clock);
-    let summary = list.summary();
-    info!(
-        "campaign {}: {} contacts, {} of them cannot be called; results go to {}",
-        campaign.name,
-        summary.contacts,
-        summary.bad + summary.duplicates,
-        claimed.name()
-    );
+    let tally = viewer.latest().tally;
+    announce(&campaign, &list, &tally, args.limit, &claimed.name());
     if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
         warn!("{doubt}");
     }
@@ -220,7 +222,8 @@ async fn dial(
         &over,
         Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
     );
-    let ended = conclude(over, &summary.tally, screen);
+    let same = SameCommand::of(args, claimed.is_stdout());
+    let ended = conclude(over, &summary.tally, same, screen);
     if clean_end
         && let Some(journal) = opened.journal
         && let Err(error) = journal.remove()
@@ -233,6 +236,39 @@ async fn dial(
     }
     connect::goodbye(&link).await;
     Ok(ended)
+}
+
+/// Says what a run begins with.
+fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>, results: &str) {
+    let list = list.summary();
+    info!(
+        "campaign {}: {}, {} of them cannot be called; results go to {results}",
+        campaign.name,
+        tally::contacts(list.contacts),
+        list.bad + list.duplicates,
+    );
+    if let Some(why) = nobody_to_call(&list, tally, limit) {
+        info!("{why}");
+    }
+}
+
+/// Why a run that begins has nobody to call, if so.
+fn nobody_to_call(
+    list: &contacts::Summary,
+    tally: &Tally,
+    limit: Option<u64>,
+) -> Option<&'static str> {
+    if tally.to_call > 0 || limit == Some(0) {
+        None
+    } else if list.contacts == 0 {
+        Some("the list has no contacts")
+    } else if list.contacts == list.bad + list.duplicates {
+        Some("nobody in the list can be called: the notes of their rows say why")
+    } else {
+        Some(
+            "everybody has a final outcome already: --redial DISPOSITION calls some again, --fresh everybody",
+        )
+    }
 }
 
 /// The end of a run that was aborted by a signal, or else the one that it came to.
@@ -314,13 +350,48 @@ fn print(summary: &Summary, ended: Ended) -> u8 {
     }
 }
 
-/// Says how the run ended, and answers the exit code for it and the word of the machine-readable summary.
-fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
+/// What comes of the same command, for whoever is told that contacts are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SameCommand {
+    GoesOn,
+    GoesOnWithoutFresh,
+    RehearsesAnew,
+    CallsEverybody,
+}
+
+impl SameCommand {
+    fn of(args: &RunArgs, to_stdout: bool) -> Self {
+        match args {
+            _ if to_stdout => Self::CallsEverybody,
+            RunArgs { simulate: true, .. } => Self::RehearsesAnew,
+            RunArgs { fresh: true, .. } => Self::GoesOnWithoutFresh,
+            _ => Self::GoesOn,
+        }
+    }
+}
+
+impl fmt::Display for SameCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoesOn => "the same command goes on",
+            Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
+            Self::RehearsesAnew => "the same command begins the rehearsal anew",
+            Self::CallsEverybody => {
+                "what went to standard output is not kept, and the same command calls everybody again: first take who has a final row out of the list"
+            }
+        })
+    }
+}
+
+/// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
+/// machine-readable summary.
+fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Screen) -> Ended {
+    let left = tally::contacts(tally.pending());
     let stopped = Some(over.word());
     let exit_code = match over {
         Over::Finished => exit::DONE,
         Over::Drained => {
-            warn!("stopped with {} contacts left", tally.pending());
+            warn!("stopped with {left} left: {same_command}");
             exit::CONTACTS_LEFT
         }
         Over::Outside(opens) => {
@@ -331,41 +402,40 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
                 ),
                 None => "no calling hours can be foreseen".to_owned(),
             };
-            warn!("stopped with {} contacts left: {why}", tally.pending());
+            warn!("stopped with {left} left: {why}; {same_command}");
             exit::CONTACTS_LEFT
         }
         Over::StopAt => {
-            warn!(
-                "stopped with {} contacts left: stop_at has come; the same command goes on",
-                tally.pending()
-            );
+            warn!("stopped with {left} left: stop_at has come; {same_command}");
             exit::CONTACTS_LEFT
         }
         Over::TrunksLost(finals) => {
             error!(
-                "stopped with {} contacts left: no trunk has worked for reconnect_for; when they do again, run the same command",
-                tally.pending()
+                "stopped with {left} left: no trunk has worked for reconnect_for; when one does again, {same_command}"
             );
             if !finals.is_empty() {
+                let (contacts, redial) = breaker::named(&finals);
                 error!(
-                    "these contacts got a final row before that was seen, and --redial with its disposition makes them callable again: {}",
-                    finals.join(", ")
+                    "these contacts got a final row before that was seen: {contacts}; {redial} makes them callable again"
                 );
             }
             exit::CONTACTS_LEFT
         }
         Over::PbxLost(why) => {
-            error!(
-                "{why}: stopped with {} contacts left; calls that were running have the disposition UNKNOWN",
-                tally.pending()
-            );
+            let unseen = match tally.attempts(Disposition::Unknown) {
+                0 => String::new(),
+                1 => "1 call has the disposition UNKNOWN; ".to_owned(),
+                calls => format!("{calls} calls have the disposition UNKNOWN; "),
+            };
+            error!("{why}: stopped with {left} left; {unseen}{same_command}");
             exit::CONTACTS_LEFT
         }
         Over::Unwritable(why, rows) => {
-            error!(
-                "stopped with {} contacts left: {why}; make room, then run the same command again",
-                tally.pending()
-            );
+            let mend = match same_command {
+                SameCommand::CallsEverybody => "",
+                _ => "make room; then ",
+            };
+            error!("stopped with {left} left: {why}; {mend}{same_command}");
             if !rows.is_empty() {
                 error!("these rows are not in the results and follow as CSV");
             }
@@ -380,8 +450,7 @@ fn conclude(over: Over, tally: &Tally, screen: &Screen) -> Ended {
         }
         Over::OptOutUnwritten(why) => {
             error!(
-                "stopped with {} contacts left: {why}; add the numbers of the contacts named above, then run the same command again",
-                tally.pending()
+                "stopped with {left} left: {why}; add the numbers of the contacts named above; then {same_command}"
             );
             exit::FAILURE
         }
@@ -427,7 +496,10 @@ mod tests {
                 exit_code,
                 stopped: Some(word),
             };
-            assert_eq!(conclude(over, &Tally::new(1, 1), &screen), expected);
+            assert_eq!(
+                conclude(over, &Tally::new(1, 1), SameCommand::GoesOn, &screen),
+                expected
+            );
         }
     }
 }

@@ -53,7 +53,7 @@ impl Trunk {
             trial,
         });
         if !doubt && disposition != Disposition::Congestion {
-            self.breaker.is_final(contact);
+            self.breaker.is_final(contact, disposition);
         }
         doubt
     }
@@ -128,9 +128,15 @@ fn a_contact_whose_numbers_all_fail_is_one_of_the_ten_and_named_once() {
         trunk.breaker.finals().is_empty(),
         "none of the rows was final"
     );
-    trunk.breaker.is_final("of three numbers");
-    trunk.breaker.is_final("somebody who was reached");
-    assert_eq!(trunk.breaker.finals(), ["of three numbers"]);
+    let is_final = |contact| trunk.breaker.is_final(contact, Disposition::InvalidNumber);
+    is_final("of three numbers");
+    is_final("somebody who was reached");
+    let finals = trunk.breaker.finals();
+    let expected = (
+        "of three numbers".to_owned(),
+        "--redial \"INVALID NUMBER\"".to_owned(),
+    );
+    assert_eq!(named(&finals), expected);
 }
 
 #[test]

@@ -105,7 +105,7 @@ async fn a_wrong_prefix_costs_ten_contacts_and_not_the_list() {
             .map(|row| &row["contact"])
             .collect();
         assert_eq!(finals.len(), 10, "{fate}");
-        let mut named: Vec<_> = named.iter().collect();
+        let mut named: Vec<_> = named.iter().map(|(contact, _)| contact).collect();
         named.sort();
         finals.sort();
         assert_eq!(named, finals, "they are named");
