@@ -167,7 +167,7 @@ fn a_stop_before_the_hours_open_is_told_before_the_wait_for_it() {
         );
         if code == 3 {
             assert!(
-                told.contains("stop_at has come; the same command goes on"),
+                told.contains("10 contacts left: stop_at has come; the same command"),
                 "{told}"
             );
         }

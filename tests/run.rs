@@ -739,7 +739,7 @@ fn a_disposition_to_redial_may_be_written_anyhow_and_a_slip_is_told() {
     assert_eq!(folder.rows().len(), 3);
     for (slip, told) in [
         ("BUZY", "did you mean \"BUSY\"?"),
-        ("gone", "it is none of ANSWERED, SHORT, MACHINE, BUSY,"),
+        ("gone", "write one of ANSWERED, SHORT, MACHINE, BUSY,"),
     ] {
         let (code, said) = redial(slip);
         assert_eq!(code, Some(2), "{said}");
