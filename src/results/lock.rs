@@ -8,8 +8,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use jiff::Zoned;
 
@@ -21,12 +19,6 @@ const PARTS: &str = "runs with --shard ";
 const PROCESS: &str = "process ";
 /// How often a lock file that its holder removes at the same moment is opened again.
 const TRIES: usize = 100;
-/// How often a part of a list finds that somebody else holds the lock before it believes it: what the file says may be
-/// what a killed run left, as long as another part takes the lock at this moment.
-const LOOKS: usize = 3;
-/// How long it takes another part of a list at most to join its lock or to leave it, where that must be waited for.
-const JOINING: Duration = Duration::from_millis(10);
-
 /// A lock that is held for as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
@@ -63,7 +55,7 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it, or the folder cannot be written.
     pub fn of(what: &Path) -> Result<Self, LockError> {
-        Self::told(what, take(&beside(what, ".lock"), None))
+        Self::told(what, take(&beside(what, ".lock")))
     }
 
     /// Locks it together with the other parts of a list that is cut into so many, and with nobody else.
@@ -72,7 +64,7 @@ impl Lock {
     /// Somebody else holds it: all of the list is called, or parts of another size. Or the folder cannot be written.
     pub fn of_part(what: &Path, of: u32) -> Result<Self, LockError> {
         let parts = format!("{PARTS}I/{of}, each a part of the list");
-        Self::told(what, take(&beside(what, ".lock"), Some(&parts)))
+        Self::told(what, take_part(&beside(what, ".lock"), &parts))
     }
 
     fn told(what: &Path, taken: Result<Self, Taken>) -> Result<Self, LockError> {
@@ -100,62 +92,84 @@ impl From<io::Error> for Taken {
     }
 }
 
-/// Takes a lock alone, or with all who hold it as the same `parts`.
-fn take(path: &Path, parts: Option<&str>) -> Result<Lock, Taken> {
-    let (mut held, mut others) = (None, 0);
+/// Takes a lock alone.
+fn take(path: &Path) -> Result<Lock, Taken> {
     for _ in 0..TRIES {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        // Whoever is the first says who holds it, and nobody else can hold it meanwhile.
-        let first = is_locked(file.try_lock())?;
-        if first {
-            if !is_there(&file, path)? {
-                continue;
-            }
-            say(&file, parts.map_or_else(holder, str::to_owned).as_str())?;
+        let file = open(path)?;
+        if !is_locked(file.try_lock())? {
+            return Err(Taken::Held(read(&file)?));
         }
-        let Some(parts) = parts else {
-            if !first {
-                return Err(Taken::Held(read(&file)?));
-            }
+        if is_there(&file, path)? {
+            say(&file, &holder())?;
             return Ok(Lock {
                 path: path.to_owned(),
                 file,
                 shared: false,
             });
-        };
-        // What the file says does not change as long as anybody holds it.
-        file.unlock()?;
+        }
+    }
+    Err(comes_and_goes())
+}
+
+/// Takes a lock with all who hold it as the same `parts`.
+fn take_part(path: &Path, parts: &str) -> Result<Lock, Taken> {
+    let _one_by_one = one_by_one(path)?;
+    for _ in 0..TRIES {
+        let file = open(path)?;
+        // Whoever is the first says who holds it. What the file says does not change as long as anybody does.
+        if is_locked(file.try_lock())? {
+            if !is_there(&file, path)? {
+                continue;
+            }
+            say(&file, parts)?;
+            file.unlock()?;
+        }
         let joined = is_locked(file.try_lock_shared())?;
-        if joined && !is_there(&file, path)? {
+        let held_by = read(&file)?;
+        if !joined {
+            return Err(Taken::Held(held_by));
+        }
+        if !is_there(&file, path)? {
             continue;
         }
-        let holder = read(&file)?;
-        if joined && holder == parts {
+        if held_by == parts {
             return Ok(Lock {
                 path: path.to_owned(),
                 file,
                 shared: true,
             });
         }
-        if joined {
-            return Err(Taken::Held(holder));
+        if held_by.starts_with(PARTS) {
+            return Err(Taken::Held(held_by));
         }
-        // All of the list is called; or another part is joining or leaving at this moment.
-        others += usize::from(holder != parts);
-        held = Some(holder);
-        if others == LOOKS {
-            break;
-        }
-        thread::sleep(JOINING);
+        // A run that held it alone has ended at this moment.
     }
-    Err(Taken::Held(
-        held.unwrap_or_else(|| "its file comes and goes".to_owned()),
-    ))
+    Err(comes_and_goes())
+}
+
+fn comes_and_goes() -> Taken {
+    Taken::Held("its file comes and goes".to_owned())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+/// The parts of a list join and leave their lock one by one: each waits here for those before it, which takes them a
+/// moment.
+fn one_by_one(path: &Path) -> io::Result<File> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = File::open(folder)?;
+    folder.lock()?;
+    Ok(folder)
 }
 
 fn is_locked(tried: Result<(), TryLockError>) -> io::Result<bool> {
@@ -227,10 +241,16 @@ fn advice(what: &Path, holder: &str) -> String {
 impl Drop for Lock {
     fn drop(&mut self) {
         // While it is still held, so that nobody else's is removed; and where others hold it, too, the last one does it.
-        let is_ours = !self.shared
-            || self.file.unlock().is_ok()
-                && self.file.try_lock().is_ok()
-                && is_there(&self.file, &self.path).is_ok_and(|there| there);
+        let one_by_one = self.shared.then(|| one_by_one(&self.path));
+        let is_ours = match &one_by_one {
+            None => true,
+            Some(Err(_)) => false,
+            Some(Ok(_)) => {
+                self.file.unlock().is_ok()
+                    && self.file.try_lock().is_ok()
+                    && is_there(&self.file, &self.path).is_ok_and(|there| there)
+            }
+        };
         if is_ours {
             let _ = fs::remove_file(&self.path);
         }
@@ -239,6 +259,8 @@ impl Drop for Lock {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
