@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use dialer::cli::{Cli, Command};
-use dialer::terminal::{Screen, Settings, Surroundings};
-use dialer::{commands, logging};
+use dialer::commands;
+use dialer::output::logging;
+use dialer::output::terminal::{Screen, Settings, Surroundings};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

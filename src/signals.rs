@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
 use crate::campaign::Stop;
-use crate::terminal::Log;
+use crate::output::terminal::Log;
 
 /// How long after the first HUP of a terminal that is closed the other may come. It was seen after milliseconds.
 const ECHO: Duration = Duration::from_secs(1);

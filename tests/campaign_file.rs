@@ -11,8 +11,8 @@ use dialer::config::{
     self, BadRows, Campaign, Capture, Condition, Duplicates, Faults, Outside, Results, Rule, Target,
 };
 use dialer::disposition::Disposition;
-use dialer::number::DialAs;
-use dialer::window::StopAt;
+use dialer::phone_number::DialAs;
+use dialer::schedule::hours::StopAt;
 use faults::{BROKEN, LEAST, SHUT, WINDOW};
 
 fn load_with(text: &str, env_secret: Option<&str>, simulate: bool) -> Result<Campaign, Faults> {

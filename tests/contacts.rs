@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dialer::config::{self, Campaign, Faults};
 use dialer::contacts::{Contact, Entry, List, Shard, Skipped, Summary};
 use dialer::disposition::Disposition;
-use dialer::number::Number;
+use dialer::phone_number::Number;
 
 /// A campaign over a list, in a folder of its own.
 struct Setup {

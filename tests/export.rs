@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use common::{dialer, stderr};
 use dialer::disposition::Disposition;
-use dialer::results::row::{Columns, Row};
+use dialer::results::schema::{Columns, Row};
 
 /// Rows that a spreadsheet would spoil: three contacts, one of them called twice, one not at all.
 fn rows() -> Vec<Row> {

@@ -10,7 +10,7 @@ use clap::{CommandFactory as _, ValueEnum as _};
 use dialer::cli::{Cli, Generated};
 use dialer::config;
 use dialer::disposition::Disposition;
-use dialer::results::row::COLUMNS;
+use dialer::results::schema::COLUMNS;
 use dialer::results::spreadsheet::Kind;
 use serde_json::Value;
 

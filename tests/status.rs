@@ -497,7 +497,7 @@ fn the_readme_names_every_key_every_sample_and_every_word() {
         let name = name.strip_prefix("dialer_").unwrap();
         assert!(section.contains(&format!("`{name}`")), "{name}");
     }
-    for word in dialer::campaign::view::Waits::WORDS {
+    for word in dialer::campaign::snapshot::Waits::WORDS {
         assert!(section.contains(&format!("`{word}`")), "{word}");
     }
 }

@@ -8,10 +8,10 @@ use dialer::ami::connection::Handler as _;
 use dialer::ami::message::{Message, unescape_c};
 use dialer::call::correlator::{Correlator, Listed, Note};
 use dialer::call::id::CallId;
-use dialer::call::pace::Turn;
-use dialer::call::signals::{End, Signals};
+use dialer::call::observations::{End, Signals};
 use dialer::call::verdict::{self, Circumstances, Cut, Verdict};
 use dialer::disposition::Disposition;
+use dialer::trunk::rate_limit::Turn;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

@@ -9,8 +9,8 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
-use super::lines::Lines;
-use super::message::shown_line;
+use crate::ami::lines::Lines;
+use crate::ami::message::shown_line;
 
 /// The longest line that Asterisk reads, in bytes without its line end. It refuses the message of a longer one.
 pub const MAX_LINE: usize = 1022;

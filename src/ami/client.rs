@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::action::Action;
-use super::connection::Handler;
-use super::login::LoginError;
-use super::message::Message;
+use crate::ami::action::Action;
+use crate::ami::connection::Handler;
+use crate::ami::login::LoginError;
+use crate::ami::message::Message;
 
 /// Why a session is over.
 #[derive(Debug, Clone, thiserror::Error)]

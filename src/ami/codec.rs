@@ -9,8 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 use tokio_util::codec::Decoder;
 
-use super::lines::{End, Ends, Lines, Search};
-use super::message::{Message, split_header};
+use crate::ami::lines::{End, Ends, Lines, Search};
+use crate::ami::message::{Message, split_header};
 
 /// The longest message that is kept, in bytes, its final empty line not counted. Asterisk's own are a few
 /// kilobytes; only the output of a CLI command comes anywhere near.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::tls::TlsError;
+use crate::ami::tls::TlsError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -102,7 +102,7 @@ async fn connect(host: &str, port: u16, address: &str) -> Result<TcpStream, Conn
 /// told as `UNKNOWN` could ring a phone when the network is back.
 #[cfg(target_os = "linux")]
 fn deliver_soon_or_never(stream: &TcpStream) -> io::Result<()> {
-    let silence = super::connection::KEEPALIVE * 2;
+    let silence = crate::ami::connection::KEEPALIVE * 2;
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(silence))
 }
 

@@ -11,11 +11,11 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::client::{Client, Command, Session, SessionError, Unopened};
-use super::inbox::{Inbox, Pending};
-use super::login::{Login, LoginError, authenticate};
-use super::message::Message;
-use super::wire::{Wire, read, write};
+use crate::ami::client::{Client, Command, Session, SessionError, Unopened};
+use crate::ami::inbox::{Inbox, Pending};
+use crate::ami::login::{Login, LoginError, authenticate};
+use crate::ami::message::Message;
+use crate::ami::wire::{Wire, read, write};
 
 /// How long nothing may come before a `Ping` is sent, and how long after that before the session is given up. Any
 /// byte counts as life.

@@ -7,12 +7,12 @@ use bytes::Buf;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::action::Action;
-use super::client::ListError;
-use super::codec::{Found, split};
-use super::connection::Handler;
-use super::message::{Message, View, shown, shown_line};
-use super::wire::Wire;
+use crate::ami::action::Action;
+use crate::ami::client::ListError;
+use crate::ami::codec::{Found, split};
+use crate::ami::connection::Handler;
+use crate::ami::message::{Message, View, shown, shown_line};
+use crate::ami::wire::Wire;
 
 /// The `ActionID`s of what the session itself sends, whose answers concern nobody.
 const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];

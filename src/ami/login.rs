@@ -8,10 +8,10 @@ use md5::{Digest, Md5};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use super::action::{Action, ActionError};
-use super::codec::Frame;
-use super::message::{Message, shown};
-use super::wire::Wire;
+use crate::ami::action::{Action, ActionError};
+use crate::ami::codec::Frame;
+use crate::ami::message::{Message, shown};
+use crate::ami::wire::Wire;
 
 /// The events asked for at the login, as classes of manager.conf. `call` and `dialplan` carry the calls, `system`
 /// carries `FullyBooted` and `Shutdown`. Asterisk sends of them what the user's `read` line allows.

@@ -9,7 +9,7 @@ use std::fmt;
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::lines::{Ends, Lines};
+use crate::ami::lines::{Ends, Lines};
 
 /// One message of the Asterisk Manager Interface, without the empty line that ends it.
 ///

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 
-pub use super::tls_stream::TlsStream;
+pub use crate::ami::tls_stream::TlsStream;
 
 /// Which certificates are accepted.
 #[derive(Debug, Clone, Default)]

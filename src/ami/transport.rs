@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connect::{ConnectError, connect_tcp};
-use super::tls::Tls;
+use crate::ami::connect::{ConnectError, connect_tcp};
+use crate::ami::tls::Tls;
 
 /// A byte stream of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -5,9 +5,9 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use super::action::Action;
-use super::codec::{Codec, Frame};
-use super::message::Message;
+use crate::ami::action::Action;
+use crate::ami::codec::{Codec, Frame};
+use crate::ami::message::Message;
 
 /// Both directions of a stream, each with its buffer.
 #[derive(Debug)]

@@ -7,10 +7,9 @@
 pub mod capture;
 pub mod correlator;
 pub mod id;
-pub mod link;
-pub mod pace;
+pub mod observations;
 pub mod probe;
-pub mod signals;
+pub mod reconnect;
 pub mod survey;
 pub mod verdict;
 
@@ -24,11 +23,11 @@ use tracing::warn;
 
 use crate::ami::action::Action;
 use crate::ami::client::{Client, SessionClosed};
+use crate::trunk::rate_limit::Turn;
 use correlator::Note;
 use id::CallId;
-use link::Link;
-use pace::Turn;
-use signals::Signals;
+use observations::Signals;
+use reconnect::Link;
 use verdict::Cut;
 
 /// How long a channel that was hung up may take to be gone before it is hung up again.
@@ -216,7 +215,7 @@ async fn hang_up(link: &Link, id: CallId) -> anyhow::Result<HungUp> {
 
 #[cfg(test)]
 mod tests {
-    use super::signals::{Cause, Leg};
+    use super::observations::{Cause, Leg};
     use super::*;
 
     #[test]

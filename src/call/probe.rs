@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::correlator::{Note, Probed};
-use super::id::CallId;
-use super::link::Link;
 use crate::ami::action::{Action, ActionError};
 use crate::ami::client::{SessionClosed, SessionError};
+use crate::call::correlator::{Note, Probed};
+use crate::call::id::CallId;
+use crate::call::reconnect::Link;
 
 /// A technology that no Asterisk has: the Originate is accepted and fails at once, without a channel, in about 1 ms.
 const NO_SUCH_TECHNOLOGY: &str = "Dialer/permission-check";

@@ -6,12 +6,12 @@
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::correlator::{Note, Probed};
-use super::id::CallId;
-use super::link::Link;
-use super::probe;
 use crate::ami::action::{Action, ActionError};
 use crate::ami::client::{Client, ListError, SessionClosed, SessionError};
+use crate::call::correlator::{Note, Probed};
+use crate::call::id::CallId;
+use crate::call::probe;
+use crate::call::reconnect::Link;
 
 /// Why nothing can be found out any more.
 #[derive(Debug, thiserror::Error)]

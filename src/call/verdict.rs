@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::capture::{Captured, Watched};
-use super::signals::{Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology};
+use crate::call::capture::{Captured, Watched};
+use crate::call::observations::{
+    Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology,
+};
 use crate::disposition::Disposition;
 
 /// What the verdict needs to know that Asterisk did not say.

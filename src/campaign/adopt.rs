@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::attempt::{self, Outcome, Record, Who};
-use super::dispatcher::{Dispatcher, settle};
 use crate::call;
-use crate::call::link;
+use crate::call::reconnect;
+use crate::campaign::dispatcher::{Dispatcher, settle};
+use crate::campaign::place_call::{self, Outcome, Record, Who};
 use crate::results::journal::Entry;
 
 impl Dispatcher {
@@ -26,7 +26,7 @@ impl Dispatcher {
         }
         // A session that drops meanwhile is reconciled by whoever connects again.
         if let Some(client) = self.resources.link.client()
-            && let Err(error) = link::reconcile(&client, self.resources.link.watched()).await
+            && let Err(error) = reconnect::reconcile(&client, self.resources.link.watched()).await
         {
             warn!("the living calls could not be listed: {error}");
         }
@@ -36,7 +36,7 @@ impl Dispatcher {
         let Some(id) = entry.id() else { return };
         let begun_at = self.resources.clock.moment(entry.begun());
         let ended = call::adopt(&self.resources.link, id, begun_at).await;
-        let named = |trunk: &super::trunk::Trunk| trunk.name == entry.trunk;
+        let named = |trunk: &crate::trunk::Trunk| trunk.name == entry.trunk;
         let place = self.trunks.iter().position(named).unwrap_or(0);
         let trunk = &mut self.trunks[place];
         trunk.busy += 1;
@@ -61,7 +61,7 @@ impl Dispatcher {
         let task = self.tasks.spawn(async move {
             let outcome = match &borrowed.who {
                 Who::Adopted(entry) => {
-                    attempt::adopted(&resources, &borrowed, entry, ended, &stop).await
+                    place_call::adopted(&resources, &borrowed, entry, ended, &stop).await
                 }
                 Who::Contact(_) => Outcome::NotDialed,
             };

@@ -14,23 +14,23 @@ use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::attempt::{self, Attempted, Outcome, Record, Who};
-use super::gate::Gated;
-use super::queue::{Queue, Ready};
-use super::speed::Speed;
-use super::tally::Tally;
-use super::trunk::{Found, Takes, Trunk};
-use super::view::{Views, Waits};
 use super::{Over, Resources, Stop};
 use crate::call::id::CallId;
-use crate::call::link::State;
-use crate::call::pace::Turn;
+use crate::call::reconnect::State;
+use crate::campaign::place_call::{self, Attempted, Outcome, Record, Who};
+use crate::campaign::queue::{Queue, Ready};
+use crate::campaign::snapshot::{Views, Waits};
+use crate::campaign::speed::Speed;
+use crate::campaign::tally::Tally;
 use crate::config::Outside;
 use crate::contacts::Done;
 use crate::disposition::Disposition;
 use crate::results::journal::Entry;
 use crate::results::resume::Earlier;
 use crate::results::writer::{Trouble, WriteError};
+use crate::schedule::calling_window::Gated;
+use crate::trunk::rate_limit::Turn;
+use crate::trunk::{Found, Takes, Trunk};
 
 /// Rows of contacts that are not called which may wait for their write at once.
 const SKIPPED_AT_ONCE: usize = 256;
@@ -428,7 +428,7 @@ impl Dispatcher {
         let task = self.tasks.spawn(async move {
             let outcome = match &borrowed.who {
                 Who::Contact(contact) => {
-                    attempt::run(&resources, &borrowed, contact, turn, &stop).await
+                    place_call::run(&resources, &borrowed, contact, turn, &stop).await
                 }
                 Who::Adopted(_) => Outcome::NotDialed,
             };

@@ -7,24 +7,21 @@
 //! wants to know how the run is gets a `view` of it, made in `watched`.
 
 mod adopt;
-pub mod attempt;
-pub mod breaker;
 pub mod busy;
 pub mod capture;
+pub mod contact_limits;
 mod dispatcher;
-pub mod gate;
-pub mod limits;
+mod explain;
 mod outcomes;
+pub mod place_call;
 pub mod queue;
 pub mod retry;
+pub mod snapshot;
 mod speed;
 pub mod tally;
 #[cfg(test)]
 mod tests;
-pub mod trunk;
 mod uncalled;
-pub mod view;
-mod watched;
 
 use std::io;
 use std::sync::Arc;
@@ -32,22 +29,22 @@ use std::sync::Arc;
 use jiff::Zoned;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::link::Link;
+use crate::call::reconnect::Link;
 use crate::clock::Clock;
 use crate::config::Campaign;
 use crate::contacts::{Done, List};
 use crate::disposition::Disposition;
-use crate::number::Numbering;
+use crate::phone_number::Numbering;
 use crate::results::journal::{Entry, Journal};
 use crate::results::resume::Earlier;
-use crate::results::row::Columns;
+use crate::results::schema::Columns;
 use crate::results::writer::{WriteError, Writer};
-use crate::suppress::Suppressions;
+use crate::schedule::calling_window::Gate;
+use crate::suppression::Suppressions;
+use contact_limits::Limits;
 use dispatcher::Dispatcher;
-use gate::Gate;
-use limits::Limits;
+use snapshot::Views;
 use tally::Tally;
-use view::Views;
 
 /// What a run needs, shared by the dispatcher and the calls.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinError};
 use tracing::{error, info, warn};
 
-use super::Over;
-use super::attempt::{self, Attempted, Record, Who};
-use super::breaker;
-use super::dispatcher::{Dispatcher, Settled, settle};
-use super::queue::Ready;
+use crate::campaign::Over;
+use crate::campaign::dispatcher::{Dispatcher, Settled, settle};
+use crate::campaign::place_call::{self, Attempted, Record, Who};
+use crate::campaign::queue::Ready;
 use crate::disposition::Disposition;
 use crate::results::writer::WriteError;
+use crate::trunk::breaker;
 
 /// How many different troubles are said before the rest is left to the rows.
 const TROUBLES_TOLD: usize = 20;
@@ -170,7 +170,7 @@ impl Dispatcher {
         let resources = Arc::clone(&self.resources);
         let borrowed = Arc::clone(&record);
         let task = self.tasks.spawn(async move {
-            let outcome = attempt::bury(&resources, &borrowed).await;
+            let outcome = place_call::bury(&resources, &borrowed).await;
             settle(&resources, borrowed, outcome).await
         });
         self.lines.insert(task.id(), record);

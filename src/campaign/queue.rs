@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::contact_history::{Histories, History};
 use crate::contacts::{Contact, Done, Entry, List, Position, Rereader, Rows, Skipped};
-use crate::history::{Histories, History};
 use crate::results::resume::{Earlier, Progress};
 
 /// How many rows are read at once.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{Call, Retry};
+use crate::contact_history::{Happened, History};
 use crate::disposition::Disposition;
-use crate::history::{Happened, History};
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

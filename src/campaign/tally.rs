@@ -1,6 +1,6 @@
 //! The counts of a run: what the summary shows, and whoever looks while it goes on.
 
-use super::busy::Busy;
+use crate::campaign::busy::Busy;
 use crate::disposition::Disposition;
 
 /// So many contacts, in words.

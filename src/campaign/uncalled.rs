@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::dispatcher::{Dispatcher, Settled};
-use super::queue::Ready;
+use crate::campaign::dispatcher::{Dispatcher, Settled};
+use crate::campaign::queue::Ready;
 use crate::contacts::Skipped;
 use crate::disposition::Disposition;
-use crate::results::row::Row;
+use crate::results::schema::Row;
 
 impl Dispatcher {
     /// Writes the row of a contact that is not called.

@@ -11,13 +11,13 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::Failure;
 use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::capture::Watched;
-use crate::call::link::{Established, Link};
+use crate::call::reconnect::{Established, Link};
 use crate::campaign;
+use crate::commands::Failure;
 use crate::config::Campaign;
 use crate::sim::{Simulator, SimulatorConfig};
 

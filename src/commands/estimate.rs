@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::config::{Campaign, Retry, Simulate, Trunk};
+use crate::contact_history::UNCOUNTED_CONGESTION;
 use crate::disposition::Disposition;
-use crate::history::UNCOUNTED_CONGESTION;
 
 /// A campaign with more attempts than this makes hardly any more calls for them.
 const ATTEMPTS: usize = 30;

@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::Failure;
 use crate::cli::ExportArgs;
+use crate::commands::Failure;
 use crate::exit;
 use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{self, ReadError, Reader, Record};
-use crate::results::row::push_field;
+use crate::results::schema::push_field;
 use crate::results::spreadsheet::{self, Kind, push_cell};
 
 /// Runs the command and returns the exit code of the process.
@@ -150,7 +150,7 @@ fn copy<R: Read>(
     let columns = reader.columns().to_vec();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
     let mut failed = None;
-    super::print(|stdout| {
+    crate::commands::print(|stdout| {
         let mut line = String::new();
         if form.spreadsheet {
             stdout.write_all(spreadsheet::MARK.as_bytes())?;

@@ -6,12 +6,11 @@ mod estimate;
 pub mod export;
 pub mod generate;
 pub mod init;
-mod input;
+mod load;
 mod plan;
 pub mod report;
 pub mod run;
 pub mod sim;
-mod target;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 

@@ -11,13 +11,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tracing::warn;
 
-use super::Failure;
-use super::estimate::Expected;
-use super::input::Input;
-use super::target::{holds_a_rehearsal, of_rehearsal};
-use crate::campaign::gate::{Gate, Gated};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
+use crate::commands::Failure;
+use crate::commands::estimate::Expected;
+use crate::commands::load::Input;
+use crate::commands::run::result_files::{holds_a_rehearsal, of_rehearsal};
 use crate::config::{self, Campaign, Outside};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
@@ -25,6 +24,7 @@ use crate::exit;
 use crate::results::keys::{ByKey, Keys};
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::is_simulated;
+use crate::schedule::calling_window::{Gate, Gated};
 
 /// When a window opens, as it is shown.
 pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";

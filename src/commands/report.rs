@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use tracing::info;
 
-use super::Failure;
 use crate::cli::ReportArgs;
+use crate::commands::Failure;
 use crate::exit;
-use crate::report::{self, Columns, Figures, Report};
+use crate::output::report::{self, Columns, Figures, Report};
 use crate::results::read::{self, ReadError, Record};
 
 /// What a page begins with.
@@ -31,13 +31,13 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
     let figures = read(&args.results).map_err(|error| Failure::Usage(error.to_string()))?;
     if args.json {
         let json = figures.json().context("the figures as JSON")?;
-        super::print(|stdout| writeln!(stdout, "{json}"))?;
+        crate::commands::print(|stdout| writeln!(stdout, "{json}"))?;
     } else if page.is_none() {
-        super::print(|stdout| stdout.write_all(report::text(&figures).as_bytes()))?;
+        crate::commands::print(|stdout| stdout.write_all(report::text(&figures).as_bytes()))?;
     }
     match page {
         Some(_) if page_to_stdout => {
-            super::print(|stdout| stdout.write_all(report::page(&figures).as_bytes()))?;
+            crate::commands::print(|stdout| stdout.write_all(report::page(&figures).as_bytes()))?;
         }
         Some(path) => {
             write(path, &report::page(&figures))?;

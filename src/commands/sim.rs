@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::Failure;
 use crate::cli::SimArgs;
+use crate::commands::Failure;
 use crate::config::{self, Simulate};
 use crate::exit;
-use crate::progress;
+use crate::output::progress;
 use crate::signals::{self, Requests, Signals};
 use crate::sim::{Simulator, SimulatorConfig};
 

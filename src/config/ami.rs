@@ -7,12 +7,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::load::Loader;
-use super::reader::Section;
 use super::{Ami, DAY, MINUTE, SECOND, Secret, YEAR};
 use crate::ami::action::check_header;
 use crate::ami::login::Auth;
 use crate::ami::tls::TlsOptions;
+use crate::config::load::Loader;
+use crate::config::section::Section;
 
 /// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
 const SIMULATED_SECRET: &str = "simulated";

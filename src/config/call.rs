@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::reader::{Section, Text};
-use super::words::is_variable;
 use super::{Call, DAY, Field, SECOND, Target};
 use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
+use crate::config::did_you_mean::is_variable;
+use crate::config::section::{Section, Text};
 
 /// Channel variables of a call. The other headers of its Originate need some room.
 const MAX_VARIABLES: usize = MAX_HEADERS - 16;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::load::Loader;
-use super::reader::{Section, Text};
-use super::words::is_variable;
 use super::{Capture, Column, Condition, OptOut};
-use crate::results::row::COLUMNS;
+use crate::config::did_you_mean::is_variable;
+use crate::config::load::Loader;
+use crate::config::section::{Section, Text};
+use crate::results::schema::COLUMNS;
 
 /// What a condition looks like.
 const CONDITION: &str = "AMDSTATUS=MACHINE";

@@ -1,10 +1,10 @@
 //! `[contacts]`: the list, and what its columns are.
 
-use super::load::Loader;
-use super::reader::{Section, Text};
 use super::{BadRows, Column, Contacts, Duplicates};
-use crate::number::Region;
-use crate::results::row::COLUMNS;
+use crate::config::load::Loader;
+use crate::config::section::{Section, Text};
+use crate::phone_number::Region;
+use crate::results::schema::COLUMNS;
 
 /// The columns that are copied into the results, none of which may be there already.
 const KEEP: &str = "keep";

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use toml::de::DeTable;
 
-use super::call::call;
-use super::reader::{Reader, Section};
-use super::retry::retry;
-use super::simulate::simulate;
-use super::syntax::slips;
-use super::trunk::trunks;
-use super::window::window;
-use super::words::Words;
 use super::{Ami, Campaign, Fault, Faults, Results};
+use crate::config::call::call;
+use crate::config::did_you_mean::Words;
+use crate::config::retry::retry;
+use crate::config::section::{Reader, Section};
+use crate::config::simulate::simulate;
+use crate::config::toml_errors::slips;
+use crate::config::trunk::trunks;
+use crate::config::window::window;
 
 /// What there is to say of a campaign file.
 #[derive(Debug)]

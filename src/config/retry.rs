@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::reader::{Section, Value};
-use super::words::nearest;
 use super::{MINUTE, Retry, Rule, YEAR};
+use crate::config::did_you_mean::nearest;
+use crate::config::section::{Section, Value};
 use crate::disposition::Disposition;
 
 /// Attempts are counted in 16 bits.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::Section;
 use super::{DAY, Simulate};
+use crate::config::section::Section;
 
 pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     let share = |key, default| {

@@ -1,9 +1,9 @@
 //! `[[trunk]]`: the lines, and the dial strings of what is called on them.
 
-use super::reader::{Section, Text};
 use super::{Field, Trunk};
 use crate::ami::action::check_header;
-use crate::number::DialAs;
+use crate::config::section::{Section, Text};
+use crate::phone_number::DialAs;
 use crate::template::Piece;
 
 /// The trunks in their order, and whether that are all of them, each whole. What is wrong was noted. `has_region`:

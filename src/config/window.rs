@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use toml::de::DeValue;
 
-use super::reader::{Section, Value};
-use super::words::nearest;
 use super::{Outside, Window};
-use crate::window::{Hours, Opening, StopAt};
+use crate::config::did_you_mean::nearest;
+use crate::config::section::{Section, Value};
+use crate::schedule::hours::{Hours, Opening, StopAt};
 
 /// The days of a week as they are written.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

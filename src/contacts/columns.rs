@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::scan::{ONE_ROW, Record, ScanError, Scanner};
 use super::{Position, Unsendable};
 use crate::ami::action::{check_header, check_variable};
 use crate::config::{Campaign, Column, Contacts, Fault, Faults, Field};
-use crate::number::{DialAs, Number, NumberError, Numbering};
+use crate::contacts::csv::{ONE_ROW, Record, ScanError, Scanner};
+use crate::phone_number::{DialAs, Number, NumberError, Numbering};
 use crate::template;
 
 /// What UTF-8 files from some editors and spreadsheets begin with.

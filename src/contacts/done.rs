@@ -1,6 +1,6 @@
 //! The rows of a list that are done already, a bit each, so that a run which goes on does not look at them again.
 
-use super::Position;
+use crate::contacts::Position;
 
 /// Which rows are done. The first ones that are take no room, and no reading.
 #[derive(Debug, Default)]

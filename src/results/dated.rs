@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use jiff::fmt::strtime;
 use jiff::{SignedDuration, Timestamp};
 
-use super::disk::folder;
-use super::journal::{self, Head};
+use crate::results::fs::folder;
+use crate::results::journal::{self, Head};
 
 /// For how long after it was cut off a run is continued in its own file.
 pub const CONTINUED_FOR: SignedDuration = SignedDuration::from_hours(12);

@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::disk::{Place, beside, sync_folder};
-use super::gather::Gather;
-use super::writer::WriteError;
 use crate::call::id::CallId;
 use crate::clock::Clock;
+use crate::results::fs::{Place, beside, sync_folder};
+use crate::results::group_commit::Gather;
+use crate::results::writer::WriteError;
 
 /// Bytes of a slot. An id of 512 bytes in JSON fits, whatever it is made of.
 const SLOT: usize = 4096;

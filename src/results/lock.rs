@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 
-use super::disk::beside;
+use crate::results::fs::beside;
 
 /// How those begin who hold a lock as parts of a list.
 const PARTS: &str = "runs with --shard ";

@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::keys::{ByKey, Key, Keys};
-use super::rows::{self, Row, RowError, Rows};
-use super::tail::{self, Tail};
 use crate::call::id::CallId;
+use crate::contact_history::{Histories, History, may_have_rung};
 use crate::disposition::Disposition;
-use crate::history::{Histories, History, may_have_rung};
-use crate::number::Number;
+use crate::phone_number::Number;
+use crate::results::keys::{ByKey, Key, Keys};
+use crate::results::rows::{self, Row, RowError, Rows};
+use crate::results::tail::{self, Tail};
 use record::{Header, Record};
 
 /// How far an earlier run came with a contact.

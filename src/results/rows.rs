@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::results::row::Columns;
+    use crate::results::schema::Columns;
 
     fn fields(row: &[u8]) -> Result<Vec<Vec<u8>>, Misquoted> {
         let mut fields = Vec::new();

@@ -11,7 +11,7 @@
 //! - an apostrophe, where it would be a formula: that one is meant to be seen, because nothing the dialer writes
 //!   begins so.
 
-use super::row::{push_field, push_quoted};
+use crate::results::schema::{push_field, push_quoted};
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimeParser;
 

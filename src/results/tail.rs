@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use memchr::memchr;
 
-use super::disk::{beside, sync_folder};
-use super::rows::Misquoted;
 use crate::call::id::CallId;
+use crate::results::fs::{beside, sync_folder};
+use crate::results::rows::Misquoted;
 
 /// What follows the last whole row.
 #[derive(Debug, PartialEq, Eq)]

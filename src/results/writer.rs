@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
-use super::gather::Gather;
-use super::whole::Whole;
+use crate::results::append_file::Whole;
+use crate::results::group_commit::Gather;
 
 /// The first pause before rows that could not be written are tried again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

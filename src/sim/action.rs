@@ -5,12 +5,12 @@ use std::fmt::Write;
 use md5::{Digest, Md5};
 use tokio::time::Instant;
 
-use super::calls::Calls;
-use super::event::{header, number_header};
-use super::exchange::{Close, Exchange, Outbox};
-use super::originate::Originate;
 use super::{fate, function, status};
 use crate::ami::Message;
+use crate::sim::calls::Calls;
+use crate::sim::event::{header, number_header};
+use crate::sim::exchange::{Close, Exchange, Outbox};
+use crate::sim::originate::Originate;
 
 /// What a session has come to.
 #[derive(Debug, Default)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::dialed::Dialed;
-use super::event::{Cause, Events, Leg, OriginateResponse, Party, State, Target};
-use super::fate::{End, Plan, SETUP, Sign};
-use super::originate::Originate;
 use super::{direct, local};
+use crate::sim::dialed::Dialed;
+use crate::sim::event::{Cause, Events, Leg, OriginateResponse, Party, State, Target};
+use crate::sim::fate::{End, Plan, SETUP, Sign};
+use crate::sim::originate::Originate;
 
 /// A piece of a call's text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -309,7 +309,7 @@ impl Call {
             order >> 16 & 0xffff,
             order >> 4 & 0xfff,
             order & 0xfff,
-            super::fate::mix(order) >> 16
+            crate::sim::fate::mix(order) >> 16
         );
         self.bridge = self.keep(bridge.as_bytes());
     }
@@ -336,9 +336,9 @@ impl Call {
 
     fn unique_id(&mut self, numbers: &mut Numbers) -> Span {
         let at = self.text.len();
-        super::event::decimal(&mut self.text, numbers.epoch);
+        crate::sim::event::decimal(&mut self.text, numbers.epoch);
         self.text.push(b'.');
-        super::event::decimal(&mut self.text, numbers.unique);
+        crate::sim::event::decimal(&mut self.text, numbers.unique);
         numbers.unique += 1;
         self.span_from(at)
     }
@@ -482,7 +482,7 @@ impl Call {
     /// The cause of a refusal, with its code where the technology has one.
     pub(super) fn refusal(&self, code: u16) -> Cause {
         Cause {
-            q850: super::fate::cause_of_sip(code),
+            q850: crate::sim::fate::cause_of_sip(code),
             sip: (self.sip || self.kind == Kind::Local).then_some(code),
         }
     }

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::call::{Call, Next, Numbers};
-use super::dialed::Dialed;
-use super::event::{Events, OriginateResponse};
-use super::fate::{End, Plan, hash};
-use super::originate::Originate;
 use super::{Counters, SimulatorConfig};
+use crate::sim::call::{Call, Next, Numbers};
+use crate::sim::dialed::Dialed;
+use crate::sim::event::{Events, OriginateResponse};
+use crate::sim::fate::{End, Plan, hash};
+use crate::sim::originate::Originate;
 
 /// A hash map whose keys are hashes already.
 type Hashed<V> = HashMap<u64, V, BuildHasherDefault<Identity>>;
@@ -312,7 +312,7 @@ impl Calls {
             .or_else(|| {
                 let places = (0_u32..).zip(&self.places);
                 let mut live = places.filter(|(_, call)| call.exists());
-                live.find(|(_, call)| super::status::has_channel(call, name))
+                live.find(|(_, call)| crate::sim::status::has_channel(call, name))
                     .map(|(place, _)| place)
             })
     }

@@ -1,8 +1,8 @@
 //! What Asterisk 22 tells of a call on one channel, such as `PJSIP/100@carrier`.
 
-use super::call::Call;
-use super::event::{Cause, Events, Leg, Party, State, Target};
-use super::fate::{End, EndedBy, Sign, cause_of_sip};
+use crate::sim::call::Call;
+use crate::sim::event::{Cause, Events, Leg, Party, State, Target};
+use crate::sim::fate::{End, EndedBy, Sign, cause_of_sip};
 
 /// The cause that a ring timeout ends with; 480 is what Asterisk makes up for it.
 pub(super) const TIMED_OUT: Cause = Cause {

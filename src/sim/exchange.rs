@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::calls::Calls;
-use super::event::Events;
-use super::originate::Originate;
 use super::{Counters, SimulatorConfig};
+use crate::sim::calls::Calls;
+use crate::sim::event::Events;
+use crate::sim::originate::Originate;
 
 /// How many bytes may wait for a session that does not read. The real one waits 100 ms and then cuts it off.
 const MAX_WAITING: usize = 256 * 1024 * 1024;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Simulate;
+use crate::sim::Simulate;
 
 /// Where the fates of the simulated calls come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! `Getvar` without a channel: the dialplan functions that a client may ask what is there.
 
-use super::SimulatorConfig;
-use super::dialed::Dialed;
+use crate::sim::SimulatorConfig;
+use crate::sim::dialed::Dialed;
 
 /// What `VERSION()` gives, and `CoreSettings`.
 pub(super) const VERSION: &str = "22.10.1 (simulated)";

@@ -3,13 +3,13 @@
 //! The dialplan is the kind that `FreePBX` writes: `Dial`, then `Goto(s-${DIALSTATUS})`, then `Busy` or `Congestion`. The
 //! first half is the call; why it failed stands on the leg that the second half dialed.
 
-use super::call::{Call, without_inheritance};
-use super::direct::{
+use crate::sim::call::{Call, without_inheritance};
+use crate::sim::direct::{
     self, ANSWERED, FAILED, RANG_OUT, TIMED_OUT, anonymous, begin_dialplan, clear_dial_variables,
     dial_status, play_and_hang_up, set_variables,
 };
-use super::event::{Bridge, Cause, Events, Leg, Party, State, Target};
-use super::fate::{End, EndedBy, Sign};
+use crate::sim::event::{Bridge, Cause, Events, Leg, Party, State, Target};
+use crate::sim::fate::{End, EndedBy, Sign};
 
 /// `Reason:` after `Busy()` and `Congestion()`.
 const BUSY: u8 = 5;
@@ -281,7 +281,7 @@ fn leave_bridge(call: &Call, events: &mut Events<'_>) {
         ("DIALEDTIME_MS", whole),
     ] {
         number.clear();
-        super::event::decimal(&mut number, value);
+        crate::sim::event::decimal(&mut number, value);
         events.own_varset(&two, variable, &number);
     }
     events.own_varset(&two, "DIALSTATUS", b"ANSWER");

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::event::{Party, Target};
 use crate::ami::Message;
+use crate::sim::event::{Party, Target};
 
 /// The longest `ChannelId` that Asterisk takes.
 const MAX_CHANNEL_ID: usize = 149;

@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::codec::Decoder;
 
-use super::Simulator;
-use super::action::{BANNER, Client};
-use super::exchange::Close;
 use crate::ami::{Codec, Frame};
+use crate::sim::Simulator;
+use crate::sim::action::{BANNER, Client};
+use crate::sim::exchange::Close;
 
 /// How much is read at once at least, if so much has come.
 const READ: usize = 32 * 1024;

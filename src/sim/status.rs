@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call::{Call, Kind};
-use super::calls::Calls;
-use super::event::{Leg, State, Target, channel_headers, header, number_header};
-use super::fate::End;
+use crate::sim::call::{Call, Kind};
+use crate::sim::calls::Calls;
+use crate::sim::event::{Leg, State, Target, channel_headers, header, number_header};
+use crate::sim::fate::End;
 
 /// A live channel, with what it does.
 struct Live<'a> {
@@ -151,7 +151,7 @@ fn status_event(
             out,
             key,
             if unknown {
-                super::event::UNKNOWN
+                crate::sim::event::UNKNOWN
             } else {
                 value
             },

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::call::id::CallId;
-use crate::call::pace::Turn;
-use crate::campaign::attempt::{self, Outcome, Record, Who};
+use crate::campaign::place_call::{self, Outcome, Record, Who};
 use crate::disposition::Disposition;
+use crate::trunk::rate_limit::Turn;
 
 fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
     let earlier = Earlier::default();
@@ -84,7 +84,7 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
         panic!("it is in the list");
     };
     let resources = &dispatcher.resources;
-    let outcome = attempt::run(resources, &record, contact, turn, &Stop::default()).await;
+    let outcome = place_call::run(resources, &record, contact, turn, &Stop::default()).await;
     assert!(matches!(outcome, Outcome::NotDialed), "{outcome:?}");
     let now = resources.clock.millis();
     assert_eq!(resources.limits.earliest("101", now), now);

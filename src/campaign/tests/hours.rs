@@ -7,9 +7,9 @@ use jiff::civil::{Time, Weekday, time};
 
 use super::*;
 use crate::config::{Outside, Window};
-use crate::history::History;
+use crate::contact_history::History;
 use crate::results::resume::Progress;
-use crate::window::{Hours, Opening, StopAt};
+use crate::schedule::hours::{Hours, Opening, StopAt};
 
 const ALL_DAYS: [bool; 7] = [true; 7];
 
@@ -56,7 +56,7 @@ fn dialed(of: &Dialed, zone: &str) -> Vec<jiff::Zoned> {
 }
 
 fn time_of(row: &Row) -> Timestamp {
-    super::time(row, "dialed_at")
+    crate::campaign::tests::time(row, "dialed_at")
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use tokio::time::advance;
 
-use super::hours::{opening, window};
 use super::*;
+use crate::campaign::tests::hours::{opening, window};
 use crate::config::{Outside, Window};
 use crate::results::journal::{self, Journal};
 

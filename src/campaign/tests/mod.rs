@@ -17,13 +17,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::capture::watched;
-use super::view::Viewer;
 use super::*;
 use crate::ami::login::Login;
 use crate::ami::transport::Transport;
+use crate::campaign::capture::watched;
+use crate::campaign::snapshot::Viewer;
 use crate::config::{self, Simulate};
-use crate::results::whole::Whole;
+use crate::results::append_file::Whole;
 use crate::results::writer::Sink;
 use crate::sim::{Fates, Simulator, SimulatorConfig};
 
@@ -95,7 +95,7 @@ impl Lab {
         let resources = self.resources(&path).await;
         let mut left = Left::default();
         let counts = beginning(&resources.list, self.limit, &mut left).unwrap();
-        let (views, viewer) = view::channel(counts, &self.campaign.trunks, &resources.clock);
+        let (views, viewer) = snapshot::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
         let over = Box::pin(run(resources, left, self.limit, stop, views)).await;
         let tally = viewer.latest().tally;
@@ -186,7 +186,7 @@ impl Dialed {
 /// A run of which nothing is known beforehand.
 fn views(resources: &Resources) -> (Views, Viewer) {
     let trunks = &resources.campaign.trunks;
-    view::channel(Tally::default(), trunks, &resources.clock)
+    snapshot::channel(Tally::default(), trunks, &resources.clock)
 }
 
 fn rows(path: &Path) -> Vec<Row> {

@@ -4,10 +4,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::*;
-use crate::campaign::view::{Condition, View, Waits};
+use crate::campaign::snapshot::{Condition, View, Waits};
 use crate::config::{Outside, Window};
 use crate::disposition::Disposition;
-use crate::window::{Hours, Opening};
+use crate::schedule::hours::{Hours, Opening};
 
 /// A run that goes on.
 struct Going {
@@ -38,7 +38,7 @@ impl Lab {
 
     fn begin_with(&self, resources: Resources) -> Going {
         let counts = beginning(&resources.list, self.limit, &mut Left::default()).unwrap();
-        let (views, viewer) = view::channel(counts, &self.campaign.trunks, &resources.clock);
+        let (views, viewer) = snapshot::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
         let run = run(resources, Left::default(), self.limit, stop.clone(), views);
         Going {

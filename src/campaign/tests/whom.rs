@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::{Condition, Duplicates, OptOut, Rule};
+use crate::contact_history::History;
 use crate::disposition::Disposition;
-use crate::history::History;
 use crate::results::resume::Progress;
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +262,7 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
         (3, 2, 1)
     );
     assert_eq!((counts.reached(), counts.pending()), (1, 1));
-    let (views, viewer) = view::channel(counts, &[], &resources.clock);
+    let (views, viewer) = snapshot::channel(counts, &[], &resources.clock);
     let over = run(resources, left, None, Stop::default(), views).await;
     assert!(matches!(over, Over::Finished), "{over:?}");
     let counts = viewer.latest().tally;

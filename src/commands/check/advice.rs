@@ -1,6 +1,6 @@
 //! What a campaign may say, and hardly means: lines that its pace never fills, answers that prove nothing.
 
-use super::super::estimate::Expected;
+use crate::commands::estimate::Expected;
 use crate::config::{Campaign, Fault, Trunk};
 
 /// Technologies whose lines may be analog: an analog line counts as answered as soon as it is dialed on.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::destination::{Destination, Destinations};
-use crate::call::link::Established;
+use crate::call::reconnect::Established;
 use crate::call::survey::{Device, Extension, Setting, SurveyError, Surveyor};
+use crate::commands::check::destination::{Destination, Destinations};
 use crate::config::{Campaign, Fault, Target, Trunk};
 
 /// What was found out.

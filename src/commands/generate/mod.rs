@@ -5,8 +5,8 @@ mod manual;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::Failure;
 use crate::cli::{Cli, GenerateArgs, Generated};
+use crate::commands::Failure;
 use crate::exit;
 
 /// Runs the command and returns the exit code of the process.
@@ -16,7 +16,7 @@ use crate::exit;
 pub fn run(args: &GenerateArgs) -> Result<u8, Failure> {
     let shell = match args.what {
         Generated::Man => {
-            super::print(|stdout| manual::write(stdout))?;
+            crate::commands::print(|stdout| manual::write(stdout))?;
             return Ok(exit::DONE);
         }
         Generated::Bash => Shell::Bash,
@@ -27,6 +27,6 @@ pub fn run(args: &GenerateArgs) -> Result<u8, Failure> {
     // Written at once: clap_complete panics where its writer fails.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "dialer", &mut script);
-    super::print(|stdout| stdout.write_all(&script))?;
+    crate::commands::print(|stdout| stdout.write_all(&script))?;
     Ok(exit::DONE)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use tracing::info;
 
-use super::Failure;
 use crate::cli::InitArgs;
+use crate::commands::Failure;
 use crate::exit;
 
 const CAMPAIGN: &str = include_str!("campaign.toml");
@@ -42,7 +42,7 @@ pub fn run(args: &InitArgs) -> Result<u8, Failure> {
         info!("{} is there already and stays as it is", contacts.display());
     }
     let name = quoted(&campaign);
-    super::print(|stdout| {
+    crate::commands::print(|stdout| {
         write!(
             stdout,
             "# rehearse it: nothing is dialed\n\

@@ -1,8 +1,8 @@
 //! What results of earlier runs tell, whatever was done to them.
 
 use super::*;
-use crate::number::Numbering;
-use crate::results::row::{Columns, Row};
+use crate::phone_number::Numbering;
+use crate::results::schema::{Columns, Row};
 
 fn row(
     contact: &str,

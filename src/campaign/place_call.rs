@@ -1,0 +1,606 @@
+//! One attempt of a contact, from its row of the list to the row of the results.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::error;
+
+use super::{Resources, Stop};
+use crate::ami::action::{Action, ActionError};
+use crate::ami::client::SessionClosed;
+use crate::call::id::CallId;
+use crate::call::observations::{End, Signals};
+use crate::call::verdict::{self, Circumstances, Verdict};
+use crate::call::{self, Attempt, Ended};
+use crate::campaign::capture::columns;
+use crate::campaign::retry::{self, Decision};
+use crate::config::{Call, Target};
+use crate::contact_history::{Happened, History, may_have_rung};
+use crate::contacts::{Contact, Rendered};
+use crate::disposition::Disposition;
+use crate::phone_number::Number;
+use crate::results::journal::Entry;
+use crate::results::schema::Row;
+use crate::results::writer::WriteError;
+use crate::schedule::calling_window::Gated;
+use crate::suppression;
+use crate::trunk::breaker::{Breaker, Showing};
+use crate::trunk::rate_limit::{TrunkLog, Turn};
+
+/// How long before its Originate a sign of life on the trunk still speaks for it.
+const LATELY: Duration = Duration::from_secs(60);
+/// So many silent calls may be those of phones that are off; one more without a sign of life between them is the trunk's.
+const SILENT: u32 = 3;
+/// What stands in the `note` of every row of a rehearsal.
+const SIMULATED: &str = "simulated";
+
+/// A line in use: who is called on it, and as what. Owned by the dispatcher, borrowed by the call's task.
+#[derive(Debug)]
+pub struct Record {
+    /// The attempt's id.
+    pub id: CallId,
+    /// Which trunk, by its place in the campaign.
+    pub trunk: usize,
+    /// What is noted of that trunk.
+    pub log: TrunkLog,
+    /// Whether that trunk works.
+    pub breaker: Breaker,
+    /// The trunk had rested, and is tried with this call.
+    pub trial: bool,
+    /// When the line was taken.
+    pub begun_at: Instant,
+    /// Its slot of the journal.
+    pub slot: usize,
+    /// Who is called.
+    pub who: Who,
+    /// Which of the contact's numbers is called, from 0.
+    pub number: u8,
+    /// That number's key, which is the same however the number is written.
+    pub key: u64,
+    /// What happened to the contact before.
+    pub history: History,
+}
+
+/// Who is called.
+#[derive(Debug)]
+pub enum Who {
+    /// A contact of the list.
+    Contact(Contact),
+    /// Somebody whom an earlier run called; the list has changed since, perhaps.
+    Adopted(Entry),
+}
+
+impl Record {
+    /// The contact's id.
+    pub fn contact(&self) -> &str {
+        match &self.who {
+            Who::Contact(contact) => &contact.id,
+            Who::Adopted(entry) => &entry.contact,
+        }
+    }
+
+    fn called(&self) -> &str {
+        match &self.who {
+            Who::Contact(contact) => contact.numbers[usize::from(self.number)].as_str(),
+            Who::Adopted(entry) => &entry.number,
+        }
+    }
+
+    /// All numbers of the contact, as far as they are known.
+    fn numbers(&self) -> Vec<&str> {
+        match &self.who {
+            Who::Contact(contact) => contact.numbers.iter().map(Number::as_str).collect(),
+            Who::Adopted(entry) => entry.numbers.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The contact's zone; for a call of an earlier run that of the campaign.
+    fn zone(&self) -> u16 {
+        match &self.who {
+            Who::Contact(contact) => contact.zone,
+            Who::Adopted(_) => 0,
+        }
+    }
+
+    /// The row that every outcome of this attempt begins with.
+    fn row(&self, resources: &Resources) -> Row {
+        Row {
+            campaign: resources.campaign.name.clone(),
+            contact: self.contact().to_owned(),
+            number: self.called().to_owned(),
+            own: match &self.who {
+                Who::Contact(contact) => resources.own_columns(contact),
+                Who::Adopted(entry) => entry.kept.clone(),
+            },
+            ..Row::default()
+        }
+    }
+}
+
+/// What the dispatcher needs to know of an attempt that is over.
+#[derive(Debug)]
+pub struct Attempted {
+    /// What has happened to the contact, this attempt included.
+    pub history: History,
+    /// How it ended.
+    pub disposition: Disposition,
+    /// What follows.
+    pub decision: Decision,
+    /// When the contact is due again, in milliseconds since 1970.
+    pub due: Option<i64>,
+    /// What an operator should know at once: why the trunk or Asterisk did not do what it was asked.
+    pub trouble: Option<String>,
+    /// Why it could not be written down that the contact is never to be called again.
+    pub opt_out_unwritten: Option<WriteError>,
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is over, and this is its row.
+    Over(Attempted, Box<Row>),
+    /// There was no session, or no new call may begin any more: nothing was dialed.
+    NotDialed,
+    /// It could not be noted in the journal: nothing was dialed.
+    NotNoted(WriteError),
+}
+
+/// Calls the contact and tells how that ended.
+pub async fn run(
+    resources: &Resources,
+    record: &Record,
+    contact: &Contact,
+    turn: Turn,
+    stop: &Stop,
+) -> Outcome {
+    let campaign = &resources.campaign;
+    let rendered = match resources
+        .list
+        .render(contact, usize::from(record.number), record.trunk)
+    {
+        Ok(rendered) => rendered,
+        Err(why) => return unsendable(resources, record, &why.to_string()),
+    };
+    let originate = match originate(&campaign.call, record.id, &rendered) {
+        Ok(originate) => originate,
+        Err(why) => return unsendable(resources, record, &why.to_string()),
+    };
+    let caller_id = rendered
+        .caller_id
+        .as_deref()
+        .map(|caller_id| String::from_utf8_lossy(caller_id).into_owned())
+        .unwrap_or_default();
+    if let Some(journal) = &resources.journal {
+        let entry = Entry {
+            call_id: record.id.to_string(),
+            contact: contact.id.clone(),
+            number: record.called().to_owned(),
+            place: record.number,
+            numbers: contact.numbers.iter().map(ToString::to_string).collect(),
+            kept: resources.own_columns(contact),
+            trunk: campaign.trunks[record.trunk].name.clone(),
+            caller_id: caller_id.clone(),
+            begun_at: resources.clock.millis(),
+        };
+        if let Err(error) = journal.begin(record.slot, &entry).await {
+            return Outcome::NotNoted(error);
+        }
+    }
+    let attempt = Attempt {
+        id: record.id,
+        originate,
+        call_timeout: campaign.call.call_timeout,
+        turn,
+        hang_up: stop.hang_up.clone(),
+    };
+    if let Some(ended) = place(resources, contact, attempt, stop).await {
+        return over(resources, record, caller_id, &ended, false).await;
+    }
+    // What stays in the journal without a row is taken for a call by the next run.
+    if let Some(journal) = &resources.journal
+        && let Err(error) = journal.clear(record.slot).await
+    {
+        return Outcome::NotNoted(error);
+    }
+    Outcome::NotDialed
+}
+
+/// Places the call, if it may still begin and there is a session.
+async fn place(
+    resources: &Resources,
+    contact: &Contact,
+    attempt: Attempt,
+    stop: &Stop,
+) -> Option<Ended> {
+    // The disk may have taken its time.
+    let now = resources.clock.millis();
+    let open = resources.gate.state(contact.zone, now) == Gated::Open;
+    if !open || resources.gate.is_over(now) || stop.drain.is_cancelled() {
+        return None;
+    }
+    call::place(&resources.link, attempt).await.ok()
+}
+
+/// Follows a call of an earlier run to its end.
+pub async fn adopted(
+    resources: &Resources,
+    record: &Record,
+    entry: &Entry,
+    ended: oneshot::Receiver<Signals>,
+    stop: &Stop,
+) -> Outcome {
+    let watchdog = record.begun_at + resources.campaign.call.call_timeout;
+    let followed = call::follow(&resources.link, record.id, ended, watchdog, &stop.hang_up).await;
+    let ended = followed.unwrap_or_else(|SessionClosed| {
+        let mut signals = Signals::new(record.begun_at);
+        signals.ended_at = Instant::now();
+        Ended { signals, cut: None }
+    });
+    over(resources, record, entry.caller_id.clone(), &ended, true).await
+}
+
+async fn over(
+    resources: &Resources,
+    record: &Record,
+    caller_id: String,
+    ended: &Ended,
+    adopted: bool,
+) -> Outcome {
+    let signals = &ended.signals;
+    let lately = signals.written_at.checked_sub(LATELY);
+    let alive = signals.alive() || signals.answered_at.is_some();
+    let trunk_alive = lately.is_some_and(|lately| record.log.alive_since(lately))
+        && !record.breaker.rests()
+        && (alive || !is_told(signals) || record.log.silent() <= SILENT);
+    let circumstances = Circumstances {
+        cut: ended.cut,
+        trunk_alive,
+        adopted,
+        min_talk: resources.campaign.call.min_talk,
+        watched: Some(resources.link.watched()),
+    };
+    let verdict = verdict::decide(signals, &circumstances);
+
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let channel = signals.channel.as_ref();
+    let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
+    let mut row = Row {
+        caller_id,
+        ring: channel.map(|_| connected_at - signals.written_at),
+        talk: verdict.answered_at.map(|at| signals.ended_at - at),
+        uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
+        linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
+        ..record.row(resources)
+    };
+    row.own
+        .resize(resources.campaign.contacts.keep.len(), String::new());
+    let capture = &resources.campaign.capture;
+    row.own.extend(columns(capture, &signals.captured));
+    let opted_out = if signals.captured.opted_out {
+        resources.opt_out(record).await
+    } else {
+        Ok(())
+    };
+    let moments = Moments {
+        dialed_at: signals.written_at,
+        ended_at: signals.ended_at,
+        alive,
+    };
+    let outcome = conclude(resources, record, row, verdict, moments);
+    match (outcome, opted_out) {
+        (Outcome::Over(attempted, row), Err(error)) => {
+            let opt_out_unwritten = Some(error);
+            let attempted = Attempted {
+                opt_out_unwritten,
+                ..attempted
+            };
+            Outcome::Over(attempted, row)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Whether a channel was followed to its end.
+fn is_told(signals: &Signals) -> bool {
+    signals.channel.is_some() && signals.end == End::Complete
+}
+
+/// When an attempt was what, and whether anything was heard of it.
+#[derive(Clone, Copy)]
+struct Moments {
+    dialed_at: Instant,
+    ended_at: Instant,
+    alive: bool,
+}
+
+/// The end of a call whose task died: hangs its channel up, and tells that nobody knows how it ended.
+pub async fn bury(resources: &Resources, record: &Record) -> Outcome {
+    call::hang_up_for_good(&resources.link, record.id).await;
+    let verdict = Verdict {
+        disposition: Disposition::Unknown,
+        cause: None,
+        sip_code: None,
+        answered_at: None,
+        note: "the dialer lost track of this call and hung it up".to_owned(),
+    };
+    let now = Instant::now();
+    let row = record.row(resources);
+    let moments = Moments {
+        dialed_at: record.begun_at,
+        ended_at: now,
+        alive: false,
+    };
+    conclude(resources, record, row, verdict, moments)
+}
+
+/// A contact whose Originate cannot be put into words that Asterisk takes. The list is checked at the start, so this
+/// is a second net.
+fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
+    if record.trial {
+        record.breaker.not_tried();
+    }
+    let disposition = Disposition::Failed;
+    let row = Row {
+        is_final: true,
+        disposition: Some(disposition),
+        note: resources.note(why),
+        ..record.row(resources)
+    };
+    let attempted = Attempted {
+        history: record.history,
+        disposition,
+        decision: Decision {
+            counted: false,
+            again_after: None,
+            is_final: true,
+        },
+        due: None,
+        trouble: Some(why.to_owned()),
+        opt_out_unwritten: None,
+    };
+    Outcome::Over(attempted, Box::new(row))
+}
+
+fn conclude(
+    resources: &Resources,
+    record: &Record,
+    row: Row,
+    verdict: Verdict,
+    moments: Moments,
+) -> Outcome {
+    let Moments {
+        dialed_at,
+        ended_at,
+        alive,
+    } = moments;
+    let disposition = verdict.disposition;
+    let doubt = record.breaker.ended(Showing {
+        contact: record.contact(),
+        disposition,
+        dialed_at,
+        told_at: verdict.answered_at.unwrap_or(ended_at),
+        alive,
+        answered: verdict.answered_at.is_some(),
+        trial: record.trial,
+    });
+    let mut history = record.history;
+    let happened = Happened {
+        disposition,
+        number: record.number,
+        trunk: u8::try_from(record.trunk).unwrap_or(u8::MAX),
+        doubt,
+    };
+    let campaign = &resources.campaign;
+    let numbers = record.numbers().len().max(1);
+    let decision = retry::decide(
+        &mut history,
+        happened,
+        numbers,
+        &campaign.retry,
+        &campaign.call,
+    );
+    if decision.is_final && !doubt {
+        record.breaker.is_final(record.contact(), disposition);
+    }
+    if may_have_rung(disposition, decision.counted) {
+        let at = resources.clock.millis_at(dialed_at);
+        resources.limits.called(record.contact(), at);
+    }
+    let due = decision.again_after.map(|delay| {
+        let due = resources.clock.millis_at(ended_at + delay);
+        let due = resources.limits.earliest(record.contact(), due);
+        resources.gate.earliest(record.zone(), due)
+    });
+    let time = |at: Instant| resources.clock.at(at);
+    let is_trouble = matches!(disposition, Disposition::Congestion | Disposition::Failed);
+    let trouble = Some(&verdict.note)
+        .filter(|note| is_trouble && !note.is_empty())
+        .cloned();
+    let note = if doubt && trouble.is_none() {
+        join(
+            &verdict.note,
+            "many calls in a row ended so on this trunk: called again",
+        )
+    } else {
+        verdict.note
+    };
+    let row = Row {
+        attempt: history.attempts,
+        counted: decision.counted,
+        is_final: decision.is_final,
+        disposition: Some(disposition),
+        cause: verdict.cause,
+        sip_code: verdict.sip_code,
+        trunk: match &record.who {
+            Who::Contact(_) => campaign.trunks[record.trunk].name.clone(),
+            Who::Adopted(entry) => entry.trunk.clone(),
+        },
+        dialed_at: Some(time(dialed_at)),
+        answered_at: verdict.answered_at.map(time),
+        ended_at: Some(time(ended_at)),
+        next_attempt_at: due.map(|due| resources.clock.time(due)),
+        call_id: record.id.to_string(),
+        note: resources.note(&note),
+        ..row
+    };
+    let attempted = Attempted {
+        history,
+        disposition,
+        decision,
+        due,
+        trouble,
+        opt_out_unwritten: None,
+    };
+    Outcome::Over(attempted, Box::new(row))
+}
+
+impl Resources {
+    /// The note of a row, with what is remarked on every row of a rehearsal.
+    pub(super) fn note(&self, note: &str) -> String {
+        if self.rehearsal {
+            join(SIMULATED, note)
+        } else {
+            note.to_owned()
+        }
+    }
+
+    /// What a number is known by, also one that was written differently in an earlier run.
+    pub(super) fn key_of(&self, number: &str) -> u64 {
+        let number = self.numbering.read(number);
+        number.map_or(0, |number| number.key())
+    }
+
+    /// What is kept of a contact's row.
+    pub(super) fn own_columns(&self, contact: &Contact) -> Vec<String> {
+        self.list.kept(contact)
+    }
+
+    /// Never calls these numbers again, in this run and in the next.
+    ///
+    /// # Errors
+    /// The file cannot be written: they are not called in this run, but the next one would not know.
+    async fn opt_out(&self, record: &Record) -> Result<(), WriteError> {
+        let numbers: Vec<String> = record.numbers().into_iter().map(str::to_owned).collect();
+        for number in &numbers {
+            self.suppress.insert(self.key_of(number));
+        }
+        let asked = self.campaign.capture.opt_out.as_ref();
+        let Some(opt_out) = asked.filter(|_| !self.rehearsal) else {
+            return Ok(());
+        };
+        let file = opt_out.file.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+            suppression::opt_out(&file, &numbers)
+        })
+        .await;
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        written.map_err(|error| {
+            let file = opt_out.file.display().to_string();
+            error!(
+                "contact {} asked never to be called again, and that cannot be written down: add its numbers to {file} by hand",
+                record.contact(),
+            );
+            WriteError::new(&file, error)
+        })
+    }
+}
+
+/// Two remarks as one.
+fn join(first: &str, second: &str) -> String {
+    match (first, second) {
+        (remark, "") | ("", remark) => remark.to_owned(),
+        (first, second) => format!("{first}: {second}"),
+    }
+}
+
+/// The Originate of an attempt.
+///
+/// `Async` always: a synchronous one holds up the whole session until the call is answered. `Timeout` is in
+/// milliseconds and covers the ringing only. No `EarlyMedia`: it makes ringback an answer. There is always a place in
+/// the dialplan or an application: without one, Asterisk rings the callee and has nothing to say.
+pub(crate) fn originate(
+    call: &Call,
+    id: CallId,
+    rendered: &Rendered,
+) -> Result<Action, ActionError> {
+    let mut action = Action::new("Originate", id.as_str())?
+        .header("Channel", &rendered.channel)?
+        .header("ChannelId", id.as_str())?
+        .header("Async", "true")?
+        .header("Timeout", call.ring_timeout.as_millis().to_string())?;
+    action = match &call.target {
+        Target::Exten {
+            context,
+            exten,
+            priority,
+        } => action
+            .header("Context", context)?
+            .header("Exten", exten)?
+            .header("Priority", priority.to_string())?,
+        Target::Application { application, data } => action
+            .header("Application", application)?
+            .header("Data", data)?,
+    };
+    if let Some(caller_id) = &rendered.caller_id {
+        action = action.header("CallerID", caller_id)?;
+    }
+    action = action.variable("CALLID", id.as_str())?;
+    for (name, value) in &rendered.variables {
+        action = action.variable(name, value)?;
+    }
+    Ok(action)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+
+    fn encoded(target: Target) -> String {
+        let call = Call {
+            target,
+            target_at: (1, 1),
+            caller_id: None,
+            ring_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(200),
+            min_talk: Duration::ZERO,
+            variables: Vec::new(),
+        };
+        let rendered = Rendered {
+            channel: b"PJSIP/100@carrier".to_vec(),
+            caller_id: Some(b"Desk <+5982>".to_vec()),
+            variables: vec![("MESSAGE".into(), b"a,b".to_vec())],
+        };
+        let id = CallId::from_bytes(b"01k9qx3e7r8b2m5tv6w0c4d1fa").unwrap();
+        let mut bytes = BytesMut::new();
+        originate(&call, id, &rendered)
+            .unwrap()
+            .encode_into(&mut bytes);
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn an_originate_never_blocks_the_session_nor_rings_with_nothing_to_say() {
+        let exten = Target::Exten {
+            context: "notify".to_owned(),
+            exten: "s".to_owned(),
+            priority: 1,
+        };
+        assert_eq!(
+            encoded(exten),
+            "Action: Originate\r\nActionID: 01k9qx3e7r8b2m5tv6w0c4d1fa\r\nChannel: PJSIP/100@carrier\r\n\
+             ChannelId: 01k9qx3e7r8b2m5tv6w0c4d1fa\r\nAsync: true\r\nTimeout: 30000\r\nContext: notify\r\nExten: s\r\n\
+             Priority: 1\r\nCallerID: Desk <+5982>\r\nVariable: CALLID=01k9qx3e7r8b2m5tv6w0c4d1fa\r\n\
+             Variable: MESSAGE=a\\,b\r\n\r\n"
+        );
+        let application = encoded(Target::Application {
+            application: "Playback".to_owned(),
+            data: "storm".to_owned(),
+        });
+        assert!(application.contains("\r\nApplication: Playback\r\nData: storm\r\n"));
+    }
+}

@@ -1,0 +1,507 @@
+//! `dialer run`: reads everything, connects, dials, and says how it ended.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) mod result_files;
+
+use anyhow::Context as _;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::call::probe;
+use crate::campaign::contact_limits::Limits;
+use crate::campaign::snapshot;
+use crate::campaign::tally::{self, Tally};
+use crate::campaign::{self, Over, Resources, Stop};
+use crate::cli::{LogFormat, RunArgs};
+use crate::clock::{self, Clock};
+use crate::commands::Failure;
+use crate::commands::connect::{self, Line};
+use crate::commands::load::{self, Input};
+use crate::commands::plan;
+use crate::commands::run::result_files::{Claimed, Opened, Target, Unsettled};
+use crate::config::Campaign;
+use crate::contacts::{self, List};
+use crate::disposition::Disposition;
+use crate::exit;
+use crate::output::status_file::{About, Ended, Status};
+use crate::output::summary::Summary;
+use crate::output::terminal::Screen;
+use crate::schedule::calling_window::Gate;
+use crate::signals::{self, Aborted, Requests};
+use crate::trunk::breaker;
+
+/// Runs the command and returns the exit code of the process.
+///
+/// # Errors
+/// Nothing was dialed, or the runtime itself failed.
+pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
+    signals::survive_requests().context("signals cannot be listened to")?;
+    // Neither a rehearsal nor a plan connects to anything: they need no secret.
+    let needs_no_secret = args.simulate || args.dry_run;
+    let input = load::examine(&args.campaign, needs_no_secret, args.shard)
+        .input()
+        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let zone = input.campaign.zone();
+    let clock = Clock::system(zone.clone());
+    let target = Target::choose(&input.campaign, args, &clock)?;
+    if args.json && target.is_stdout() && !args.dry_run {
+        return Err(Failure::Usage(
+            "--json and the results both want standard output: name a file with --results"
+                .to_owned(),
+        ));
+    }
+    if args.dry_run {
+        return plan::print(input, target.path(), &clock, args);
+    }
+    let claimed = target.claim(&input.campaign, args, &input.list, &clock)?;
+    let ami = if args.simulate {
+        None
+    } else {
+        Some(Line::open()?)
+    };
+    // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
+    // timer when there is not.
+    let virtual_time = args.simulate && !args.real_time;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(virtual_time)
+        .build()
+        .context("the runtime cannot be started")?;
+    let status = match &args.status {
+        Some(path) => Some(open_status(path, &input, &claimed, args, zone.clone())?),
+        None => None,
+    };
+    let ended = runtime.block_on(async {
+        let clock = if virtual_time {
+            Clock::following_tokio(zone)
+        } else {
+            clock
+        };
+        let show = Show {
+            screen,
+            status: status.as_ref(),
+        };
+        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, &show)).await
+    });
+    if let Some(status) = status {
+        status.end(match &ended {
+            Ok(ended) => *ended,
+            Err(failure) => Ended {
+                exit_code: failure.exit_code(),
+                stopped: None,
+            },
+        });
+    }
+    ended.map(|ended| ended.exit_code)
+}
+
+/// Begins to write the status file. That is done when the run has its results for itself: one that does not get them
+/// must not write over what the other tells.
+fn open_status(
+    path: &Path,
+    input: &Input,
+    claimed: &Claimed,
+    args: &RunArgs,
+    zone: TimeZone,
+) -> Result<Status, Failure> {
+    let about = About {
+        campaign: input.campaign.name.clone(),
+        results: claimed.name(),
+        simulated: args.simulate,
+        shard: args.shard,
+        started_at: Zoned::now().with_time_zone(zone),
+    };
+    let mut taken = claimed.files();
+    if let Some(opt_out) = &input.campaign.capture.opt_out {
+        taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
+    }
+    Status::open(path, about, taken).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Where it is shown how the run is.
+struct Show<'s> {
+    screen: &'s Screen,
+    status: Option<&'s Status>,
+}
+
+async fn dial(
+    Input {
+        campaign,
+        list,
+        suppress,
+    }: Input,
+    ami: Option<&Line>,
+    mut claimed: Claimed,
+    clock: Clock,
+    args: &RunArgs,
+    &Show { screen, status }: &Show<'_>,
+) -> Result<Ended, Failure> {
+    Requests::new()
+        .context("signals cannot be listened to")?
+        .answer(screen.log());
+    let link = match ami {
+        Some(ami) => ami.connect(&campaign).await?.link,
+        None => connect::simulate(&campaign).await?,
+    };
+    probe::permissions(&link, &campaign.ami.username)
+        .await
+        .map_err(|error| Failure::Pbx(error.to_string()))?;
+    let stop = Stop::default();
+    let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
+    let own = campaign.own_columns();
+    let list = Arc::new(list);
+    let resources = |opened: &Opened| Resources {
+        list: Arc::clone(&list),
+        link: link.clone(),
+        gate: Gate::new(
+            campaign.window.as_ref().map(|window| window.hours.clone()),
+            list.zones(),
+        ),
+        limits: Limits::new(&campaign.retry),
+        numbering: campaign.numbering(),
+        suppress: suppress.clone(),
+        rehearsal: args.simulate,
+        campaign: campaign.clone(),
+        writer: opened.writer.clone(),
+        columns: opened.columns.clone(),
+        journal: opened.journal.clone(),
+        clock: clock.clone(),
+    };
+    for unsettled in std::mem::take(&mut claimed.unsettled) {
+        let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
+        if !matches!(over, Over::Finished) {
+            let ended = aborted_or(
+                &aborted,
+                conclude(over, &tally, SameCommand::GoesOn, screen),
+            );
+            connect::goodbye(&link).await;
+            return Ok(ended);
+        }
+    }
+    let opened = claimed.open(&own)?;
+    let mut left = std::mem::take(&mut claimed.left);
+    let beginning = campaign::beginning(&list, args.limit, &mut left)
+        .context("the private copy of the list")?;
+    let (views, viewer) = snapshot::channel(beginning, &campaign.trunks, &clock);
+    let tally = viewer.latest().tally;
+    announce(&campaign, &list, &tally, args.limit, &claimed.name());
+    if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
+        warn!("{doubt}");
+    }
+    let watching = screen.watch(viewer.clone(), claimed.is_stdout());
+    if let Some(status) = status {
+        status.watch(viewer.clone());
+    }
+    let began = Instant::now();
+    let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
+    drop(watching);
+    let ended = Instant::now();
+    let summary = Summary {
+        campaign: campaign.name.clone(),
+        results: claimed.name(),
+        tally: viewer.latest().tally,
+        trunks: campaign
+            .trunks
+            .iter()
+            .map(|trunk| (trunk.name.clone(), trunk.ports))
+            .collect(),
+        started_at: clock.at(began),
+        ended_at: clock.at(ended),
+        took: ended - began,
+        simulated: args.simulate,
+        drained: matches!(over, Over::Drained),
+    };
+    show(&summary, screen);
+    // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
+    // same file whatever the date is then, and settles what could not be written down.
+    let clean_end = matches!(
+        &over,
+        Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
+    );
+    let same = SameCommand::of(args, claimed.is_stdout());
+    let ended = conclude(over, &summary.tally, same, screen);
+    if clean_end
+        && let Some(journal) = opened.journal
+        && let Err(error) = journal.remove()
+    {
+        warn!("the journal is left behind, which does no harm: {error}");
+    }
+    let mut ended = aborted_or(&aborted, ended);
+    if args.json {
+        ended.exit_code = print(&summary, ended);
+    }
+    connect::goodbye(&link).await;
+    Ok(ended)
+}
+
+/// Says what a run begins with.
+fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>, results: &str) {
+    let list = list.summary();
+    info!(
+        "campaign {}: {}, {} of them cannot be called; results go to {results}",
+        campaign.name,
+        tally::contacts(list.contacts),
+        list.bad + list.duplicates,
+    );
+    if let Some(why) = nobody_to_call(&list, tally, limit) {
+        info!("{why}");
+    }
+}
+
+/// Why a run that begins has nobody to call, if so.
+fn nobody_to_call(
+    list: &contacts::Summary,
+    tally: &Tally,
+    limit: Option<u64>,
+) -> Option<&'static str> {
+    if tally.to_call > 0 || limit == Some(0) {
+        None
+    } else if list.contacts == 0 {
+        Some("the list has no contacts")
+    } else if list.contacts == list.bad + list.duplicates {
+        Some("nobody in the list can be called: the notes of their rows say why")
+    } else {
+        Some(
+            "everybody has a final outcome already: --redial DISPOSITION calls some again, --fresh everybody",
+        )
+    }
+}
+
+/// The end of a run that was aborted by a signal, or else the one that it came to.
+fn aborted_or(aborted: &Aborted, ended: Ended) -> Ended {
+    aborted.by().map_or(ended, |signal| Ended {
+        exit_code: exit::SIGNAL + signal,
+        stopped: Some("aborted"),
+    })
+}
+
+/// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
+/// calls that Asterisk still carries are followed to their end.
+async fn settle(
+    mut unsettled: Unsettled,
+    own: &[String],
+    resources: impl Fn(&Opened) -> Resources,
+    stop: &Stop,
+) -> Result<(Over, Tally), Failure> {
+    let left = std::mem::take(&mut unsettled.left);
+    let settled = if left.in_flight.is_empty() {
+        info!("{unsettled}: its run was cut off between two calls and is not gone on with");
+        (Over::Finished, Tally::default())
+    } else {
+        info!(
+            "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
+        );
+        let opened = unsettled.open(&left, own)?;
+        let resources = resources(&opened);
+        let trunks = &resources.campaign.trunks;
+        let (views, viewer) = snapshot::channel(Tally::default(), trunks, &resources.clock);
+        // Nobody new is called.
+        let over = campaign::run(resources, left, Some(0), stop.clone(), views).await;
+        (over, viewer.latest().tally)
+    };
+    if !matches!(settled.0, Over::Unwritable(..)) {
+        unsettled.close();
+    }
+    Ok(settled)
+}
+
+/// Shows people what became of it.
+fn show(summary: &Summary, screen: &Screen) {
+    let settings = screen.settings();
+    if settings.quiet {
+        return;
+    }
+    match settings.log_format {
+        LogFormat::Text => screen.say(&format!("\n{}", summary.table())),
+        LogFormat::Json => info!(
+            campaign = summary.campaign,
+            results = summary.results,
+            contacts = summary.tally.contacts,
+            finished = summary.tally.finished,
+            reached = summary.tally.reached(),
+            unreached = summary.tally.unreached(),
+            dispatched = summary.tally.dispatched,
+            seconds = summary.took.as_secs_f64(),
+            ended_at = clock::rfc3339(&summary.ended_at),
+            simulated = summary.simulated,
+            "summary"
+        ),
+    }
+}
+
+/// Prints it for programs, and returns the exit code of the process.
+fn print(summary: &Summary, ended: Ended) -> u8 {
+    let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
+    let printed = summary
+        .json(code, stopped)
+        .map_err(io::Error::from)
+        .and_then(|json| writeln!(io::stdout(), "{json}"));
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            error!("the summary cannot be written to standard output: {error}");
+            code.max(exit::FAILURE)
+        }
+        // Who closed the pipe does not want it.
+        _ => code,
+    }
+}
+
+/// What comes of the same command, for whoever is told that contacts are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SameCommand {
+    GoesOn,
+    GoesOnWithoutFresh,
+    RehearsesAnew,
+    CallsEverybody,
+}
+
+impl SameCommand {
+    fn of(args: &RunArgs, to_stdout: bool) -> Self {
+        match args {
+            _ if to_stdout => Self::CallsEverybody,
+            RunArgs { simulate: true, .. } => Self::RehearsesAnew,
+            RunArgs { fresh: true, .. } => Self::GoesOnWithoutFresh,
+            _ => Self::GoesOn,
+        }
+    }
+}
+
+impl fmt::Display for SameCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoesOn => "the same command goes on",
+            Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
+            Self::RehearsesAnew => "the same command begins the rehearsal anew",
+            Self::CallsEverybody => {
+                "what went to standard output is not kept, and the same command calls everybody again: first take who has a final row out of the list"
+            }
+        })
+    }
+}
+
+/// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
+/// machine-readable summary.
+fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Screen) -> Ended {
+    let left = tally::contacts(tally.pending());
+    let stopped = Some(over.word());
+    let exit_code = match over {
+        Over::Finished => exit::DONE,
+        Over::Drained => {
+            warn!("stopped with {left} left: {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        Over::Outside(opens) => {
+            let why = match opens {
+                Some(opens) => format!(
+                    "outside the calling hours until {}, and [window] says outside = \"stop\"",
+                    opens.strftime(clock::SHOWN)
+                ),
+                None => "no calling hours can be foreseen".to_owned(),
+            };
+            warn!("stopped with {left} left: {why}; {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        Over::StopAt => {
+            warn!("stopped with {left} left: stop_at has come; {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        Over::TrunksLost(finals) => {
+            error!(
+                "stopped with {left} left: no trunk has worked for reconnect_for; when one does again, {same_command}"
+            );
+            if !finals.is_empty() {
+                let (contacts, redial) = breaker::named(&finals);
+                error!(
+                    "these contacts got a final row before that was seen: {contacts}; {redial} makes them callable again"
+                );
+            }
+            exit::CONTACTS_LEFT
+        }
+        Over::PbxLost(why) => {
+            let unseen = match tally.attempts(Disposition::Unknown) {
+                0 => String::new(),
+                1 => "1 call has the disposition UNKNOWN; ".to_owned(),
+                calls => format!("{calls} calls have the disposition UNKNOWN; "),
+            };
+            error!("{why}: stopped with {left} left; {unseen}{same_command}");
+            exit::CONTACTS_LEFT
+        }
+        Over::Unwritable(why, rows) => {
+            let mend = match same_command {
+                SameCommand::CallsEverybody => "",
+                _ => "make room; then ",
+            };
+            error!("stopped with {left} left: {why}; {mend}{same_command}");
+            if !rows.is_empty() {
+                error!("these rows are not in the results and follow as CSV");
+            }
+            for row in rows {
+                let row = String::from_utf8_lossy(&row);
+                match screen.settings().log_format {
+                    LogFormat::Text => screen.say(&row),
+                    LogFormat::Json => error!(row = row.trim_end(), "missing row"),
+                }
+            }
+            exit::FAILURE
+        }
+        Over::OptOutUnwritten(why) => {
+            error!(
+                "stopped with {left} left: {why}; add the numbers of the contacts named above; then {same_command}"
+            );
+            exit::FAILURE
+        }
+        Over::Unreadable(why) => {
+            error!("stopped: {why}");
+            exit::FAILURE
+        }
+    };
+    Ended { exit_code, stopped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Output, ProgressKind, When};
+    use crate::output::terminal::{Settings, Surroundings};
+
+    #[test]
+    fn every_end_of_a_run_has_its_exit_code_and_its_word() {
+        let output = Output {
+            quiet: true,
+            verbose: 0,
+            color: When::Never,
+            log_format: LogFormat::Text,
+            progress: ProgressKind::None,
+        };
+        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
+        let ends = [
+            (Over::Finished, (0, "finished")),
+            (Over::Drained, (3, "drained")),
+            (Over::Outside(None), (3, "outside the window")),
+            (Over::StopAt, (3, "stop_at")),
+            (Over::TrunksLost(Vec::new()), (3, "trunks lost")),
+            (Over::PbxLost("gone".into()), (3, "session lost")),
+            (
+                Over::Unreadable(io::Error::other("gone")),
+                (1, "list unreadable"),
+            ),
+        ];
+        for (over, expected) in ends {
+            let (exit_code, word) = expected;
+            let expected = Ended {
+                exit_code,
+                stopped: Some(word),
+            };
+            assert_eq!(
+                conclude(over, &Tally::new(1, 1), SameCommand::GoesOn, &screen),
+                expected
+            );
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The operator's log: sentences on standard error, or one JSON object a line.
+
+use std::fmt;
+
+use jiff::Zoned;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::cli::LogFormat;
+use crate::clock;
+use crate::output::terminal::Screen;
+
+/// Starts logging. `-q` leaves warnings and errors, `-v` adds details of each call, `-vv` every message.
+pub fn start(screen: &Screen) {
+    let settings = screen.settings();
+    let level = match (settings.quiet, settings.verbose) {
+        (true, _) => "warn",
+        (false, 0) => "info",
+        (false, 1) => "debug",
+        (false, _) => "trace",
+    };
+    let time = if settings.terminal && settings.log_format == LogFormat::Text {
+        Time::OfDay
+    } else {
+        Time::Full
+    };
+    let log = tracing_subscriber::fmt()
+        // Whoever asks a run how it is, is told.
+        .with_env_filter(EnvFilter::new(format!(
+            "warn,dialer={level},dialer::output::progress=info"
+        )))
+        .with_writer(screen.log())
+        .with_timer(time)
+        .with_target(false)
+        // A log that cannot be written any more is no reason to fail, and least of all to panic.
+        .log_internal_errors(false);
+    match settings.log_format {
+        LogFormat::Text => log.with_ansi(settings.color).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// The time at the start of a line.
+enum Time {
+    /// `HH:MM:SS`, for somebody who is watching.
+    OfDay,
+    /// RFC 3339 with milliseconds and the offset, for somebody who reads it tomorrow.
+    Full,
+}
+
+impl FormatTime for Time {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        let now = Zoned::now();
+        match self {
+            Self::OfDay => write!(w, "{}", now.strftime("%H:%M:%S")),
+            Self::Full => w.write_str(&clock::rfc3339(&now)),
+        }
+    }
+}

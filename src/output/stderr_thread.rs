@@ -1,0 +1,341 @@
+//! The one thread that writes to standard error.
+//!
+//! Log lines, the bar and what is said at the end all pass through it, in order, so that a line never tears the bar. And
+//! a terminal that was stopped with Ctrl-S, or a pager that nobody scrolls, holds up this thread and not the calls:
+//! whoever logs never waits. If too much piles up meanwhile, log lines are dropped, and how many is said.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::{error, warn};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::campaign::snapshot::Viewer;
+use crate::cli::LogFormat;
+use crate::output::progress;
+use crate::output::terminal::{Progress, Settings};
+
+/// How often the bar is drawn.
+const DRAW: Duration = Duration::from_millis(200);
+/// How often the plain line appears.
+const LINE: Duration = Duration::from_secs(5);
+/// How long a run may take to say how it is, to be drawn,
+const AT_A_GLANCE: Duration = Duration::from_millis(50);
+/// and when somebody asks.
+const IN_EARNEST: Duration = Duration::from_secs(1);
+/// How many log lines may wait for a terminal that takes none.
+const WAITING: usize = 16 * 1024;
+/// How many bytes of them are written at once.
+const AT_ONCE: usize = 64 * 1024;
+
+enum Order {
+    Text(Vec<u8>),
+    Watch(Progress, Viewer),
+    Unwatch,
+    Settle(SyncSender<()>),
+    /// Somebody wants to know how the run is.
+    Report,
+    Close,
+}
+
+/// The owner of standard error. When it is dropped, everything that was said has been written.
+#[derive(Debug)]
+pub struct Screen {
+    settings: Settings,
+    log: Log,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Screen {
+    /// Starts writing.
+    pub fn open(settings: Settings) -> Self {
+        let (orders, taken) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let log = Log {
+            orders,
+            lost: Arc::clone(&lost),
+        };
+        let painter = Painter {
+            orders: taken,
+            lost,
+            json: settings.log_format == LogFormat::Json,
+            shown: None,
+        };
+        let thread = thread::Builder::new()
+            .name("stderr".to_owned())
+            .spawn(move || painter.run());
+        Self {
+            settings,
+            log,
+            thread: thread.ok(),
+        }
+    }
+
+    /// The resolved switches.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where log lines go.
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+
+    /// Writes text after everything that was logged before.
+    pub fn say(&self, text: &str) {
+        self.order(Order::Text(text.as_bytes().to_vec()));
+    }
+
+    /// Says what went wrong: plain sentences, or where the log is JSON, an object each.
+    pub fn fail(&self, sentences: &str) {
+        for sentence in sentences.lines().map(printable) {
+            match self.settings.log_format {
+                LogFormat::Text => self.say(&format!("{sentence}\n")),
+                LogFormat::Json => error!("{sentence}"),
+            }
+        }
+    }
+
+    /// Says what should be looked at, in the same forms.
+    pub fn caution(&self, sentences: &str) {
+        for sentence in sentences.lines().map(printable) {
+            match self.settings.log_format {
+                LogFormat::Text => self.say(&format!("{sentence}\n")),
+                LogFormat::Json => warn!("{sentence}"),
+            }
+        }
+    }
+
+    /// Shows this run until the answer is dropped. `results_on_stdout`: a bar would be torn by rows on the same
+    /// terminal.
+    pub fn watch(&self, viewer: Viewer, results_on_stdout: bool) -> Watching<'_> {
+        let shared = results_on_stdout && self.settings.stdout_terminal;
+        let progress = match self.settings.progress {
+            Progress::Bar if shared => Progress::Plain,
+            progress => progress,
+        };
+        self.order(Order::Watch(progress, viewer));
+        Watching(self)
+    }
+
+    /// Waits until all that was said is written, for whoever goes on to write to standard output: on a terminal that is
+    /// one text.
+    pub fn settle(&self) {
+        let (settled, done) = sync_channel(1);
+        self.order(Order::Settle(settled));
+        // Where the thread is gone there is nothing to wait for.
+        let _ = done.recv();
+    }
+
+    fn order(&self, order: Order) {
+        // It fails only when the thread is gone; then there is nowhere to say so.
+        let _ = self.log.orders.send(order);
+    }
+}
+
+/// A sentence without what a terminal would obey: it may quote a file.
+fn printable(sentence: &str) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    sentence.chars().map(printable).collect()
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.order(Order::Close);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Progress is shown as long as this lives.
+#[derive(Debug)]
+pub struct Watching<'a>(&'a Screen);
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.order(Order::Unwatch);
+    }
+}
+
+/// Takes log lines, and never waits.
+#[derive(Debug, Clone)]
+pub struct Log {
+    orders: SyncSender<Order>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Log {
+    /// Logs how the run is that is being shown.
+    pub fn report(&self) {
+        // Where so much waits to be written, one line more would not be read.
+        if self.orders.try_send(Order::Report).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.orders.try_send(Order::Text(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The thread's side.
+struct Painter {
+    orders: Receiver<Order>,
+    lost: Arc<AtomicU64>,
+    json: bool,
+    shown: Option<Shown>,
+}
+
+struct Shown {
+    progress: progress::Progress,
+    /// Without one there are lines.
+    bar: Option<ProgressBar>,
+    /// When it is shown next; `None`: when somebody asks.
+    next: Option<Instant>,
+}
+
+impl Painter {
+    fn run(mut self) {
+        loop {
+            let order = match self.shown.as_ref().and_then(|shown| shown.next) {
+                Some(next) => match next.checked_duration_since(Instant::now()) {
+                    Some(until_next) => self.orders.recv_timeout(until_next),
+                    // Also while the log never pauses.
+                    None => Err(RecvTimeoutError::Timeout),
+                },
+                None => self.orders.recv().map_err(RecvTimeoutError::from),
+            };
+            match order {
+                Ok(Order::Text(text)) => {
+                    if let Some(Order::Close) = self.write(text) {
+                        return;
+                    }
+                }
+                Ok(
+                    order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_) | Order::Report),
+                ) => {
+                    self.obey(order);
+                }
+                Err(RecvTimeoutError::Timeout) => self.show(),
+                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Writes a text and all that wait behind it, so that the bar is drawn once for them. Answers `Close` if that is
+    /// what came next.
+    fn write(&mut self, mut text: Vec<u8>) -> Option<Order> {
+        let mut next = None;
+        while text.len() < AT_ONCE
+            && let Ok(order) = self.orders.try_recv()
+        {
+            match order {
+                Order::Text(more) => text.extend_from_slice(&more),
+                order => {
+                    next = Some(order);
+                    break;
+                }
+            }
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        // Standard error may be closed or full: the campaign goes on without it.
+        let put = || {
+            let _ = io::stderr().write_all(&text);
+        };
+        match self.shown.as_ref().and_then(|shown| shown.bar.as_ref()) {
+            Some(bar) => bar.suspend(put),
+            None => put(),
+        }
+        if lost > 0 {
+            tracing::warn!("{lost} lines of this log are missing here: nobody took them in time");
+        }
+        match next? {
+            Order::Close => Some(Order::Close),
+            order => {
+                self.obey(order);
+                None
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        if let Order::Settle(settled) = order {
+            // Who asked may have gone.
+            let _ = settled.send(());
+            return;
+        }
+        if let Order::Report = order {
+            match &mut self.shown {
+                Some(shown) => progress::log(&shown.progress.look(IN_EARNEST), self.json),
+                None => progress::log_that_nothing_runs(),
+            }
+            return;
+        }
+        if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
+            bar.finish_and_clear();
+        }
+        let Order::Watch(progress, viewer) = order else {
+            return;
+        };
+        let (bar, next) = match progress {
+            Progress::None => (None, None),
+            Progress::Bar => (Some(bar()), Some(Instant::now())),
+            Progress::Plain => (None, Some(Instant::now() + LINE)),
+        };
+        self.shown = Some(Shown {
+            progress: progress::Progress::of(viewer),
+            bar,
+            next,
+        });
+    }
+
+    /// Draws the bar, or logs the line.
+    fn show(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        let seen = shown.progress.look(AT_A_GLANCE);
+        let now = Instant::now();
+        if let Some(bar) = &shown.bar {
+            let (rows, width) = Term::stderr().size();
+            // The last column is left free: some terminals wrap as soon as it is filled.
+            let width = usize::from(width).saturating_sub(1);
+            bar.set_message(progress::bar(&seen, width, rows.into()));
+            shown.next = Some(now + DRAW);
+            return;
+        }
+        shown.next = Some(now + LINE);
+        progress::log(&seen, self.json);
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // A template without a fault; if it had one, the default style would stay.
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
+    }
+    bar
+}

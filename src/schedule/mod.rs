@@ -1,0 +1,4 @@
+//! Times of day: when calls may begin.
+
+pub mod calling_window;
+pub mod hours;
