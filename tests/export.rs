@@ -9,16 +9,16 @@ use std::process::{Command, Output, Stdio};
 
 use common::{dialer, stderr};
 use dialer::disposition::Disposition;
-use dialer::results::schema::{Columns, Row};
+use dialer::results::schema::{ResultsColumns, ResultsRow};
 
 /// Rows that a spreadsheet would spoil: three contacts, one of them called twice, one not at all.
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<ResultsRow> {
     let at = |time: &str| {
         format!("2026-11-23T{time}-03:00[America/Montevideo]")
             .parse()
             .ok()
     };
-    let call = |contact: &str, number: &str, attempt, is_final, disposition| Row {
+    let call = |contact: &str, number: &str, attempt, is_final, disposition| ResultsRow {
         campaign: "storm".to_owned(),
         contact: contact.to_owned(),
         number: number.to_owned(),
@@ -32,17 +32,17 @@ fn rows() -> Vec<Row> {
         ended_at: at("09:30:29.100"),
         ring: Some(std::time::Duration::from_millis(28_150)),
         uniqueid: "1763894050.10".to_owned(),
-        ..Row::default()
+        ..ResultsRow::default()
     };
     vec![
         call("0099123456", "+59829000101", 1, false, Disposition::Busy),
-        Row {
+        ResultsRow {
             contact: "@SUM(1)".to_owned(),
             number: "-".to_owned(),
             is_final: true,
             disposition: Some(Disposition::InvalidNumber),
             note: "Peña, \"north\"\ncontacts.csv line 3: not a number".to_owned(),
-            ..Row::default()
+            ..ResultsRow::default()
         },
         call(
             "12345678901234567890",
@@ -55,8 +55,8 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-fn file(rows: &[Row]) -> Vec<u8> {
-    let columns = Columns::new(&[]);
+fn file(rows: &[ResultsRow]) -> Vec<u8> {
+    let columns = ResultsColumns::new(&[]);
     let mut bytes = columns.header();
     for row in rows {
         bytes.extend(row.to_csv(&columns));
@@ -136,7 +136,7 @@ fn a_spreadsheet_gets_its_mark_and_nothing_that_it_would_run_or_round() {
             delimiter.as_bytes()[0]
         };
         let rows = fields(bytes, delimiter);
-        let names = Columns::new(&[]);
+        let names = ResultsColumns::new(&[]);
         let names = names.names();
         assert_eq!(rows[0], names);
         let column = |row: usize, name: &str| {

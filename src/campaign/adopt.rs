@@ -8,12 +8,12 @@ use crate::call;
 use crate::call::reconnect;
 use crate::campaign::dispatcher::{Dispatcher, settle};
 use crate::campaign::place_call::{self, Outcome, Record, Who};
-use crate::results::journal::Entry;
+use crate::results::journal::JournalEntry;
 
 impl Dispatcher {
     /// Takes over the calls that an earlier run had in flight when it was cut off: those that Asterisk still carries are
     /// followed to their end, the others are told as UNKNOWN.
-    pub(super) async fn adopt(&mut self, in_flight: Vec<(usize, Entry)>) {
+    pub(super) async fn adopt(&mut self, in_flight: Vec<(usize, JournalEntry)>) {
         if in_flight.is_empty() {
             return;
         }
@@ -32,7 +32,7 @@ impl Dispatcher {
         }
     }
 
-    async fn adopt_one(&mut self, slot: usize, entry: Entry) {
+    async fn adopt_one(&mut self, slot: usize, entry: JournalEntry) {
         let Some(id) = entry.id() else { return };
         let begun_at = self.resources.clock.moment(entry.begun());
         let ended = call::adopt(&self.resources.link, id, begun_at).await;

@@ -25,9 +25,9 @@ use crate::campaign::tally::Tally;
 use crate::config::Outside;
 use crate::contacts::Done;
 use crate::disposition::Disposition;
-use crate::results::journal::Entry;
-use crate::results::resume::Earlier;
-use crate::results::writer::{Trouble, WriteError};
+use crate::results::journal::JournalEntry;
+use crate::results::resume::PriorRun;
+use crate::results::writer::{WriteError, WriteTrouble};
 use crate::schedule::calling_window::Gated;
 use crate::trunk::rate_limit::Turn;
 use crate::trunk::{Found, Takes, Trunk};
@@ -108,16 +108,16 @@ pub(super) struct Dispatcher {
     /// Since when there is no connection.
     pub(super) down_since: Option<Instant>,
     /// What cannot be written at the moment.
-    pub(super) trouble: watch::Receiver<Trouble>,
+    pub(super) trouble: watch::Receiver<WriteTrouble>,
     pub(super) stop: Stop,
 }
 
 impl Dispatcher {
     pub(super) fn new(
         mut resources: Resources,
-        mut earlier: Earlier,
+        mut earlier: PriorRun,
         done: Option<Done>,
-        in_flight: &[(usize, Entry)],
+        in_flight: &[(usize, JournalEntry)],
         limit: Option<u64>,
         stop: Stop,
         views: Views,

@@ -35,9 +35,9 @@ use crate::config::Campaign;
 use crate::contacts::{Done, List};
 use crate::disposition::Disposition;
 use crate::phone_number::Numbering;
-use crate::results::journal::{Entry, Journal};
-use crate::results::resume::Earlier;
-use crate::results::schema::Columns;
+use crate::results::journal::{Journal, JournalEntry};
+use crate::results::resume::PriorRun;
+use crate::results::schema::ResultsColumns;
 use crate::results::writer::{WriteError, Writer};
 use crate::schedule::calling_window::Gate;
 use crate::suppression::Suppressions;
@@ -58,7 +58,7 @@ pub struct Resources {
     /// The results.
     pub writer: Writer,
     /// Their columns.
-    pub columns: Columns,
+    pub columns: ResultsColumns,
     /// What is in flight, on disk; `None` where nothing is to be continued.
     pub journal: Option<Journal>,
     /// The time of day.
@@ -79,11 +79,11 @@ pub struct Resources {
 #[derive(Debug, Default)]
 pub struct Left {
     /// How far they came with each contact.
-    pub earlier: Earlier,
+    pub earlier: PriorRun,
     /// Which rows of the list are done; `None` until that was looked up, at the [`beginning`].
     pub done: Option<Done>,
     /// Calls that they had in flight, with their slots of the journal, and no row yet.
-    pub in_flight: Vec<(usize, Entry)>,
+    pub in_flight: Vec<(usize, JournalEntry)>,
 }
 
 /// How the operator stops a run.

@@ -21,8 +21,8 @@ use crate::contact_history::{Happened, History, may_have_rung};
 use crate::contacts::{Contact, Rendered};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
-use crate::results::journal::Entry;
-use crate::results::schema::Row;
+use crate::results::journal::JournalEntry;
+use crate::results::schema::ResultsRow;
 use crate::results::writer::WriteError;
 use crate::schedule::calling_window::Gated;
 use crate::suppression;
@@ -69,7 +69,7 @@ pub enum Who {
     /// A contact of the list.
     Contact(Contact),
     /// Somebody whom an earlier run called; the list has changed since, perhaps.
-    Adopted(Entry),
+    Adopted(JournalEntry),
 }
 
 impl Record {
@@ -105,8 +105,8 @@ impl Record {
     }
 
     /// The row that every outcome of this attempt begins with.
-    fn row(&self, resources: &Resources) -> Row {
-        Row {
+    fn row(&self, resources: &Resources) -> ResultsRow {
+        ResultsRow {
             campaign: resources.campaign.name.clone(),
             contact: self.contact().to_owned(),
             number: self.called().to_owned(),
@@ -114,7 +114,7 @@ impl Record {
                 Who::Contact(contact) => resources.own_columns(contact),
                 Who::Adopted(entry) => entry.kept.clone(),
             },
-            ..Row::default()
+            ..ResultsRow::default()
         }
     }
 }
@@ -140,7 +140,7 @@ pub struct Attempted {
 #[derive(Debug)]
 pub enum Outcome {
     /// It is over, and this is its row.
-    Over(Attempted, Box<Row>),
+    Over(Attempted, Box<ResultsRow>),
     /// There was no session, or no new call may begin any more: nothing was dialed.
     NotDialed,
     /// It could not be noted in the journal: nothing was dialed.
@@ -173,7 +173,7 @@ pub async fn run(
         .map(|caller_id| String::from_utf8_lossy(caller_id).into_owned())
         .unwrap_or_default();
     if let Some(journal) = &resources.journal {
-        let entry = Entry {
+        let entry = JournalEntry {
             call_id: record.id.to_string(),
             contact: contact.id.clone(),
             number: record.called().to_owned(),
@@ -227,7 +227,7 @@ async fn place(
 pub async fn adopted(
     resources: &Resources,
     record: &Record,
-    entry: &Entry,
+    entry: &JournalEntry,
     ended: oneshot::Receiver<Signals>,
     stop: &Stop,
 ) -> Outcome {
@@ -266,7 +266,7 @@ async fn over(
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let channel = signals.channel.as_ref();
     let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
-    let mut row = Row {
+    let mut row = ResultsRow {
         caller_id,
         ring: channel.map(|_| connected_at - signals.written_at),
         talk: verdict.answered_at.map(|at| signals.ended_at - at),
@@ -342,7 +342,7 @@ fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
         record.breaker.not_tried();
     }
     let disposition = Disposition::Failed;
-    let row = Row {
+    let row = ResultsRow {
         is_final: true,
         disposition: Some(disposition),
         note: resources.note(why),
@@ -366,7 +366,7 @@ fn unsendable(resources: &Resources, record: &Record, why: &str) -> Outcome {
 fn conclude(
     resources: &Resources,
     record: &Record,
-    row: Row,
+    row: ResultsRow,
     verdict: Verdict,
     moments: Moments,
 ) -> Outcome {
@@ -426,7 +426,7 @@ fn conclude(
     } else {
         verdict.note
     };
-    let row = Row {
+    let row = ResultsRow {
         attempt: history.attempts,
         counted: decision.counted,
         is_final: decision.is_final,

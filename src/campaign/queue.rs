@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::contact_history::{Histories, History};
 use crate::contacts::{Contact, Done, Entry, List, Position, Rereader, Rows, Skipped};
-use crate::results::resume::{Earlier, Progress};
+use crate::results::resume::{ContactProgress, PriorRun};
 
 /// How many rows are read at once.
 const CHUNK: usize = 128;
@@ -24,7 +24,7 @@ const CHUNK: usize = 128;
 pub struct Ready {
     /// Whom to call.
     pub contact: Contact,
-    /// Earlier attempts.
+    /// PriorRun attempts.
     pub history: History,
 }
 
@@ -46,7 +46,7 @@ pub struct Queue {
     /// Fresh contacts that may still be handed out.
     limit: u64,
     /// How far earlier runs came.
-    earlier: Earlier,
+    earlier: PriorRun,
     /// Contacts whose call of an earlier run is still being settled, by id.
     held: HashMap<String, Contact>,
     /// Contacts that wait for the end of a call to the same number, by that.
@@ -89,7 +89,7 @@ impl Queue {
     pub fn new(
         list: &Arc<List>,
         limit: Option<u64>,
-        earlier: Earlier,
+        earlier: PriorRun,
         done: Option<Done>,
         trunks: usize,
         in_place: bool,
@@ -401,7 +401,7 @@ impl Queue {
 
     /// A call of an earlier run is settled: its contact is free for what follows, now or when the list comes to it.
     pub fn settled(&mut self, contact: &str, history: History, due: Option<i64>) {
-        let progress = Progress::settled(history, due);
+        let progress = ContactProgress::settled(history, due);
         self.earlier.note(contact, progress);
         if let Some(contact) = self.held.remove(contact) {
             self.meet(Entry::Contact(contact));

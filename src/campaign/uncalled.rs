@@ -8,7 +8,7 @@ use crate::campaign::dispatcher::{Dispatcher, Settled};
 use crate::campaign::queue::Ready;
 use crate::contacts::Skipped;
 use crate::disposition::Disposition;
-use crate::results::schema::Row;
+use crate::results::schema::ResultsRow;
 
 impl Dispatcher {
     /// Writes the row of a contact that is not called.
@@ -18,12 +18,12 @@ impl Dispatcher {
             warn!("not called: {file} line {}: {}", skipped.line, skipped.why);
         }
         let why = format!("{file} line {}: {}", skipped.line, skipped.why);
-        self.write_uncalled(Row {
+        self.write_uncalled(ResultsRow {
             contact: skipped.id.clone(),
             number: skipped.number.clone(),
             disposition: Some(skipped.disposition),
             note: why,
-            ..Row::default()
+            ..ResultsRow::default()
         });
     }
 
@@ -46,23 +46,23 @@ impl Dispatcher {
             ),
         };
         self.tally.called += 1;
-        self.write_uncalled(Row {
+        self.write_uncalled(ResultsRow {
             contact: ready.contact.id.clone(),
             number: numbers.first().map(ToString::to_string).unwrap_or_default(),
             attempt: ready.history.attempts,
             disposition: Some(disposition),
             note: note.to_owned(),
             own: self.resources.own_columns(&ready.contact),
-            ..Row::default()
+            ..ResultsRow::default()
         });
     }
 
-    fn write_uncalled(&mut self, row: Row) {
+    fn write_uncalled(&mut self, row: ResultsRow) {
         self.uncalled += 1;
         let resources = Arc::clone(&self.resources);
         self.tasks.spawn(async move {
             let disposition = row.disposition.unwrap_or(Disposition::Failed);
-            let row = Row {
+            let row = ResultsRow {
                 campaign: resources.campaign.name.clone(),
                 is_final: true,
                 note: resources.note(&row.note),

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::cli::ExportArgs;
 use crate::commands::Failure;
 use crate::exit;
-use crate::results::keys::{ByKey, Keys};
+use crate::results::keys::{ByKey, ContactKeys};
 use crate::results::read::{self, ReadError, Reader, Record};
 use crate::results::schema::push_field;
 use crate::results::spreadsheet::{self, Kind, push_cell};
@@ -78,7 +78,7 @@ impl Form {
 
 /// Which row is the last of each contact.
 struct LastRows {
-    keys: Keys,
+    keys: ContactKeys,
     rows: ByKey<u64>,
     /// Rows in all; the file may have grown since.
     read: u64,
@@ -87,7 +87,7 @@ struct LastRows {
 impl LastRows {
     fn find(reader: &mut Reader<&File>) -> Result<Self, Failure> {
         let mut last = Self {
-            keys: Keys::default(),
+            keys: ContactKeys::default(),
             rows: ByKey::default(),
             read: 0,
         };

@@ -21,7 +21,7 @@ use crate::config::{self, Campaign, Outside};
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
-use crate::results::keys::{ByKey, Keys};
+use crate::results::keys::{ByKey, ContactKeys};
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::is_simulated;
 use crate::schedule::calling_window::{Gate, Gated};
@@ -104,7 +104,7 @@ pub(super) fn print(
 pub(super) fn earlier(
     results: Option<&Path>,
     args: &RunArgs,
-    keys: &Keys,
+    keys: &ContactKeys,
 ) -> Result<ByKey<bool>, Failure> {
     let mut finals = ByKey::default();
     let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
@@ -153,7 +153,7 @@ impl Plan {
             list,
             suppress,
         } = input;
-        let keys = Keys::default();
+        let keys = ContactKeys::default();
         let earlier = earlier(results, args, &keys)?;
         let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());

@@ -8,7 +8,7 @@ use crate::results::fs::{Place, sync_folder};
 
 /// A file that holds whole rows only, and is still what its name stands for.
 #[derive(Debug)]
-pub struct Whole {
+pub struct AppendFile {
     file: File,
     place: Place,
     /// How long it is as far as its rows are whole.
@@ -17,12 +17,12 @@ pub struct Whole {
     torn: bool,
 }
 
-impl Whole {
+impl AppendFile {
     /// Begins results with their header, durable with their folder's entry. A file that is there must be empty.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] where there are results already; anything else of the file system.
-    pub fn begin(path: &Path, header: &[u8]) -> io::Result<Self> {
+    pub fn create(path: &Path, header: &[u8]) -> io::Result<Self> {
         let mut file = File::options().append(true).create(true).open(path)?;
         if file.metadata()?.len() > 0 {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -37,7 +37,7 @@ impl Whole {
     ///
     /// # Errors
     /// Anything of the file system.
-    pub fn begin_anew(path: &Path, header: &[u8]) -> io::Result<Self> {
+    pub fn recreate(path: &Path, header: &[u8]) -> io::Result<Self> {
         File::create(path)?;
         let mut file = File::options().append(true).open(path)?;
         file.write_all(header)?;
@@ -48,7 +48,7 @@ impl Whole {
     ///
     /// # Errors
     /// Anything of the file system.
-    pub fn go_on(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         Self::of(File::options().append(true).open(path)?, path)
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
         fs::write(&path, "kept").unwrap();
-        let error = Whole::begin(&path, b"n\n").unwrap_err();
+        let error = AppendFile::create(&path, b"n\n").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
     }
@@ -119,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
         let aside = folder.path().join("aside.csv");
-        let mut results = Whole::begin(&path, b"n\n").unwrap();
+        let mut results = AppendFile::create(&path, b"n\n").unwrap();
         results.append(b"1\n", true).unwrap();
         fs::rename(&path, &aside).unwrap();
         assert!(results.append(b"2\n", true).is_err());
@@ -133,7 +133,7 @@ mod tests {
     fn what_another_program_did_to_the_file_is_not_made_worse() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
-        let mut results = Whole::begin(&path, b"n\n").unwrap();
+        let mut results = AppendFile::create(&path, b"n\n").unwrap();
         let mut other = File::options().append(true).open(&path).unwrap();
         other.write_all(b"theirs\n").unwrap();
         results.append(b"1\n", true).unwrap();

@@ -13,7 +13,7 @@ use jiff::fmt::strtime;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::results::fs::folder;
-use crate::results::journal::{self, Head};
+use crate::results::journal::{self, JournalHead};
 
 /// For how long after it was cut off a run is continued in its own file.
 pub const CONTINUED_FOR: SignedDuration = SignedDuration::from_hours(12);
@@ -49,8 +49,8 @@ pub fn there(pattern: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Which of the runs that were cut off is gone on with, by its place: the one that was alive last, if that is not too
 /// long ago and it dialed this list. Each is told by the head of its journal, where that says anything.
-pub fn to_continue(cut_off: &[Option<Head>], list: &str, now: Timestamp) -> Option<usize> {
-    let fit = |head: &Head| {
+pub fn to_continue(cut_off: &[Option<JournalHead>], list: &str, now: Timestamp) -> Option<usize> {
+    let fit = |head: &JournalHead| {
         let cut_off_for = now.duration_since(head.alive());
         head.list == list && cut_off_for < CONTINUED_FOR
     };
@@ -114,10 +114,10 @@ mod tests {
         let head = |list: &str, ago: SignedDuration| {
             let alive_at = (now - ago).as_millisecond();
             let list = list.to_owned();
-            Some(Head { list, alive_at })
+            Some(JournalHead { list, alive_at })
         };
         let minutes = SignedDuration::from_mins;
-        let chosen = |cut_off: &[Option<Head>]| to_continue(cut_off, "list", now);
+        let chosen = |cut_off: &[Option<JournalHead>]| to_continue(cut_off, "list", now);
         assert_eq!(chosen(&[head("list", minutes(40))]), Some(0));
         assert_eq!(chosen(&[head("list", minutes(12 * 60))]), None);
         assert_eq!(chosen(&[head("list", minutes(12 * 60 - 1))]), Some(0));

@@ -26,7 +26,7 @@ pub fn folder(path: &Path) -> &Path {
 }
 
 /// The same path with something behind its name: `storm.csv.lock` for `storm.csv`.
-pub fn beside(path: &Path, what: &str) -> PathBuf {
+pub fn sibling(path: &Path, what: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(what);
     path.with_file_name(name)

@@ -24,7 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::call::id::CallId;
 use crate::clock::Clock;
-use crate::results::fs::{Place, beside, sync_folder};
+use crate::results::fs::{Place, sibling, sync_folder};
 use crate::results::group_commit::Gather;
 use crate::results::writer::WriteError;
 
@@ -38,21 +38,21 @@ const NOTHING: [u8; PREFIX] = [0; PREFIX];
 const ENDING: &str = ".journal";
 /// What the first slot begins with; the others are the lines'.
 const MAGIC: &[u8] = b"dialer journal 1\n";
-/// Where in the first slot its [`Head`] stands, and how long that is: a sector, which disks write whole or not at all.
+/// Where in the first slot its [`JournalHead`] stands, and how long that is: a sector, which disks write whole or not at all.
 const HEAD_AT: usize = 512;
 /// How often it is noted that the run is alive.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// Whose journal it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct JournalHead {
     /// A digest of the list that is dialed; empty where nobody will ask.
     pub list: String,
     /// When the run was alive at last, in milliseconds since 1970.
     pub alive_at: i64,
 }
 
-impl Head {
+impl JournalHead {
     /// When the run was alive at last.
     pub fn alive(&self) -> Timestamp {
         Timestamp::from_millisecond(self.alive_at).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -61,16 +61,16 @@ impl Head {
 
 /// What stands in a journal.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct JournalContent {
     /// Whose it is; `None` where that was never written or is torn.
-    pub head: Option<Head>,
+    pub head: Option<JournalHead>,
     /// What was in flight, with its slots. Slots that are torn or were never used are passed over.
-    pub entries: Vec<(usize, Entry)>,
+    pub entries: Vec<(usize, JournalEntry)>,
 }
 
 /// A call that is about to be placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Its id, in 26 characters.
     pub call_id: String,
     /// The contact's id.
@@ -94,7 +94,7 @@ pub struct Entry {
     pub begun_at: i64,
 }
 
-impl Entry {
+impl JournalEntry {
     /// The id of the call.
     pub fn id(&self) -> Option<CallId> {
         CallId::from_bytes(self.call_id.as_bytes())
@@ -129,7 +129,7 @@ impl Request {
 
 /// The journal of some results: `storm.csv.journal` beside `storm.csv`.
 pub fn path_of(results: &Path) -> PathBuf {
-    beside(results, ENDING)
+    sibling(results, ENDING)
 }
 
 /// The results that a journal is of; `None` where its name is that of no journal.
@@ -142,7 +142,7 @@ pub fn results_of(journal: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// It cannot be read, or is no journal.
-pub fn read(path: &Path) -> io::Result<Option<Noted>> {
+pub fn read(path: &Path) -> io::Result<Option<JournalContent>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes)?,
@@ -154,7 +154,7 @@ pub fn read(path: &Path) -> io::Result<Option<Noted>> {
         return Err(io::Error::other("it is no journal of this dialer"));
     }
     let slots = bytes.chunks(SLOT).skip(1).enumerate();
-    Ok(Some(Noted {
+    Ok(Some(JournalContent {
         head: bytes.get(HEAD_AT..2 * HEAD_AT).and_then(decode),
         entries: slots
             .filter_map(|(slot, bytes)| Some((slot, decode(bytes)?)))
@@ -207,7 +207,7 @@ impl Journal {
     ///
     /// # Errors
     /// It is not on disk: the call must not be placed.
-    pub async fn begin(&self, slot: usize, entry: &Entry) -> Result<(), WriteError> {
+    pub async fn begin(&self, slot: usize, entry: &JournalEntry) -> Result<(), WriteError> {
         let too_long = || io::Error::other("the contact's id is too long for the journal");
         let bytes = encode_entry(entry)
             .and_then(|bytes| bytes.ok_or_else(too_long))
@@ -278,7 +278,7 @@ struct Pulse {
 
 impl Pulse {
     fn beat(&self) -> io::Result<Vec<u8>> {
-        let head = Head {
+        let head = JournalHead {
             list: self.list.clone(),
             alive_at: self.clock.now().timestamp().as_millisecond(),
         };
@@ -334,11 +334,11 @@ async fn write(
 }
 
 /// A slot: everything that tells whose call it is, and what is only copied if that has room, too.
-fn encode_entry(entry: &Entry) -> io::Result<Option<Vec<u8>>> {
+fn encode_entry(entry: &JournalEntry) -> io::Result<Option<Vec<u8>>> {
     if let Some(bytes) = encode(entry, SLOT)? {
         return Ok(Some(bytes));
     }
-    let bare = Entry {
+    let bare = JournalEntry {
         kept: Vec::new(),
         ..entry.clone()
     };
@@ -389,8 +389,8 @@ mod tests {
 
     use super::*;
 
-    fn entry(contact: &str) -> Entry {
-        Entry {
+    fn entry(contact: &str) -> JournalEntry {
+        JournalEntry {
             call_id: CallId::new().to_string(),
             contact: contact.to_owned(),
             number: "+59829000000".to_owned(),
@@ -407,7 +407,7 @@ mod tests {
         Journal::open(path, "a digest", &Clock::system(TimeZone::UTC)).unwrap()
     }
 
-    fn entries(path: &Path) -> Vec<(usize, Entry)> {
+    fn entries(path: &Path) -> Vec<(usize, JournalEntry)> {
         read(path).unwrap().unwrap().entries
     }
 
@@ -513,8 +513,11 @@ mod tests {
         assert!(begin(&"\u{1}".repeat(512)).await.is_ok());
         assert!(begin(&"x".repeat(5_000)).await.is_err());
         let kept = vec!["x".repeat(5_000)];
-        let entry = Entry { kept, ..entry("a") };
+        let entry = JournalEntry { kept, ..entry("a") };
         let slot = encode_entry(&entry).unwrap().unwrap();
-        assert_eq!(decode::<Entry>(&slot).unwrap().kept, Vec::<String>::new());
+        assert_eq!(
+            decode::<JournalEntry>(&slot).unwrap().kept,
+            Vec::<String>::new()
+        );
     }
 }

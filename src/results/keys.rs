@@ -3,34 +3,34 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 
-/// A contact's id, hashed. Keys of different [`Keys`] say nothing of each other.
+/// A contact's id, hashed. ContactKeys of different [`ContactKeys`] say nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key([u32; 3]);
+pub struct ContactKey([u32; 3]);
 
 /// What is known of contacts, by their keys.
-pub type ByKey<T> = HashMap<Key, T, BuildHasherDefault<Hashed>>;
+pub type ByKey<T> = HashMap<ContactKey, T, BuildHasherDefault<Hashed>>;
 
 /// Makes keys: 96 bits never make two people one, and two secrets keep a list from being built to make them so.
 #[derive(Debug, Default)]
-pub struct Keys(RandomState, RandomState);
+pub struct ContactKeys(RandomState, RandomState);
 
-impl Keys {
+impl ContactKeys {
     /// The key of a contact's id.
-    pub fn of(&self, contact: &str) -> Key {
+    pub fn of(&self, contact: &str) -> ContactKey {
         let (low, high) = (self.0.hash_one(contact), self.1.hash_one(contact));
         #[expect(clippy::cast_possible_truncation, reason = "96 of 128 bits are enough")]
-        Key([low as u32, (low >> 32) as u32, high as u32])
+        ContactKey([low as u32, (low >> 32) as u32, high as u32])
     }
 }
 
-impl Hash for Key {
+impl Hash for ContactKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [low, high, _] = self.0;
         state.write_u64(u64::from(high) << 32 | u64::from(low));
     }
 }
 
-/// What a [`Key`] is already.
+/// What a [`ContactKey`] is already.
 #[derive(Debug, Default)]
 pub struct Hashed(u64);
 

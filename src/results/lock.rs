@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 
-use crate::results::fs::beside;
+use crate::results::fs::sibling;
 
 /// How those begin who hold a lock as parts of a list.
 const PARTS: &str = "runs with --shard ";
@@ -55,7 +55,7 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it, or the folder cannot be written.
     pub fn of(what: &Path) -> Result<Self, LockError> {
-        Self::told(what, take(&beside(what, ".lock")))
+        Self::told(what, take(&sibling(what, ".lock")))
     }
 
     /// Locks it together with the other parts of a list that is cut into so many, and with nobody else.
@@ -64,7 +64,7 @@ impl Lock {
     /// Somebody else holds it: all of the list is called, or parts of another size. Or the folder cannot be written.
     pub fn of_part(what: &Path, of: u32) -> Result<Self, LockError> {
         let parts = format!("{PARTS}I/{of}, each a part of the list");
-        Self::told(what, take_part(&beside(what, ".lock"), &parts))
+        Self::told(what, take_part(&sibling(what, ".lock"), &parts))
     }
 
     fn told(what: &Path, taken: Result<Self, Taken>) -> Result<Self, LockError> {
@@ -232,7 +232,7 @@ fn advice(what: &Path, holder: &str) -> String {
         Some(process) => format!("wait, or stop it: kill {process} (running calls finish)"),
         None if holder.starts_with(PARTS) => format!(
             "wait, or stop them (running calls finish); their processes are in {}",
-            beside(what, ".*-of-*.lock").display()
+            sibling(what, ".*-of-*.lock").display()
         ),
         None => "wait, and run it again".to_owned(),
     }

@@ -19,14 +19,14 @@ use crate::call::id::CallId;
 use crate::contact_history::{Histories, History, may_have_rung};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
-use crate::results::keys::{ByKey, Key, Keys};
+use crate::results::keys::{ByKey, ContactKey, ContactKeys};
 use crate::results::rows::{self, Row, RowError, Rows};
 use crate::results::tail::{self, Tail};
 use record::{Header, Record};
 
 /// How far an earlier run came with a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct ContactProgress {
     /// What has happened to it, but for which number is next: that takes the list to tell.
     pub history: History,
     /// It will not be called again.
@@ -43,7 +43,7 @@ pub struct Progress {
     anew: u8,
 }
 
-/// A [`Progress`], with its history kept elsewhere: most contacts of a million share a few.
+/// A [`ContactProgress`], with its history kept elsewhere: most contacts of a million share a few.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     next: i64,
@@ -55,9 +55,12 @@ struct Kept {
     anew: u8,
 }
 
-const _: () = assert!(size_of::<(Key, Kept)>() == 40, "there may be millions");
+const _: () = assert!(
+    size_of::<(ContactKey, Kept)>() == 40,
+    "there may be millions"
+);
 
-impl Progress {
+impl ContactProgress {
     /// A contact whose call was settled: it is called again when it is due, and never where it is not.
     pub fn settled(history: History, due: Option<i64>) -> Self {
         Self {
@@ -80,7 +83,7 @@ impl Progress {
 
 /// What earlier runs left.
 #[derive(Debug, Default)]
-pub struct Earlier {
+pub struct PriorRun {
     /// The columns of the file; empty where there is none yet.
     pub columns: Vec<String>,
     /// Rows that are whole.
@@ -98,8 +101,8 @@ pub struct Earlier {
     contacts: ByKey<Kept>,
     histories: Histories,
     /// Numbers that turned out not to exist, by contact and by how often that had begun anew.
-    dead: HashSet<(Key, u8, u32)>,
-    keys: Keys,
+    dead: HashSet<(ContactKey, u8, u32)>,
+    keys: ContactKeys,
 }
 
 /// Why results cannot be continued.
@@ -136,15 +139,15 @@ pub enum ResumeError {
     },
 }
 
-impl Earlier {
+impl PriorRun {
     /// How far an earlier run came with a contact; `None` if it never came to it.
-    pub fn progress(&self, contact: &str) -> Option<Progress> {
+    pub fn progress(&self, contact: &str) -> Option<ContactProgress> {
         let kept = self.contacts.get(&self.keys.of(contact))?;
         Some(self.unpack(kept))
     }
 
     /// Notes how far a contact has come.
-    pub fn note(&mut self, contact: &str, progress: Progress) {
+    pub fn note(&mut self, contact: &str, progress: ContactProgress) {
         let key = self.keys.of(contact);
         self.put(key, progress);
     }
@@ -190,8 +193,8 @@ impl Earlier {
         self.contacts.shrink_to_fit();
     }
 
-    fn unpack(&self, kept: &Kept) -> Progress {
-        Progress {
+    fn unpack(&self, kept: &Kept) -> ContactProgress {
+        ContactProgress {
             history: self.histories.get(kept.history),
             is_final: kept.is_final,
             last: kept.last,
@@ -202,7 +205,7 @@ impl Earlier {
         }
     }
 
-    fn put(&mut self, key: Key, progress: Progress) {
+    fn put(&mut self, key: ContactKey, progress: ContactProgress) {
         let kept = Kept {
             next: progress.next,
             history: self.histories.keep(progress.history),
@@ -228,12 +231,12 @@ pub fn read(
     redial: &[Disposition],
     journal: Option<&BTreeSet<CallId>>,
     since: Option<i64>,
-) -> Result<Earlier, ResumeError> {
+) -> Result<PriorRun, ResumeError> {
     let failed = |source| ResumeError::Io {
         path: path.to_owned(),
         source,
     };
-    let mut earlier = Earlier::default();
+    let mut earlier = PriorRun::default();
     let mut rows = match Rows::open(path) {
         Ok(rows) => rows,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(earlier),
@@ -321,7 +324,7 @@ fn bad_row(path: &Path, row: Row<'_>, what: String) -> ResumeError {
     bad(path, row.line, what)
 }
 
-impl Earlier {
+impl PriorRun {
     fn take(
         &mut self,
         header: &Header,
@@ -349,7 +352,7 @@ impl Earlier {
         }
         let key = self.keys.of(record.contact);
         let kept = self.contacts.get(&key);
-        let mut progress = kept.map_or_else(Progress::default, |kept| self.unpack(kept));
+        let mut progress = kept.map_or_else(ContactProgress::default, |kept| self.unpack(kept));
         if progress.is_final {
             progress.begin_anew();
         }

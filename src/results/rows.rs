@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::results::schema::Columns;
+    use crate::results::schema::ResultsColumns;
 
     fn fields(row: &[u8]) -> Result<Vec<Vec<u8>>, Misquoted> {
         let mut fields = Vec::new();
@@ -261,7 +261,7 @@ mod tests {
         fn what_is_written_is_read_field_by_field(written in prop::collection::vec(
             prop::collection::vec("[ab ,\"\r\nü]{0,6}", 2..5), 1..6))
         {
-            let bytes: Vec<u8> = written.iter().flat_map(|fields| Columns::of_file(fields.clone(), &[]).header()).collect();
+            let bytes: Vec<u8> = written.iter().flat_map(|fields| ResultsColumns::of_file(fields.clone(), &[]).header()).collect();
             let (rows, tail) = rows(&bytes);
             prop_assert!(tail.is_empty());
             let read: Vec<Vec<Vec<u8>>> = rows.iter().map(|(_, row)| fields(row).unwrap()).collect();

@@ -37,7 +37,7 @@ pub const COLUMNS: [&str; 22] = [
 
 /// One attempt, or a contact that will not be called. A value that does not exist is `None` or empty.
 #[derive(Debug, Clone, Default)]
-pub struct Row {
+pub struct ResultsRow {
     /// The campaign's name.
     pub campaign: String,
     /// The contact's id.
@@ -86,7 +86,7 @@ pub struct Row {
 
 /// The columns of a file, in its order: those of [`COLUMNS`], then the campaign's own, or those that an earlier run had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
+pub struct ResultsColumns {
     names: Vec<String>,
     fields: Vec<Field>,
 }
@@ -96,13 +96,13 @@ pub struct Columns {
 enum Field {
     /// One of [`COLUMNS`], by its place.
     Known(usize),
-    /// One of [`Row::own`], by its place.
+    /// One of [`ResultsRow::own`], by its place.
     Own(usize),
     /// Nothing that this campaign knows.
     Unknown,
 }
 
-impl Columns {
+impl ResultsColumns {
     /// The columns of new results; `own` are the campaign's.
     pub fn new(own: &[String]) -> Self {
         let names = COLUMNS.iter().map(|name| (*name).to_owned());
@@ -140,9 +140,9 @@ impl Columns {
     }
 }
 
-impl Row {
+impl ResultsRow {
     /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`), in the columns of a file.
-    pub fn to_csv(&self, columns: &Columns) -> Vec<u8> {
+    pub fn to_csv(&self, columns: &ResultsColumns) -> Vec<u8> {
         let mut line = String::with_capacity(384);
         for field in &columns.fields {
             match *field {
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_row_reads_back_field_by_field_whatever_it_holds() {
-        let row = Row {
+        let row = ResultsRow {
             campaign: "storm, \"north\"".into(),
             contact: "Peña\r\n2".into(),
             number: "+59829000000".into(),
@@ -276,9 +276,9 @@ mod tests {
             ring: Some(Duration::from_millis(30_004)),
             note: " =1+1".into(),
             own: vec!["a \"b\"".into(), "9".into()],
-            ..Row::default()
+            ..ResultsRow::default()
         };
-        let columns = Columns::new(&["name".to_owned(), "CHOICE".to_owned()]);
+        let columns = ResultsColumns::new(&["name".to_owned(), "CHOICE".to_owned()]);
         let mut bytes = columns.header();
         bytes.extend(row.to_csv(&columns));
         let mut reader = csv::Reader::from_reader(&bytes[..]);

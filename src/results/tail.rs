@@ -14,7 +14,7 @@ use jiff::Zoned;
 use memchr::memchr;
 
 use crate::call::id::CallId;
-use crate::results::fs::{beside, sync_folder};
+use crate::results::fs::{sibling, sync_folder};
 use crate::results::rows::Misquoted;
 
 /// What follows the last whole row.
@@ -99,7 +99,7 @@ pub(super) fn complete(path: &Path) -> io::Result<()> {
 /// Cuts off what follows the whole rows, and keeps it in a file of its own, which is durable before the cut.
 pub(super) fn set_aside(path: &Path, tail: &[u8], whole: u64) -> io::Result<PathBuf> {
     let stamp = Zoned::now().strftime(".torn-%Y%m%dT%H%M%S%3f").to_string();
-    let aside = beside(path, &stamp);
+    let aside = sibling(path, &stamp);
     let mut file = File::options().write(true).create_new(true).open(&aside)?;
     file.write_all(tail)?;
     file.sync_all()?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
-use crate::results::append_file::Whole;
+use crate::results::append_file::AppendFile;
 use crate::results::group_commit::Gather;
 
 /// The first pause before rows that could not be written are tried again; each further one is twice as long.
@@ -51,9 +51,9 @@ impl WriteError {
 #[derive(Debug)]
 pub enum Sink {
     /// A file that is appended to, each batch synced.
-    Synced(Whole),
+    Synced(AppendFile),
     /// A file whose rows nobody will miss after a crash: a rehearsal's.
-    Unsynced(Whole),
+    Unsynced(AppendFile),
     /// Standard output.
     Stdout(Stream),
 }
@@ -127,7 +127,7 @@ impl Sink {
 
 /// What a writer cannot write at the moment.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble {
+pub struct WriteTrouble {
     /// Why; `None` when all is well.
     pub why: Option<WriteError>,
     /// How many rows wait.
@@ -138,7 +138,7 @@ pub struct Trouble {
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::UnboundedSender<Order>,
-    trouble: watch::Receiver<Trouble>,
+    trouble: watch::Receiver<WriteTrouble>,
     name: Arc<str>,
 }
 
@@ -158,7 +158,7 @@ impl Writer {
     /// Starts the task that appends to `sink`; `name` is what errors call it.
     pub fn start(sink: Sink, name: &str) -> Self {
         let (queue, orders) = mpsc::unbounded_channel();
-        let (publish, trouble) = watch::channel(Trouble::default());
+        let (publish, trouble) = watch::channel(WriteTrouble::default());
         let name: Arc<str> = name.into();
         let appender = Appender {
             waiting: Vec::new(),
@@ -197,7 +197,7 @@ impl Writer {
     }
 
     /// Follows what cannot be written.
-    pub fn trouble(&self) -> watch::Receiver<Trouble> {
+    pub fn trouble(&self) -> watch::Receiver<WriteTrouble> {
         self.trouble.clone()
     }
 
@@ -213,7 +213,7 @@ struct Appender {
     waiting: Vec<Request>,
     pause: Duration,
     tries_left: Option<u32>,
-    publish: watch::Sender<Trouble>,
+    publish: watch::Sender<WriteTrouble>,
     name: Arc<str>,
 }
 
@@ -283,7 +283,7 @@ impl Appender {
         // Said before a row is answered for, so that whoever hears of one knows of the other.
         self.publish.send_if_modified(|trouble| {
             let same = trouble.rows == rows && trouble.why.is_none() == why.is_none();
-            *trouble = Trouble {
+            *trouble = WriteTrouble {
                 why: why.clone(),
                 rows,
             };
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     fn file(path: &Path) -> Sink {
-        Sink::Synced(Whole::begin(path, b"n\n").unwrap())
+        Sink::Synced(AppendFile::create(path, b"n\n").unwrap())
     }
 
     #[tokio::test]
@@ -360,7 +360,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tries_end_only_when_nothing_else_is_going_on() {
-        let full = Sink::Unsynced(Whole::go_on(Path::new("/dev/full")).unwrap());
+        let full = Sink::Unsynced(AppendFile::open(Path::new("/dev/full")).unwrap());
         let writer = Writer::start(full, "storm.csv");
         let mut row = Box::pin(writer.append(b"row\n".to_vec()));
         let hour = Duration::from_secs(3600);

@@ -9,7 +9,7 @@ use crate::disposition::Disposition;
 use crate::trunk::rate_limit::Turn;
 
 fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
-    let earlier = Earlier::default();
+    let earlier = PriorRun::default();
     let (views, _) = views(&resources);
     Dispatcher::new(resources, earlier, None, &[], None, stop, views).unwrap()
 }
@@ -102,7 +102,7 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let an_hour_ago = resources.clock.millis() - 3_600_000;
-    let entry = Entry {
+    let entry = JournalEntry {
         call_id: CallId::new().to_string(),
         contact: "110".to_owned(),
         number: "110".to_owned(),

@@ -8,7 +8,7 @@ use jiff::civil::{Time, Weekday, time};
 use super::*;
 use crate::config::{Outside, Window};
 use crate::contact_history::History;
-use crate::results::resume::Progress;
+use crate::results::resume::ContactProgress;
 use crate::schedule::hours::{Hours, Opening, StopAt};
 
 const ALL_DAYS: [bool; 7] = [true; 7];
@@ -224,7 +224,7 @@ fn evenings(outside: Outside) -> Window {
 fn done(contacts: &[&str]) -> Left {
     let mut left = Left::default();
     for contact in contacts {
-        let done = Progress::settled(History::default(), None);
+        let done = ContactProgress::settled(History::default(), None);
         left.earlier.note(contact, done);
     }
     left

@@ -23,7 +23,7 @@ use crate::ami::transport::Transport;
 use crate::campaign::capture::watched;
 use crate::campaign::snapshot::Viewer;
 use crate::config::{self, Simulate};
-use crate::results::append_file::Whole;
+use crate::results::append_file::AppendFile;
 use crate::results::writer::Sink;
 use crate::sim::{Fates, Simulator, SimulatorConfig};
 
@@ -124,8 +124,8 @@ impl Lab {
         )
         .await
         .unwrap();
-        let columns = Columns::new(&campaign.own_columns());
-        let file = Whole::begin(results, &columns.header()).unwrap();
+        let columns = ResultsColumns::new(&campaign.own_columns());
+        let file = AppendFile::create(results, &columns.header()).unwrap();
         let list =
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();

@@ -226,7 +226,7 @@ async fn the_results_cannot_be_written() {
     let lab = Lab::new(&trunk("only", "", 2, 100.0), "number\n110\n201\n301\n");
     let path = lab.folder.path().join("results.csv");
     let mut resources = lab.resources(&path).await;
-    let full = Whole::go_on(Path::new("/dev/full")).unwrap();
+    let full = AppendFile::open(Path::new("/dev/full")).unwrap();
     resources.writer = Writer::start(Sink::Unsynced(full), "results.csv");
     let view = lab.begin_with(resources).after(6_000).await;
     assert_eq!(view.waits, Waits::Ending("results unwritable"));

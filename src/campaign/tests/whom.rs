@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Condition, Duplicates, OptOut, Rule};
 use crate::contact_history::History;
 use crate::disposition::Disposition;
-use crate::results::resume::Progress;
+use crate::results::resume::ContactProgress;
 
 #[tokio::test(start_paused = true)]
 async fn the_numbers_of_a_contact_take_turns_within_one_budget() {
@@ -252,7 +252,7 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
         if disposition != Disposition::Suppressed {
             history.put(disposition, true);
         }
-        let mut progress = Progress::settled(history, None);
+        let mut progress = ContactProgress::settled(history, None);
         progress.last = Some(disposition);
         left.earlier.note(contact, progress);
     }

@@ -34,7 +34,7 @@ use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;
 use crate::phone_number::Number;
-use crate::results::keys::{Key, Keys};
+use crate::results::keys::{ContactKey, ContactKeys};
 use crate::schedule::calling_window::{Gate, Gated};
 use crate::suppression::Suppressions;
 use destination::{Destinations, without_password};
@@ -210,8 +210,8 @@ impl Found {
 struct Earlier {
     /// Where they are, and how far.
     name: String,
-    keys: Keys,
-    done: HashSet<Key>,
+    keys: ContactKeys,
+    done: HashSet<ContactKey>,
 }
 
 impl Earlier {

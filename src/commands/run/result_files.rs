@@ -19,11 +19,11 @@ use crate::commands::Failure;
 use crate::config::{Campaign, Fault, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
-use crate::results::append_file::Whole;
-use crate::results::fs::{beside, is_same, resolve, sync_folder};
-use crate::results::journal::{self, Head, Journal, Noted};
+use crate::results::append_file::AppendFile;
+use crate::results::fs::{is_same, resolve, sibling, sync_folder};
+use crate::results::journal::{self, Journal, JournalContent, JournalHead};
 use crate::results::lock::{Lock, LockError};
-use crate::results::schema::Columns;
+use crate::results::schema::ResultsColumns;
 use crate::results::writer::{Sink, Writer};
 use crate::results::{dated, resume};
 
@@ -88,7 +88,7 @@ pub(crate) struct Unsettled {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) writer: Writer,
-    pub(crate) columns: Columns,
+    pub(crate) columns: ResultsColumns,
     pub(crate) journal: Option<Journal>,
 }
 
@@ -204,7 +204,7 @@ impl Target {
             None => Lock::of(&campaign_file).map(|lock| vec![lock]),
             // The parts of a list are run side by side, each of them once, and nothing but such parts.
             Some(Shard { index, of }) => Lock::of_part(&campaign_file, of).and_then(|together| {
-                let part = beside(&campaign_file, &format!(".{index}-of-{of}"));
+                let part = sibling(&campaign_file, &format!(".{index}-of-{of}"));
                 Ok(vec![together, Lock::of(&part)?])
             }),
         };
@@ -227,7 +227,7 @@ impl Target {
             }
         }
         let left = if args.fresh {
-            let header = Columns::new(&asked.own).header();
+            let header = ResultsColumns::new(&asked.own).header();
             let ours = resume::may_be_set_aside(&path.real, &header);
             if !ours.with_context(|| path.to_string())? {
                 return Err(Failure::Usage(format!(
@@ -302,9 +302,12 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
 }
 
 /// The results of a pattern whose runs were cut off, with the heads of their journals; each is locked.
-fn cut_off(pattern: &Path, locks: &mut Vec<Lock>) -> Result<Vec<(Named, Option<Head>)>, Failure> {
+fn cut_off(
+    pattern: &Path,
+    locks: &mut Vec<Lock>,
+) -> Result<Vec<(Named, Option<JournalHead>)>, Failure> {
     let there = dated::there(pattern).with_context(|| format!("{}", pattern.display()))?;
-    let mut cut_off: Vec<(Named, Option<Head>)> = Vec::new();
+    let mut cut_off: Vec<(Named, Option<JournalHead>)> = Vec::new();
     for shown in there {
         let path = Named::resolve(shown)?;
         if !path.journal().exists() || cut_off.iter().any(|(other, _)| other.real == path.real) {
@@ -324,7 +327,7 @@ fn cut_off(pattern: &Path, locks: &mut Vec<Lock>) -> Result<Vec<(Named, Option<H
 /// those that were cut off are to be settled first.
 fn choose(
     now: PathBuf,
-    mut cut_off: Vec<(Named, Option<Head>)>,
+    mut cut_off: Vec<(Named, Option<JournalHead>)>,
     list: Option<&str>,
     clock: &Clock,
     locks: &mut Vec<Lock>,
@@ -348,7 +351,7 @@ fn choose(
     Ok((path, others))
 }
 
-fn noted(path: &Named) -> Result<Option<Noted>, Failure> {
+fn noted(path: &Named) -> Result<Option<JournalContent>, Failure> {
     let journal = path.journal();
     let noted = journal::read(&journal).with_context(|| format!("{}", journal.display()))?;
     Ok(noted)
@@ -385,7 +388,7 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
             "the last row of {path} had lost its line end, as some editors leave it: it was given one"
         );
     }
-    if !earlier.columns.is_empty() && earlier.columns != Columns::new(&asked.own).names() {
+    if !earlier.columns.is_empty() && earlier.columns != ResultsColumns::new(&asked.own).names() {
         warn!("{path} has another set of columns: it is continued in its own");
     }
     let in_flight: Vec<_> = noted
@@ -438,12 +441,12 @@ fn set_aside(path: &Named) -> Result<(), Failure> {
             n => format!("{stamp}-{n}"),
         })
         .find(|ending| {
-            let taken = |old: &Path| beside(old, ending).exists();
+            let taken = |old: &Path| sibling(old, ending).exists();
             !taken(&path.real) && !taken(&path.journal())
         })
         .unwrap_or(stamp);
     for old in [path.real.clone(), path.journal()] {
-        let aside = beside(&old, &free);
+        let aside = sibling(&old, &free);
         match fs::rename(&old, &aside) {
             Ok(()) => warn!("{} is kept as {}", old.display(), aside.display()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -460,22 +463,26 @@ fn set_aside(path: &Named) -> Result<(), Failure> {
 }
 
 /// Opens results for writing: begun with their header, or continued in their own columns.
-fn open(path: &Named, left: &Left, own: &[String]) -> Result<(Whole, Columns), Failure> {
+fn open(
+    path: &Named,
+    left: &Left,
+    own: &[String],
+) -> Result<(AppendFile, ResultsColumns), Failure> {
     let columns = columns(left, own);
     let opened = if left.earlier.columns.is_empty() {
-        Whole::begin(&path.real, &columns.header())
+        AppendFile::create(&path.real, &columns.header())
     } else {
-        Whole::go_on(&path.real)
+        AppendFile::open(&path.real)
     };
     let file = opened.with_context(|| format!("{path} cannot be written"))?;
     Ok((file, columns))
 }
 
 /// The columns of results that are begun, or continued.
-fn columns(left: &Left, own: &[String]) -> Columns {
+fn columns(left: &Left, own: &[String]) -> ResultsColumns {
     match &left.earlier.columns {
-        columns if columns.is_empty() => Columns::new(own),
-        columns => Columns::of_file(columns.clone(), own),
+        columns if columns.is_empty() => ResultsColumns::new(own),
+        columns => ResultsColumns::of_file(columns.clone(), own),
     }
 }
 
@@ -541,7 +548,7 @@ impl Claimed {
                 (path.real.clone(), "where the results go".to_owned()),
                 (path.journal(), "the journal of the results".to_owned()),
                 (
-                    beside(&path.real, ".lock"),
+                    sibling(&path.real, ".lock"),
                     "the lock of the results".to_owned(),
                 ),
             ],
@@ -559,7 +566,7 @@ impl Claimed {
                 (sink, fresh, None)
             }
             Place::Anew(path) => {
-                let file = Whole::begin_anew(path, &fresh.header()).with_context(unwritable)?;
+                let file = AppendFile::recreate(path, &fresh.header()).with_context(unwritable)?;
                 (Sink::Unsynced(file), fresh, None)
             }
             Place::File(path) => {

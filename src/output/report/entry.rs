@@ -10,7 +10,7 @@ use jiff::{Timestamp, Zoned};
 use crate::disposition::Disposition;
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::is_simulated;
-use crate::results::schema::Row;
+use crate::results::schema::ResultsRow;
 
 static PARSER: DateTimeParser = DateTimeParser::new();
 
@@ -48,7 +48,7 @@ pub struct Entry<'r> {
 
 impl<'r> Entry<'r> {
     /// What a row that is still at hand says; nothing where it has no outcome.
-    pub fn of(row: &'r Row) -> Option<Self> {
+    pub fn of(row: &'r ResultsRow) -> Option<Self> {
         Some(Self {
             campaign: &row.campaign,
             contact: &row.contact,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use crate::disposition::Disposition;
-use crate::results::keys::{ByKey, Keys};
+use crate::results::keys::{ByKey, ContactKeys};
 use durations::Lengths;
 
 pub use entry::{Columns, Entry, Moment};
@@ -45,7 +45,7 @@ pub struct Report {
     first_dialed: Option<Moment>,
     last_ended: Option<Moment>,
     contacts: ByKey<Standing>,
-    keys: Keys,
+    keys: ContactKeys,
     attempts: Counts,
     hours: [Counts; 24],
     days: BTreeMap<Date, Counts>,

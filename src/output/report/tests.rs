@@ -4,7 +4,7 @@ use jiff::Zoned;
 
 use super::*;
 use crate::results::read::{Reader, Record};
-use crate::results::schema::{self, Row};
+use crate::results::schema::{self, ResultsRow};
 
 fn at(time: &str) -> Zoned {
     format!("2026-11-23T{time}[America/Montevideo]")
@@ -12,9 +12,9 @@ fn at(time: &str) -> Zoned {
         .unwrap()
 }
 
-fn call(contact: &str, attempt: u16, is_final: bool, disposition: Disposition) -> Row {
+fn call(contact: &str, attempt: u16, is_final: bool, disposition: Disposition) -> ResultsRow {
     let picked_up = disposition.picked_up();
-    Row {
+    ResultsRow {
         campaign: "storm".to_owned(),
         contact: contact.to_owned(),
         number: "+59829000101".to_owned(),
@@ -28,23 +28,23 @@ fn call(contact: &str, attempt: u16, is_final: bool, disposition: Disposition) -
         ended_at: Some(at("09:30:30")),
         ring: Some(Duration::from_millis(7_750)),
         talk: Some(Duration::from_secs(22)).filter(|_| picked_up),
-        ..Row::default()
+        ..ResultsRow::default()
     }
 }
 
-fn without_call(contact: &str, disposition: Disposition) -> Row {
-    Row {
+fn without_call(contact: &str, disposition: Disposition) -> ResultsRow {
+    ResultsRow {
         campaign: "storm".to_owned(),
         contact: contact.to_owned(),
         number: "+59829000102".to_owned(),
         is_final: true,
         disposition: Some(disposition),
-        ..Row::default()
+        ..ResultsRow::default()
     }
 }
 
 /// One of everything that a campaign can hold.
-fn campaign() -> Vec<Row> {
+fn campaign() -> Vec<ResultsRow> {
     use Disposition::{
         Answered, Busy, Congestion, Duplicate, InvalidNumber, Machine, NoAnswer, Short, Suppressed,
     };
@@ -63,14 +63,14 @@ fn campaign() -> Vec<Row> {
         without_call("y", InvalidNumber),
         // Opted out after a call: the row without a call is the final one.
         call("f", 1, false, Busy),
-        Row {
+        ResultsRow {
             attempt: 1,
             ..without_call("f", Suppressed)
         },
     ]
 }
 
-fn of(rows: &[Row]) -> Figures {
+fn of(rows: &[ResultsRow]) -> Figures {
     let mut report = Report::default();
     for row in rows {
         report.add(&Entry::of(row).unwrap());
@@ -78,8 +78,8 @@ fn of(rows: &[Row]) -> Figures {
     report.figures(false)
 }
 
-fn csv(rows: &[Row]) -> Vec<u8> {
-    let columns = schema::Columns::new(&[]);
+fn csv(rows: &[ResultsRow]) -> Vec<u8> {
+    let columns = schema::ResultsColumns::new(&[]);
     let mut bytes = columns.header();
     for row in rows {
         bytes.extend(row.to_csv(&columns));

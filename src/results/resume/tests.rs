@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::phone_number::Numbering;
-use crate::results::schema::{Columns, Row};
+use crate::results::schema::{ResultsColumns, ResultsRow};
 
 fn row(
     contact: &str,
@@ -10,20 +10,20 @@ fn row(
     counted: bool,
     is_final: bool,
     disposition: Disposition,
-) -> Row {
-    Row {
+) -> ResultsRow {
+    ResultsRow {
         contact: contact.to_owned(),
         attempt,
         counted,
         is_final,
         disposition: Some(disposition),
         call_id: CallId::new().to_string(),
-        ..Row::default()
+        ..ResultsRow::default()
     }
 }
 
-fn file(rows: &[Row]) -> Vec<u8> {
-    let columns = Columns::new(&[]);
+fn file(rows: &[ResultsRow]) -> Vec<u8> {
+    let columns = ResultsColumns::new(&[]);
     let mut bytes = columns.header();
     for row in rows {
         bytes.extend(row.to_csv(&columns));
@@ -31,7 +31,7 @@ fn file(rows: &[Row]) -> Vec<u8> {
     bytes
 }
 
-fn read_bytes(bytes: &[u8], redial: &[Disposition]) -> Result<Earlier, ResumeError> {
+fn read_bytes(bytes: &[u8], redial: &[Disposition]) -> Result<PriorRun, ResumeError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storm.csv");
     fs::write(&path, bytes).unwrap();
@@ -39,7 +39,7 @@ fn read_bytes(bytes: &[u8], redial: &[Disposition]) -> Result<Earlier, ResumeErr
 }
 
 /// The calls of these rows, as a journal has them that was left by a crash.
-fn calls(rows: &[Row]) -> BTreeSet<CallId> {
+fn calls(rows: &[ResultsRow]) -> BTreeSet<CallId> {
     rows.iter()
         .filter_map(|row| CallId::from_bytes(row.call_id.as_bytes()))
         .collect()
@@ -184,7 +184,7 @@ fn who_was_called_lately_is_told_where_that_is_asked_for() {
 
 #[test]
 fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_redialed() {
-    let invalid = Row {
+    let invalid = ResultsRow {
         number: "100".to_owned(),
         ..row("a", 1, true, true, Disposition::InvalidNumber)
     };
@@ -202,7 +202,7 @@ fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_rediale
 fn read_from(
     bytes: &[u8],
     journal: Option<&BTreeSet<CallId>>,
-) -> (Result<Earlier, ResumeError>, Vec<u8>) {
+) -> (Result<PriorRun, ResumeError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storm.csv");
     fs::write(&path, bytes).unwrap();
