@@ -8,6 +8,7 @@ pub mod capture;
 pub mod correlator;
 pub mod id;
 pub mod observations;
+pub(crate) mod originate;
 pub mod probe;
 pub mod reconnect;
 pub mod survey;

@@ -8,17 +8,16 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::{Resources, Stop};
-use crate::ami::action::{Action, ActionError};
 use crate::ami::client::SessionClosed;
 use crate::call::id::CallId;
 use crate::call::observations::{End, Signals};
+use crate::call::originate::originate;
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, Ended};
 use crate::campaign::capture::columns;
 use crate::campaign::retry::{self, Decision};
-use crate::config::{Call, Target};
 use crate::contact_history::{Happened, History, may_have_rung};
-use crate::contacts::{Contact, Rendered};
+use crate::contacts::Contact;
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
 use crate::results::journal::JournalEntry;
@@ -513,94 +512,5 @@ fn join(first: &str, second: &str) -> String {
     match (first, second) {
         (remark, "") | ("", remark) => remark.to_owned(),
         (first, second) => format!("{first}: {second}"),
-    }
-}
-
-/// The Originate of an attempt.
-///
-/// `Async` always: a synchronous one holds up the whole session until the call is answered. `Timeout` is in
-/// milliseconds and covers the ringing only. No `EarlyMedia`: it makes ringback an answer. There is always a place in
-/// the dialplan or an application: without one, Asterisk rings the callee and has nothing to say.
-pub(crate) fn originate(
-    call: &Call,
-    id: CallId,
-    rendered: &Rendered,
-) -> Result<Action, ActionError> {
-    let mut action = Action::new("Originate", id.as_str())?
-        .header("Channel", &rendered.channel)?
-        .header("ChannelId", id.as_str())?
-        .header("Async", "true")?
-        .header("Timeout", call.ring_timeout.as_millis().to_string())?;
-    action = match &call.target {
-        Target::Exten {
-            context,
-            exten,
-            priority,
-        } => action
-            .header("Context", context)?
-            .header("Exten", exten)?
-            .header("Priority", priority.to_string())?,
-        Target::Application { application, data } => action
-            .header("Application", application)?
-            .header("Data", data)?,
-    };
-    if let Some(caller_id) = &rendered.caller_id {
-        action = action.header("CallerID", caller_id)?;
-    }
-    action = action.variable("CALLID", id.as_str())?;
-    for (name, value) in &rendered.variables {
-        action = action.variable(name, value)?;
-    }
-    Ok(action)
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::BytesMut;
-
-    use super::*;
-
-    fn encoded(target: Target) -> String {
-        let call = Call {
-            target,
-            target_at: (1, 1),
-            caller_id: None,
-            ring_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(200),
-            min_talk: Duration::ZERO,
-            variables: Vec::new(),
-        };
-        let rendered = Rendered {
-            channel: b"PJSIP/100@carrier".to_vec(),
-            caller_id: Some(b"Desk <+5982>".to_vec()),
-            variables: vec![("MESSAGE".into(), b"a,b".to_vec())],
-        };
-        let id = CallId::from_bytes(b"01k9qx3e7r8b2m5tv6w0c4d1fa").unwrap();
-        let mut bytes = BytesMut::new();
-        originate(&call, id, &rendered)
-            .unwrap()
-            .encode_into(&mut bytes);
-        String::from_utf8(bytes.to_vec()).unwrap()
-    }
-
-    #[test]
-    fn an_originate_never_blocks_the_session_nor_rings_with_nothing_to_say() {
-        let exten = Target::Exten {
-            context: "notify".to_owned(),
-            exten: "s".to_owned(),
-            priority: 1,
-        };
-        assert_eq!(
-            encoded(exten),
-            "Action: Originate\r\nActionID: 01k9qx3e7r8b2m5tv6w0c4d1fa\r\nChannel: PJSIP/100@carrier\r\n\
-             ChannelId: 01k9qx3e7r8b2m5tv6w0c4d1fa\r\nAsync: true\r\nTimeout: 30000\r\nContext: notify\r\nExten: s\r\n\
-             Priority: 1\r\nCallerID: Desk <+5982>\r\nVariable: CALLID=01k9qx3e7r8b2m5tv6w0c4d1fa\r\n\
-             Variable: MESSAGE=a\\,b\r\n\r\n"
-        );
-        let application = encoded(Target::Application {
-            application: "Playback".to_owned(),
-            data: "storm".to_owned(),
-        });
-        assert!(application.contains("\r\nApplication: Playback\r\nData: storm\r\n"));
     }
 }

@@ -18,8 +18,10 @@ pub struct Tally {
     pub contacts: u64,
     /// Contacts that this run calls: those that can be called, and no more than the limit.
     pub to_call: u64,
-    /// Those of them with their final outcome.
+    /// Those of them that got their final outcome in this run.
     pub called: u64,
+    /// Those of `called` that were reached.
+    called_and_reached: u64,
     /// Contacts with their final outcome.
     pub finished: u64,
     /// Those of them that nobody reached.
@@ -47,6 +49,7 @@ impl Tally {
         self.attempts[disposition as usize] += 1;
         if is_final {
             self.called += 1;
+            self.called_and_reached += u64::from(disposition.picked_up());
             self.finished(disposition);
         }
     }
@@ -75,7 +78,17 @@ impl Tally {
         self.finals[disposition as usize]
     }
 
-    /// Contacts whose call was picked up.
+    /// Contacts that this run called and reached.
+    pub fn reached_in_this_run(&self) -> u64 {
+        self.called_and_reached
+    }
+
+    /// Contacts that got their final outcome in this run without being reached.
+    pub fn failed_in_this_run(&self) -> u64 {
+        self.called.saturating_sub(self.called_and_reached)
+    }
+
+    /// Contacts whose call was picked up, in earlier runs too.
     pub fn reached(&self) -> u64 {
         self.finished - self.failed
     }
@@ -108,5 +121,23 @@ impl Tally {
         let share = |part: u64, whole: u64| part as f64 / whole as f64;
         let ended = self.ended();
         (ended > 0).then(|| share(self.picked_up(), ended))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_continued_run_counts_what_it_reached_apart_from_earlier_runs() {
+        let mut tally = Tally::new(20, 8);
+        tally.were_finished(Disposition::Answered, 12);
+        assert_eq!((tally.reached(), tally.reached_in_this_run()), (12, 0));
+        assert_eq!(tally.failed_in_this_run(), 0);
+        tally.attempted(Disposition::Answered, true);
+        tally.attempted(Disposition::Busy, false);
+        tally.attempted(Disposition::Busy, true);
+        assert_eq!((tally.reached(), tally.reached_in_this_run()), (13, 1));
+        assert_eq!((tally.called, tally.failed_in_this_run()), (2, 1));
     }
 }

@@ -19,8 +19,8 @@ use bytes::BytesMut;
 
 use crate::ami::tls::Tls;
 use crate::call::id::CallId;
+use crate::call::originate::originate;
 use crate::call::probe;
-use crate::campaign::place_call;
 use crate::cli::{CheckArgs, RunArgs};
 use crate::clock::Clock;
 use crate::commands::Failure;
@@ -303,8 +303,8 @@ fn preview(
     let rendered = list
         .render(contact, number, 0)
         .context("the first contact")?;
-    let originate = place_call::originate(&campaign.call, CallId::new(), &rendered)
-        .context("the first contact")?;
+    let originate =
+        originate(&campaign.call, CallId::new(), &rendered).context("the first contact")?;
     let mut bytes = BytesMut::new();
     originate.encode_into(&mut bytes);
     let lines = String::from_utf8_lossy(&bytes);
