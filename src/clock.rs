@@ -42,11 +42,6 @@ impl Clock {
         }
     }
 
-    /// The time zone of [`at`](Self::at).
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
     /// Whether this is no clock on any wall, so that nothing can set it.
     pub fn is_virtual(&self) -> bool {
         self.pinned.is_some()

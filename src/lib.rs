@@ -3,24 +3,30 @@
 //! A call walks through the modules once, from left to right, and nothing walks back: campaign file, contacts, queue,
 //! a free line, the call's task, AMI, Asterisk; then events, correlator, verdict, the row of the results, and, for the
 //! busy and the absent, the queue again.
+//!
+//! This is a library for `main.rs`, the tests of the binary and the bench: only what they need is public.
 
 pub mod ami;
 pub mod call;
-pub mod campaign;
+mod campaign;
 pub mod cli;
-pub mod clock;
-pub mod commands;
+mod clock;
+mod commands;
 pub mod config;
-pub mod contact_history;
-pub mod contacts;
+mod contact_history;
+mod contacts;
 pub mod disposition;
 pub mod exit;
-pub mod output;
-pub mod phone_number;
-pub mod results;
-pub mod schedule;
-pub mod signals;
+mod output;
+mod phone_number;
+mod results;
+mod schedule;
+mod signals;
 pub mod sim;
-pub mod suppression;
-pub mod template;
-pub mod trunk;
+mod suppression;
+mod template;
+mod trunk;
+
+pub use commands::main;
+pub use results::schema::COLUMNS;
+pub use results::spreadsheet::Kind;

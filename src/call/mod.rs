@@ -12,6 +12,8 @@ pub(crate) mod originate;
 pub mod probe;
 pub mod reconnect;
 pub mod survey;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 use std::time::Duration;
@@ -211,29 +213,5 @@ async fn hang_up(link: &Link, id: CallId) -> anyhow::Result<HungUp> {
         Ok(HungUp::NoSuchChannel(client))
     } else {
         anyhow::bail!("Asterisk says: {message}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::observations::{Cause, Leg};
-    use super::*;
-
-    #[test]
-    fn a_call_that_was_over_before_it_was_to_be_cut_was_not_cut() {
-        let ended_at = Instant::now();
-        let mut signals = Signals::new(ended_at);
-        let mut leg = Leg::new(b"1.1", b"PJSIP/carrier-1");
-        leg.cause = Some(Cause {
-            code: 16,
-            text: String::new(),
-        });
-        signals.channel = Some(leg);
-        let cut_at = |at| Ended::of(signals.clone(), Some((Cut::Cancelled, at))).cut;
-        assert_eq!(cut_at(ended_at + Duration::from_millis(1)), None);
-        assert_eq!(
-            cut_at(ended_at - Duration::from_millis(1)),
-            Some(Cut::Cancelled)
-        );
     }
 }

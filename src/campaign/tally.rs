@@ -79,11 +79,13 @@ impl Tally {
     }
 
     /// Contacts that this run called and reached.
+    #[allow(dead_code, reason = "the progress is to show it")]
     pub fn reached_in_this_run(&self) -> u64 {
         self.called_and_reached
     }
 
     /// Contacts that got their final outcome in this run without being reached.
+    #[allow(dead_code, reason = "the progress is to show it")]
     pub fn failed_in_this_run(&self) -> u64 {
         self.called.saturating_sub(self.called_and_reached)
     }

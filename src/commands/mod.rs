@@ -1,22 +1,50 @@
 //! One file a command: what the words on the command line do.
 
-pub mod check;
+mod check;
 mod connect;
 mod estimate;
-pub mod export;
-pub mod generate;
-pub mod init;
+mod export;
+mod generate;
+mod init;
 mod load;
 mod plan;
-pub mod report;
-pub mod run;
-pub mod sim;
+mod report;
+mod run;
+mod sim;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::Parser as _;
 
+use crate::cli::{Cli, Command};
 use crate::exit;
+use crate::output::logging;
+use crate::output::terminal::{Screen, Settings, Surroundings};
+
+/// The `dialer` command: parse, run, exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::open(Settings::resolve(&cli.output, Surroundings::look()));
+    logging::start(&screen);
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, &screen),
+        Command::Check(args) => check::run(args, &screen),
+        Command::Sim(args) => sim::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Generate(args) => generate::run(args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            screen.fail(&failure.to_string());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
 
 /// The environment variable that may hold the secret of the manager user.
 const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";

@@ -15,6 +15,8 @@ mod load;
 mod retry;
 mod section;
 mod simulate;
+#[cfg(test)]
+mod tests;
 mod toml_errors;
 mod trunk;
 mod window;

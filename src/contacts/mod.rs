@@ -10,6 +10,8 @@ mod csv;
 mod done;
 mod row;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod zones;
 
@@ -35,7 +37,7 @@ use zones::Zones;
 
 pub use done::Done;
 pub use row::{Contact, Entry, Rendered, Skipped, Unsendable};
-pub use shard::{Shard, ShardError};
+pub use shard::Shard;
 
 /// Where a row stands in the private copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

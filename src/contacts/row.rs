@@ -17,6 +17,7 @@ pub struct Contact {
     /// The numbers that can be called for this row, in the order of their columns, each once; never empty.
     pub numbers: Vec<Number>,
     /// Numbers of this row that are called for an earlier one.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub passed_over: Vec<Number>,
     /// The contact's time zone, by its place in [`List::zones`](super::List::zones).
     pub zone: u16,
@@ -39,6 +40,10 @@ pub struct Skipped {
     /// What is wrong.
     pub why: String,
     /// The values of the columns that are copied into the results.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "nobody writes it to the results")
+    )]
     pub kept: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 
 use crate::cli::{LogFormat, Output, ProgressKind, When};
-pub use crate::output::stderr_thread::{Log, Screen, Watching};
+pub use crate::output::stderr_thread::{Log, Screen};
 
 /// What the process finds around itself.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]

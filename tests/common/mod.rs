@@ -3,6 +3,10 @@
 
 #![allow(dead_code, reason = "each test target uses its part of this")]
 
+pub(crate) mod outcomes;
+pub(crate) mod prometheus;
+pub(crate) mod stalls;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;

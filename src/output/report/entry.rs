@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+#[cfg(test)]
+use jiff::Zoned;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
-use jiff::{Timestamp, Zoned};
 
 use crate::disposition::Disposition;
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::is_simulated;
+#[cfg(test)]
 use crate::results::schema::ResultsRow;
 
 static PARSER: DateTimeParser = DateTimeParser::new();
@@ -48,6 +51,7 @@ pub struct Entry<'r> {
 
 impl<'r> Entry<'r> {
     /// What a row that is still at hand says; nothing where it has no outcome.
+    #[cfg(test)]
     pub fn of(row: &'r ResultsRow) -> Option<Self> {
         Some(Self {
             campaign: &row.campaign,
@@ -75,6 +79,7 @@ pub struct Moment {
 }
 
 impl Moment {
+    #[cfg(test)]
     fn of(time: &Zoned) -> Self {
         Self {
             clock: time.datetime(),

@@ -20,10 +20,7 @@ use crate::results::keys::{ByKey, ContactKeys};
 use durations::Lengths;
 
 pub use entry::{Columns, Entry, Moment};
-pub use figures::{
-    Attempts, Common, Day, Dispositions, Durations, Figures, Group, Hour, Length, OfDisposition,
-    Reached,
-};
+pub use figures::{Figures, Hour};
 pub use html::page;
 pub use text::text;
 

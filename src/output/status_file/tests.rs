@@ -433,3 +433,13 @@ fn what_cannot_be_written_is_tried_again() {
     assert_eq!(tries, 3);
     assert!(last.contains("\"stopped\":\"drained\""));
 }
+
+#[test]
+fn the_readme_names_every_word_for_why_no_call_is_begun() {
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("## Watched by other programs").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    for word in Waits::WORDS {
+        assert!(section.contains(&format!("`{word}`")), "{word}");
+    }
+}

@@ -25,7 +25,7 @@ use tokio_util::codec::Decoder;
 
 use crate::cli::Options;
 use crate::recording::{self, Mix};
-use crate::output::report::{Table, Unit};
+use crate::report::{Table, Unit};
 
 /// What a read gives at most, as from a socket.
 const PIECE: usize = 32 * 1024;

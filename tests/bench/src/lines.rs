@@ -15,7 +15,7 @@ use crate::campaign::Campaign;
 use crate::cli::Options;
 use crate::process::{self, Running};
 use crate::raw::{Dial, Raw, Refill};
-use crate::output::report::{Table, Unit};
+use crate::report::{Table, Unit};
 use crate::results;
 use crate::spool::Spool;
 use crate::watch::Watch;

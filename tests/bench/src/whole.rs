@@ -14,7 +14,7 @@ use memchr::memmem;
 use crate::campaign::{AT_ONCE, Campaign, TRUNKS, trunks};
 use crate::cli::Options;
 use crate::process::Running;
-use crate::output::report::{Table, Unit};
+use crate::report::{Table, Unit};
 use crate::results;
 
 const CALL: &str = "[call]\ncontext = \"c\"\nexten = \"s\"\n[call.variables]\nNAME = \"{name}\"\n";
