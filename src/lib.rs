@@ -16,6 +16,7 @@ pub mod config;
 mod contact_history;
 mod contacts;
 pub mod disposition;
+mod error_chain;
 pub mod exit;
 mod output;
 mod phone_number;

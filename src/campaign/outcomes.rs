@@ -11,6 +11,7 @@ use crate::campaign::dispatcher::{Dispatcher, Settled, settle};
 use crate::campaign::place_call::{self, Attempted, Record, Who};
 use crate::campaign::queue::Ready;
 use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
 use crate::results::writer::WriteError;
 use crate::trunk::breaker;
 
@@ -71,7 +72,10 @@ impl Dispatcher {
         if let Some(why) = &attempted.opt_out_unwritten
             && !matches!(self.over, Some(Over::Unwritable(..)))
         {
-            error!("no new calls are begun, the running ones are waited for: {why}");
+            error!(
+                "no new calls are begun, the running ones are waited for: {}",
+                error_chain(why)
+            );
             self.over = Some(Over::OptOutUnwritten(why.clone()));
         }
         if let Some(trouble) = &attempted.trouble {
@@ -156,7 +160,10 @@ impl Dispatcher {
         if let Some(Over::Unwritable(_, rows)) = &mut self.over {
             rows.extend(row);
         } else {
-            error!("no new calls are begun, the running ones are waited for: {error}");
+            error!(
+                "no new calls are begun, the running ones are waited for: {}",
+                error_chain(&error)
+            );
             self.over = Some(Over::Unwritable(error, row.into_iter().collect()));
         }
     }

@@ -20,7 +20,7 @@ use crate::contact_history::{Happened, History, may_have_rung};
 use crate::contacts::Contact;
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
-use crate::results::journal::JournalEntry;
+use crate::results::journal::{JournalEntry, JournalError};
 use crate::results::schema::ResultsRow;
 use crate::results::writer::WriteError;
 use crate::schedule::calling_window::Gated;
@@ -183,8 +183,12 @@ pub async fn run(
             caller_id: caller_id.clone(),
             begun_at: resources.clock.millis(),
         };
-        if let Err(error) = journal.begin(record.slot, &entry).await {
-            return Outcome::NotNoted(error);
+        match journal.begin(record.slot, &entry).await {
+            Ok(()) => {}
+            Err(error @ JournalError::TooLong) => {
+                return unsendable(resources, record, &error.to_string());
+            }
+            Err(JournalError::Write(error)) => return Outcome::NotNoted(error),
         }
     }
     let attempt = Attempt {

@@ -2,26 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::results::fs::{Place, sync_folder};
+use crate::results::fs::{check_name, sync_folder};
 
-/// A file that holds whole rows only, and is still what its name stands for.
+/// A file that holds whole rows only, as long as its name leads to it.
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
-    place: Place,
-    /// How long it is as far as its rows are whole.
+    path: PathBuf,
+    /// Bytes of whole rows.
     length: u64,
     /// It may be longer than that.
     torn: bool,
 }
 
 impl AppendFile {
-    /// Begins results with their header, durable with their folder's entry. A file that is there must be empty.
+    /// Creates results with their header, durably.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] where there are results already; anything else of the file system.
+    /// [`io::ErrorKind::AlreadyExists`] where there is a file that is not empty; anything else of the file system.
     pub fn create(path: &Path, header: &[u8]) -> io::Result<Self> {
         let mut file = File::options().append(true).create(true).open(path)?;
         if file.metadata()?.len() > 0 {
@@ -33,10 +33,7 @@ impl AppendFile {
         Self::of(file, path)
     }
 
-    /// Begins a file anew that nobody will miss after a crash: a rehearsal's results.
-    ///
-    /// # Errors
-    /// Anything of the file system.
+    /// Creates or overwrites a file that need not survive a crash: a rehearsal's results.
     pub fn recreate(path: &Path, header: &[u8]) -> io::Result<Self> {
         File::create(path)?;
         let mut file = File::options().append(true).open(path)?;
@@ -45,16 +42,13 @@ impl AppendFile {
     }
 
     /// Opens results that are continued.
-    ///
-    /// # Errors
-    /// Anything of the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::of(File::options().append(true).open(path)?, path)
     }
 
     fn of(file: File, path: &Path) -> io::Result<Self> {
         Ok(Self {
-            place: Place::of(path, &file)?,
+            path: path.to_owned(),
             length: file.metadata()?.len(),
             file,
             torn: false,
@@ -64,14 +58,13 @@ impl AppendFile {
     /// Appends rows: all of them, or none.
     pub(super) fn append(&mut self, rows: &[u8], sync: bool) -> io::Result<()> {
         self.mend()?;
-        // Rows whose sync failed may be lost by a crash, so they are taken back, and written once more later. So are
-        // those that went into a file which nobody finds any more.
+        // Rows whose sync failed, or that went into a file which has lost its name, are taken back and written again later.
         self.torn = true;
         let written = self
             .file
             .write_all(rows)
             .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) })
-            .and_then(|()| self.place.check());
+            .and_then(|()| check_name(&self.path, &self.file));
         if let Err(error) = written {
             // If this fails, too, it is tried again before the next write.
             let _ = self.mend();
@@ -91,7 +84,7 @@ impl AppendFile {
             self.file.set_len(self.length)?;
             self.torn = false;
         } else {
-            // What somebody else appended is not ours to cut off.
+            // What another program appended is not ours to cut off.
             self.length = length;
         }
         Ok(())
@@ -142,5 +135,13 @@ mod tests {
         let error = results.append(b"2\n", true).unwrap_err().to_string();
         assert!(error.contains("cut rows off"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "n\n");
+    }
+
+    #[test]
+    fn rows_that_cannot_be_synced_are_not_written() {
+        // It takes every write and refuses every sync.
+        let null = || AppendFile::open(Path::new("/dev/null")).unwrap();
+        assert!(null().append(b"1\n", true).is_err());
+        assert!(null().append(b"1\n", false).is_ok());
     }
 }

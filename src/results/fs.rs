@@ -1,43 +1,35 @@
-//! What all files of a run have to do with their folders: that a name is durable, that it still is the file that was
-//! opened, and where a name leads.
+//! Files and their names: the folder of a path, siblings, durable names, and whether a name still leads to an open file.
 
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Links in a row that are followed before they are taken for a circle, as Linux does.
+/// Links that are followed one after another before they count as a loop, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// Makes it durable that a file is in its folder, or is there no more.
-///
-/// # Errors
-/// Anything of the file system.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
+/// Makes it durable that a file was created in its folder, or removed from it.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
-/// The folder of a file.
-pub fn folder(path: &Path) -> &Path {
+/// The folder of a file: `.` where the path names none.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
 }
 
-/// The same path with something behind its name: `storm.csv.lock` for `storm.csv`.
-pub fn sibling(path: &Path, what: &str) -> PathBuf {
+/// The same path with a suffix: `storm.csv.lock` for `storm.csv`.
+pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(what);
+    name.push(suffix);
     path.with_file_name(name)
 }
 
-/// The file that a name stands for, whether it is there or not: symbolic links to files are followed, so that two names
-/// of one file are one.
-///
-/// # Errors
-/// The links lead in a circle, or cannot be read.
-pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+/// Follows symbolic links, also where the file does not exist yet, so that two names of one file are one.
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::symlink_metadata(&path) {
@@ -47,11 +39,11 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("its symbolic links lead in a circle"))
+    Err(io::Error::other("its symbolic links form a loop"))
 }
 
-/// Whether two names are of one file, which need not be there.
-pub fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether two names are of one file, which need not exist.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     let full = |path: &Path| {
         let path = resolve(path).unwrap_or_else(|_| path.to_owned());
         let folder = fs::canonicalize(folder(&path)).ok()?;
@@ -63,37 +55,56 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// A name and the file that it stood for when it was opened.
-#[derive(Debug)]
-pub(super) struct Place {
-    path: PathBuf,
-    file: (u64, u64),
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
 }
 
-impl Place {
-    /// The place of a file that was opened by this name.
-    pub(super) fn of(path: &Path, file: &File) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            file: identity(&file.metadata()?),
-        })
-    }
-
-    /// Fails where the name stands for the file no more: what is written to it then, nobody finds.
-    pub(super) fn check(&self) -> io::Result<()> {
-        match fs::metadata(&self.path) {
-            Ok(there) if identity(&there) == self.file => Ok(()),
-            Ok(_) => Err(io::Error::other("it was replaced by another file")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(io::Error::other("it was moved away or removed"))
-            }
-            Err(error) => Err(error),
+impl FileId {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
         }
     }
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// The name of an open file leads to it no more: what is written to it is lost.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LostFile {
+    #[error("it was replaced by another file")]
+    Replaced,
+    #[error("it was moved away or removed")]
+    Removed,
+}
+
+/// Checks that a path still leads to an open file.
+///
+/// # Errors
+/// A [`LostFile`] where it does not.
+pub(crate) fn check_name(path: &Path, file: &File) -> io::Result<()> {
+    let lost = match fs::metadata(path) {
+        Ok(there) if FileId::of(&there) == FileId::of(&file.metadata()?) => return Ok(()),
+        Ok(_) => LostFile::Replaced,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => LostFile::Removed,
+        Err(error) => return Err(error),
+    };
+    Err(io::Error::other(lost))
+}
+
+/// Whether a path still leads to an open file.
+pub(crate) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
+    match check_name(path, file) {
+        Ok(()) => Ok(true),
+        Err(error) if is_lost(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn is_lost(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LostFile>())
 }
 
 #[cfg(test)]
@@ -103,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_names_of_one_file_are_one_also_before_it_is_there() {
+    fn two_names_of_one_file_are_one_also_before_it_exists() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("disk")).unwrap();
@@ -119,17 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_went_away_or_was_replaced_is_missed() {
+    fn a_name_that_was_moved_or_replaced_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("storm.csv");
         let file = File::create(&path).unwrap();
-        let place = Place::of(&path, &file).unwrap();
-        assert!(place.check().is_ok());
+        assert!(is_named(&path, &file).unwrap());
         fs::rename(&path, folder.path().join("elsewhere.csv")).unwrap();
-        assert!(place.check().is_err());
+        assert!(!is_named(&path, &file).unwrap());
         fs::write(&path, "").unwrap();
-        assert!(place.check().is_err());
+        assert!(!is_named(&path, &file).unwrap());
         fs::rename(folder.path().join("elsewhere.csv"), &path).unwrap();
-        assert!(place.check().is_ok());
+        assert!(is_named(&path, &file).unwrap());
     }
 }

@@ -1,154 +1,162 @@
 //! One run at a time on the same results, and on the same campaign.
 //!
 //! The lock is the system's (`flock`) on a file beside what it protects, so a killed process never leaves one behind.
-//! The file says who holds it; it is removed at the end by its holder. Runs that call parts of one list hold the
-//! campaign together, and everybody else out; the last of them removes the file.
+//! The file says who holds it; its holder removes it at the end. Runs that call parts of one list share the lock of the
+//! campaign and keep every other run out; the last of them removes the file.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 
-use crate::results::fs::sibling;
+use crate::results::fs::{is_named, sibling};
 
-/// How those begin who hold a lock as parts of a list.
+/// How the text of a lock begins that parts of a list share.
 const PARTS: &str = "runs with --shard ";
-/// How a run begins that holds a lock alone.
+/// How the text of a lock begins that one run holds alone.
 const PROCESS: &str = "process ";
 /// How often a lock file that its holder removes at the same moment is opened again.
 const TRIES: usize = 100;
+/// How long a part waits for its turn to join or to leave the shared lock. A turn takes a few system calls.
+const TURN: Duration = Duration::from_secs(3);
+/// How long it waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// A lock that is held for as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
     file: File,
-    /// Others may hold it, too.
     shared: bool,
 }
 
-/// Why a lock is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process holds it.
     #[error("another run holds {}: {holder}; {}", what.display(), advice(what, holder))]
-    Held {
-        /// What is protected.
-        what: PathBuf,
-        /// Who holds it, as far as it says.
-        holder: String,
-    },
-    /// The lock file cannot be made.
-    #[error("{} cannot be locked: {source}", what.display())]
-    Io {
-        /// What is protected.
-        what: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
+    Held { what: PathBuf, holder: String },
+    #[error("{} cannot be locked", lock.display())]
+    Io { lock: PathBuf, source: io::Error },
 }
 
 impl Lock {
-    /// Locks a file that is written, by one beside it: `storm.csv` by `storm.csv.lock`.
-    ///
-    /// # Errors
-    /// Somebody else holds it, or the folder cannot be written.
+    /// Locks a file, by one beside it: `storm.csv` by `storm.csv.lock`.
     pub fn of(what: &Path) -> Result<Self, LockError> {
-        Self::told(what, take(&sibling(what, ".lock")))
+        let lock = sibling(what, ".lock");
+        take(&lock).map_err(|error| error.of(what, lock))
     }
 
-    /// Locks it together with the other parts of a list that is cut into so many, and with nobody else.
-    ///
-    /// # Errors
-    /// Somebody else holds it: all of the list is called, or parts of another size. Or the folder cannot be written.
-    pub fn of_part(what: &Path, of: u32) -> Result<Self, LockError> {
-        let parts = format!("{PARTS}I/{of}, each a part of the list");
-        Self::told(what, take_part(&sibling(what, ".lock"), &parts))
-    }
-
-    fn told(what: &Path, taken: Result<Self, Taken>) -> Result<Self, LockError> {
-        taken.map_err(|error| match error {
-            Taken::Held(holder) => LockError::Held {
-                what: what.to_owned(),
-                holder,
-            },
-            Taken::Io(source) => LockError::Io {
-                what: what.to_owned(),
-                source,
-            },
-        })
+    /// Locks it together with the other parts of a list that is cut into so many, and with no other run.
+    pub fn of_part(what: &Path, parts: u32) -> Result<Self, LockError> {
+        let lock = sibling(what, ".lock");
+        let text = format!("{PARTS}I/{parts}, each a part of the list");
+        take_part(&lock, &text, TURN).map_err(|error| error.of(what, lock))
     }
 }
 
-enum Taken {
+enum NotLocked {
+    /// By whom it is held.
     Held(String),
     Io(io::Error),
 }
 
-impl From<io::Error> for Taken {
+impl NotLocked {
+    fn of(self, what: &Path, lock: PathBuf) -> LockError {
+        match self {
+            Self::Held(holder) => LockError::Held {
+                what: what.to_owned(),
+                holder,
+            },
+            Self::Io(source) => LockError::Io { lock, source },
+        }
+    }
+
+    fn changes_hands() -> Self {
+        Self::Held("its file is created and removed all the time".to_owned())
+    }
+}
+
+impl From<io::Error> for NotLocked {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
 /// Takes a lock alone.
-fn take(path: &Path) -> Result<Lock, Taken> {
+fn take(path: &Path) -> Result<Lock, NotLocked> {
     for _ in 0..TRIES {
-        let file = open(path)?;
-        if !is_locked(file.try_lock())? {
-            return Err(Taken::Held(read(&file)?));
-        }
-        if is_there(&file, path)? {
-            say(&file, &holder())?;
-            return Ok(Lock {
-                path: path.to_owned(),
-                file,
-                shared: false,
-            });
+        if let Some(lock) = take_opened(open(path)?, path)? {
+            return Ok(lock);
         }
     }
-    Err(comes_and_goes())
+    Err(NotLocked::changes_hands())
 }
 
-/// Takes a lock with all who hold it as the same `parts`.
-fn take_part(path: &Path, parts: &str) -> Result<Lock, Taken> {
-    let _one_by_one = one_by_one(path)?;
+/// Takes a lock whose file is open; `None` where its holder removed the file meanwhile, which then protects nothing.
+fn take_opened(file: File, path: &Path) -> Result<Option<Lock>, NotLocked> {
+    if !is_locked(file.try_lock())? {
+        return Err(NotLocked::Held(read_holder(&file)?));
+    }
+    if !is_named(path, &file)? {
+        return Ok(None);
+    }
+    write_holder(&file, &this_process())?;
+    Ok(Some(Lock {
+        path: path.to_owned(),
+        file,
+        shared: false,
+    }))
+}
+
+/// Takes a lock together with all who hold it with the same text.
+fn take_part(path: &Path, parts: &str, wait: Duration) -> Result<Lock, NotLocked> {
+    let _turn = take_turn(path, wait)?;
     for _ in 0..TRIES {
         let file = open(path)?;
-        // Whoever is the first says who holds it. What the file says does not change as long as anybody does.
+        // The first part writes the text, which stays as long as any part holds the lock.
         if is_locked(file.try_lock())? {
-            if !is_there(&file, path)? {
+            if !is_named(path, &file)? {
                 continue;
             }
-            say(&file, parts)?;
+            write_holder(&file, parts)?;
             file.unlock()?;
         }
         let joined = is_locked(file.try_lock_shared())?;
-        let held_by = read(&file)?;
+        let holder = read_holder(&file)?;
         if !joined {
-            return Err(Taken::Held(held_by));
+            return Err(NotLocked::Held(holder));
         }
-        if !is_there(&file, path)? {
+        if !is_named(path, &file)? {
             continue;
         }
-        if held_by == parts {
+        if holder == parts {
             return Ok(Lock {
                 path: path.to_owned(),
                 file,
                 shared: true,
             });
         }
-        if held_by.starts_with(PARTS) {
-            return Err(Taken::Held(held_by));
+        if holder.starts_with(PARTS) {
+            return Err(NotLocked::Held(holder));
         }
         // A run that held it alone has ended at this moment.
     }
-    Err(comes_and_goes())
+    Err(NotLocked::changes_hands())
 }
 
-fn comes_and_goes() -> Taken {
-    Taken::Held("its file comes and goes".to_owned())
+/// Parts join and leave their lock one at a time. That takes a lock of our own, and a bounded wait: other programs lock
+/// the folder itself for as long as they like (`flock . dialer run …`).
+fn take_turn(path: &Path, wait: Duration) -> Result<Lock, NotLocked> {
+    let mutex = sibling(path, ".mutex");
+    let give_up = Instant::now() + wait;
+    loop {
+        match take(&mutex) {
+            Err(NotLocked::Held(_)) if Instant::now() < give_up => thread::sleep(PAUSE),
+            taken => return taken,
+        }
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -160,18 +168,6 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The parts of a list join and leave their lock one by one: each waits here for those before it, which takes them a
-/// moment.
-fn one_by_one(path: &Path) -> io::Result<File> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let folder = File::open(folder)?;
-    folder.lock()?;
-    Ok(folder)
-}
-
 fn is_locked(tried: Result<(), TryLockError>) -> io::Result<bool> {
     match tried {
         Ok(()) => Ok(true),
@@ -180,37 +176,23 @@ fn is_locked(tried: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-/// Whether a file is still the one of this name. Its holder may have removed it between our opening and our locking:
-/// then we hold a file that nobody sees.
-fn is_there(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes down who holds a lock.
-fn say(mut file: &File, holder: &str) -> io::Result<()> {
+fn write_holder(mut file: &File, holder: &str) -> io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     writeln!(file, "{holder}")
 }
 
-/// Who holds a lock.
-fn read(mut file: &File) -> io::Result<String> {
+fn read_holder(mut file: &File) -> io::Result<String> {
     let mut holder = String::new();
     file.seek(SeekFrom::Start(0))?;
     file.read_to_string(&mut holder)?;
     Ok(match holder.trim() {
-        "" => "it has not said who it is".to_owned(),
+        "" => "a process that has not written its id yet".to_owned(),
         holder => holder.to_owned(),
     })
 }
 
-/// Who we are.
-fn holder() -> String {
+fn this_process() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {
         "" => "this machine",
@@ -223,7 +205,7 @@ fn holder() -> String {
     )
 }
 
-/// What there is to do about whoever holds it.
+/// What to do about the holder of a lock.
 fn advice(what: &Path, holder: &str) -> String {
     let process = holder
         .strip_prefix(PROCESS)
@@ -240,15 +222,16 @@ fn advice(what: &Path, holder: &str) -> String {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still held, so that nobody else's is removed; and where others hold it, too, the last one does it.
-        let one_by_one = self.shared.then(|| one_by_one(&self.path));
-        let is_ours = match &one_by_one {
+        // The file is removed while it is locked, so that it is never another run's; of parts, by the last one. A file
+        // that stays, because the turn did not come, keeps nobody out.
+        let turn = self.shared.then(|| take_turn(&self.path, TURN));
+        let is_ours = match &turn {
             None => true,
             Some(Err(_)) => false,
             Some(Ok(_)) => {
                 self.file.unlock().is_ok()
                     && self.file.try_lock().is_ok()
-                    && is_there(&self.file, &self.path).is_ok_and(|there| there)
+                    && is_named(&self.path, &self.file).is_ok_and(|same| same)
             }
         };
         if is_ours {
@@ -259,7 +242,7 @@ impl Drop for Lock {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -339,5 +322,43 @@ mod tests {
             }
         });
         assert!(!folder.path().join("storm.toml.lock").exists());
+    }
+
+    #[test]
+    fn a_removed_file_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("storm.csv.lock");
+        let opened = open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(take_opened(opened, &path).is_ok_and(|lock| lock.is_none()));
+        let opened = open(&path).unwrap();
+        assert!(take_opened(opened, &path).is_ok_and(|lock| lock.is_some()));
+    }
+
+    #[test]
+    fn parts_do_not_wait_for_a_program_that_holds_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = File::open(folder.path()).unwrap();
+        held.lock().unwrap();
+        let campaign = folder.path().join("storm.toml");
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            drop(Lock::of_part(&campaign, 2).unwrap());
+            done.send(()).unwrap();
+        });
+        let patience = Duration::from_secs(30);
+        ended.recv_timeout(patience).expect("joined and left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_part_whose_turn_does_not_come_says_who_is_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("storm.toml.lock");
+        let _stuck = take(&sibling(&lock, ".mutex")).ok().unwrap();
+        let Err(NotLocked::Held(holder)) = take_part(&lock, PARTS, Duration::ZERO) else {
+            panic!("it waits for its turn");
+        };
+        assert!(holder.starts_with(PROCESS), "{holder}");
     }
 }

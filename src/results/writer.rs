@@ -1,9 +1,9 @@
-//! Appends rows to the results: whole, and synced before anyone is told that they are there.
+//! Appends rows to the results: whole, and synced before the caller hears of it.
 //!
 //! Rows that come while a sync runs are written together and share the next one (group commit), so the number of syncs
 //! follows the disk and not the number of calls. Files are touched on blocking threads only. A row that cannot be
-//! written is kept and tried again, with growing pauses, for as long as somebody may make room; that it waits is said
-//! at once, so that no more is dialed meanwhile.
+//! written is kept and tried again, with growing pauses; that it waits is published at once, so that no more is dialed
+//! meanwhile.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
@@ -15,54 +15,65 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use crate::results::append_file::AppendFile;
-use crate::results::group_commit::Gather;
+use crate::results::fs::is_lost;
+use crate::results::group_commit::GroupCommit;
 
 /// The first pause before rows that could not be written are tried again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often rows are tried again when nothing else is going on any more. With the pauses, that takes two seconds.
+/// How often rows are tried again at the end of a run. With the pauses, that takes two seconds.
 const LAST_TRIES: u32 = 3;
 
-/// Why a row could not be written.
+/// Why something could not be written. Many may wait for the same write, so it can be cloned.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{file} cannot be written: {error}")]
+#[error("{file} cannot be written")]
 pub struct WriteError {
     file: String,
-    error: Arc<io::Error>,
+    source: Arc<io::Error>,
 }
 
 impl WriteError {
-    /// What happened to a file.
     pub fn new(file: &str, error: io::Error) -> Self {
         Self {
             file: file.to_owned(),
-            error: Arc::new(error),
+            source: Arc::new(error),
         }
     }
 
-    /// Whether it may pass. A pipe that was closed stays so.
+    /// A pipe that was closed stays so.
     fn may_pass(&self) -> bool {
-        self.error.kind() != ErrorKind::BrokenPipe
+        self.source.kind() != ErrorKind::BrokenPipe
+    }
+
+    /// There is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+        )
+    }
+
+    /// Somebody moved, removed or replaced the file.
+    pub fn is_lost(&self) -> bool {
+        is_lost(&self.source)
     }
 }
 
 /// Where rows go.
 #[derive(Debug)]
 pub enum Sink {
-    /// A file that is appended to, each batch synced.
+    /// A file; each batch is synced.
     Synced(AppendFile),
-    /// A file whose rows nobody will miss after a crash: a rehearsal's.
+    /// A file that need not survive a crash: a rehearsal's.
     Unsynced(AppendFile),
-    /// Standard output.
     Stdout(Stream),
 }
 
-/// Something that takes bytes one after another and gives none back.
 #[derive(Debug)]
 pub struct Stream {
     file: File,
-    /// How much of what is to be written first is written already.
+    /// How many bytes of the rows that come next are written already.
     written: usize,
 }
 
@@ -83,9 +94,6 @@ impl Stream {
 
 impl Sink {
     /// Standard output, with the header written.
-    ///
-    /// # Errors
-    /// It is closed or full.
     pub fn stdout(header: &[u8]) -> io::Result<Self> {
         // Past the buffer of `std`, which does not tell how much of a row went out before an error.
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -94,8 +102,8 @@ impl Sink {
         Ok(Self::Stdout(stream))
     }
 
-    /// Writes rows in their order and makes them durable; tells how many are, and why not all of them.
-    fn write(&mut self, rows: &[Request]) -> (usize, io::Result<()>) {
+    /// Writes rows in their order and makes them durable; returns how many are, and why not all of them.
+    fn write(&mut self, rows: &[RowWrite]) -> (usize, io::Result<()>) {
         if !matches!(self, Self::Stdout(_)) {
             let mut batch = Vec::with_capacity(rows.iter().map(|request| request.row.len()).sum());
             for request in rows {
@@ -125,10 +133,10 @@ impl Sink {
     }
 }
 
-/// What a writer cannot write at the moment.
+/// What cannot be written at the moment.
 #[derive(Debug, Clone, Default)]
 pub struct WriteTrouble {
-    /// Why; `None` when all is well.
+    /// `None` when all is well.
     pub why: Option<WriteError>,
     /// How many rows wait.
     pub rows: usize,
@@ -137,25 +145,25 @@ pub struct WriteTrouble {
 /// A handle to the one task that appends to the results.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    queue: mpsc::UnboundedSender<Order>,
+    queue: mpsc::UnboundedSender<WriterCommand>,
     trouble: watch::Receiver<WriteTrouble>,
     name: Arc<str>,
 }
 
 #[derive(Debug)]
-enum Order {
-    Append(Request),
+enum WriterCommand {
+    Append(RowWrite),
     LastTries,
 }
 
 #[derive(Debug)]
-struct Request {
+struct RowWrite {
     row: Vec<u8>,
     done: oneshot::Sender<Result<(), WriteError>>,
 }
 
 impl Writer {
-    /// Starts the task that appends to `sink`; `name` is what errors call it.
+    /// Starts the task that appends to `sink`, which errors call `name`.
     pub fn start(sink: Sink, name: &str) -> Self {
         let (queue, orders) = mpsc::unbounded_channel();
         let (publish, trouble) = watch::channel(WriteTrouble::default());
@@ -175,19 +183,20 @@ impl Writer {
         }
     }
 
-    /// Appends one row and returns when it is durable. Rows stand in the file in the order in which this is called.
-    ///
-    /// The queue is bounded by the callers, each of which waits for its row.
+    /// Appends one row and returns when it is durable. Rows are in the file in the order of the calls. The queue is
+    /// bounded by the callers, each of which waits for its row.
     ///
     /// # Errors
-    /// It could not be written, not even in the [last tries](Self::last_tries): it is not in the file.
+    /// The row is not in the file: it could not be written, not even in the [last tries](Self::last_tries).
     pub fn append(
         &self,
         row: Vec<u8>,
     ) -> impl Future<Output = Result<(), WriteError>> + Send + use<> {
         let (done, written) = oneshot::channel();
         let gone = WriteError::new(&self.name, io::Error::other("its writer has stopped"));
-        let queued = self.queue.send(Order::Append(Request { row, done }));
+        let queued = self
+            .queue
+            .send(WriterCommand::Append(RowWrite { row, done }));
         async move {
             match queued {
                 Ok(()) => written.await.unwrap_or(Err(gone)),
@@ -196,21 +205,20 @@ impl Writer {
         }
     }
 
-    /// Follows what cannot be written.
     pub fn trouble(&self) -> watch::Receiver<WriteTrouble> {
         self.trouble.clone()
     }
 
-    /// Nothing is going on any more but rows that wait: they are tried a few times more, then they fail.
+    /// The run is over but for rows that wait: they are tried a few times more, then they fail.
     pub fn last_tries(&self) {
         // A writer that has stopped tries nothing, and its rows have failed.
-        let _ = self.queue.send(Order::LastTries);
+        let _ = self.queue.send(WriterCommand::LastTries);
     }
 }
 
 struct Appender {
     /// Rows that are not written yet, in their order.
-    waiting: Vec<Request>,
+    waiting: Vec<RowWrite>,
     pause: Duration,
     tries_left: Option<u32>,
     publish: watch::Sender<WriteTrouble>,
@@ -218,9 +226,9 @@ struct Appender {
 }
 
 impl Appender {
-    async fn run(mut self, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Order>) {
+    async fn run(mut self, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<WriterCommand>) {
         let mut taken = Vec::new();
-        let mut gather = Gather::new();
+        let mut commit = GroupCommit::new();
         loop {
             let in_trouble = !self.waiting.is_empty();
             tokio::select! {
@@ -230,12 +238,12 @@ impl Appender {
                         return;
                     }
                     if matches!(sink, Sink::Synced(_)) {
-                        gather.enough(&mut taken, &mut orders).await;
+                        commit.wait(&mut taken, &mut orders).await;
                     }
                     for order in taken.drain(..) {
                         match order {
-                            Order::Append(request) => self.waiting.push(request),
-                            Order::LastTries => {
+                            WriterCommand::Append(request) => self.waiting.push(request),
+                            WriterCommand::LastTries => {
                                 if self.tries_left.is_none() {
                                     self.tries_left = Some(LAST_TRIES);
                                     self.pause = FIRST_PAUSE;
@@ -249,7 +257,7 @@ impl Appender {
                     self.tries_left = self.tries_left.map(|tries| tries.saturating_sub(1));
                 }
             }
-            // A rehearsal is over the sooner the fewer threads it waits for, and nobody else waits for it.
+            // A rehearsal waits for no thread: it ends the sooner.
             if matches!(sink, Sink::Unsynced(_)) {
                 let (written, result) = sink.write(&self.waiting);
                 self.answer(written, result);
@@ -270,7 +278,7 @@ impl Appender {
         }
     }
 
-    /// Tells those whose rows are written, or will not be, and everybody who follows the trouble.
+    /// Answers those whose rows are written, or will not be, and publishes the trouble.
     fn answer(&mut self, written: usize, result: io::Result<()>) {
         let why = result.err().map(|error| WriteError::new(&self.name, error));
         let given_up = why
@@ -280,7 +288,7 @@ impl Appender {
             Some(_) => 0,
             None => self.waiting.len() - written,
         };
-        // Said before a row is answered for, so that whoever hears of one knows of the other.
+        // Published before a row is answered, so that who hears of one knows of the other.
         self.publish.send_if_modified(|trouble| {
             let same = trouble.rows == rows && trouble.why.is_none() == why.is_none();
             *trouble = WriteTrouble {
@@ -347,8 +355,9 @@ mod tests {
         while trouble.borrow_and_update().rows < 2 {
             trouble.changed().await.unwrap();
         }
-        let why = trouble.borrow().why.clone().unwrap().to_string();
-        assert!(why.starts_with("storm.csv cannot be written: "), "{why}");
+        let why = trouble.borrow().why.clone().unwrap();
+        assert!(why.is_lost() && !why.is_full());
+        assert_eq!(why.to_string(), "storm.csv cannot be written");
 
         fs::rename(&aside, &path).unwrap();
         for row in rows {

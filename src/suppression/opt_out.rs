@@ -1,11 +1,11 @@
 //! Adding to a file of suppressed numbers, which other runs and people add to as well.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::results::fs::sync_folder;
+use crate::results::fs::{is_named, sync_folder};
 
 /// How often a file that somebody replaces at the same moment is opened again.
 const TRIES: usize = 100;
@@ -32,15 +32,12 @@ pub fn opt_out(file: &Path, numbers: &[&str]) -> io::Result<()> {
             .open(file)?;
         opened.lock()?;
         // An editor may have put another in its place before we had the lock: ours would be seen by nobody.
-        let ours = opened.metadata()?;
-        match fs::metadata(file) {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {}
-            Ok(_) => continue,
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
+        if !is_named(file, &opened)? {
+            continue;
         }
+        let length = opened.metadata()?.len();
         let mut lines = String::new();
-        if let Some(last) = ours.len().checked_sub(1) {
+        if let Some(last) = length.checked_sub(1) {
             let mut byte = [0];
             opened.read_exact_at(&mut byte, last)?;
             if byte != *b"\n" {
@@ -54,7 +51,7 @@ pub fn opt_out(file: &Path, numbers: &[&str]) -> io::Result<()> {
         opened.write_all(lines.as_bytes())?;
         opened.sync_all()?;
         // Whoever writes first to a new file, not who made it: the others write after that.
-        if ours.len() == 0 {
+        if length == 0 {
             sync_folder(file)?;
         }
         return Ok(());
@@ -65,6 +62,7 @@ pub fn opt_out(file: &Path, numbers: &[&str]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::thread;
 
     #[test]

@@ -55,3 +55,31 @@ async fn a_disk_that_takes_its_time_has_nobody_called_after_hours() {
     let over = meanwhile(&lab, |_| advance(Duration::from_secs(1))).await;
     assert!(matches!(over, Over::Outside(Some(_))), "{over:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_that_has_no_room_in_the_journal_fails_alone() {
+    let long = "x".repeat(5_000);
+    let list = format!("id,number\nA,00101\n{long},00201\nC,00301\n");
+    let lab = Lab::with("id = \"id\"", CARRIER, &list);
+    let path = lab.folder.path().join("results.csv");
+    let mut resources = lab.resources(&path).await;
+    let clock = Clock::system(TimeZone::UTC);
+    let journal = Journal::open(&journal::path_of(&path), "", &clock);
+    resources.journal = Some(journal.unwrap());
+    let (views, _viewer) = views(&resources);
+    let over = Box::pin(run(
+        resources,
+        Left::default(),
+        None,
+        Stop::default(),
+        views,
+    ))
+    .await;
+    assert!(matches!(over, Over::Finished), "{over:?}");
+    let how: Vec<_> = rows(&path)
+        .iter()
+        .map(|row| (row["contact"].len(), row["disposition"].clone()))
+        .collect();
+    assert_eq!(how.len(), 3);
+    assert!(how.contains(&(5_000, "FAILED".to_owned())), "{how:?}");
+}

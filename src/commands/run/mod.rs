@@ -28,6 +28,7 @@ use crate::commands::run::result_files::{Claimed, Opened, Target, Unsettled};
 use crate::config::Campaign;
 use crate::contacts::{self, List};
 use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
 use crate::exit;
 use crate::output::status_file::{About, Ended, Status};
 use crate::output::summary::Summary;
@@ -435,8 +436,13 @@ fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Scree
         Over::Unwritable(why, rows) => {
             let mend = match same_command {
                 SameCommand::CallsEverybody => "",
-                _ => "make room; then ",
+                _ if why.is_full() => "make room; then ",
+                _ if why.is_lost() => {
+                    "put the results back before you run it again, or everybody in them is called again; then "
+                }
+                _ => "mend that; then ",
             };
+            let why = error_chain(&why);
             error!("stopped with {left} left: {why}; {mend}{same_command}");
             if !rows.is_empty() {
                 error!("these rows are not in the results and follow as CSV");
@@ -451,6 +457,7 @@ fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Scree
             exit::FAILURE
         }
         Over::OptOutUnwritten(why) => {
+            let why = error_chain(&why);
             error!(
                 "stopped with {left} left: {why}; add the numbers of the contacts named above; then {same_command}"
             );

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -212,7 +212,8 @@ impl Target {
             Ok(held) => locks.extend(held),
             Err(error @ LockError::Held { .. }) => return Err(Failure::Held(error.to_string())),
             // A campaign in a folder that cannot be written is protected by its results alone.
-            Err(LockError::Io { .. }) => {}
+            Err(LockError::Io { source, .. }) if is_read_only(&source) => {}
+            Err(error @ LockError::Io { .. }) => return Err(Failure::Unexpected(error.into())),
         }
         let asked = Asked {
             own: campaign.own_columns(),
@@ -299,6 +300,13 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
         LockError::Held { .. } => Failure::Held(error.to_string()),
         LockError::Io { .. } => Failure::Unexpected(error.into()),
     })
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// The results of a pattern whose runs were cut off, with the heads of their journals; each is locked.
