@@ -246,7 +246,13 @@ impl Target {
             }
             Left::default()
         } else {
-            read(&path, &args.redial, &asked)?
+            let left = read(&path, &args.redial, &asked)?;
+            let journal = path.journal();
+            if left.in_flight.is_empty() && journal.exists() {
+                journal::drop_calls(&journal)
+                    .with_context(|| format!("{} cannot be written", journal.display()))?;
+            }
+            left
         };
         Ok(Claimed {
             place: Place::File(path),
