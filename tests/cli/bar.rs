@@ -1,15 +1,15 @@
 //! The face on a real terminal: the dialer runs on a pseudo-terminal, and what is on its screen is read.
 
-use std::fs::{self, File, OpenOptions};
+use crate::common::process::{Process, Start as _};
+use crate::common::{storm, terminal};
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 const ROWS: u16 = 40;
@@ -18,32 +18,10 @@ const BAR: &str = "  answered ";
 
 /// A rehearsal of five who answer and one who cannot be called.
 fn campaign() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let text = r#"
-        [ami]
-        username = "dialer"
-        secret = "word"
-        [contacts]
-        file = "contacts.csv"
-        id = "id"
-        [call]
-        context = "notify"
-        exten = "s"
-        [[trunk]]
-        name = "carrier"
-        channel = "PJSIP/{number}@carrier"
-        ports = 2
-        [simulate]
-        answered = 1.0
-        busy = 0.0
-        declined = 0.0
-        congestion = 0.0
-        invalid = 0.0
-    "#;
-    fs::write(folder.path().join("storm.toml"), text).unwrap();
-    let rows = "id,number\na,100\nb,nobody\nc,102\nd,103\ne,104\nf,105\n";
-    fs::write(folder.path().join("contacts.csv"), rows).unwrap();
-    folder
+    storm(
+        "",
+        "id,number\na,100\nb,nobody\nc,102\nd,103\ne,104\nf,105\n",
+    )
 }
 
 /// What came out of a rehearsal on a terminal.
@@ -56,7 +34,7 @@ struct Shown {
 
 /// A rehearsal on a terminal.
 struct Rehearsal {
-    child: Child,
+    child: Process,
     terminal: File,
 }
 
@@ -68,22 +46,7 @@ fn rehearse(
     args: &[&str],
     env: &[(&str, &str)],
 ) -> Rehearsal {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let size = Winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&terminal, size).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let end = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
+    let (terminal, end) = terminal::open(rows, columns);
     let mut command = Command::new(env!("CARGO_BIN_EXE_dialer"));
     command
         .current_dir(folder)
@@ -100,10 +63,9 @@ fn rehearse(
         command.stdout(Stdio::null());
         drop(end);
     }
-    let child = command.spawn().unwrap();
+    let child = command.start();
     // The last handle of the other end goes: when the child is done, reading ends.
     drop(command);
-    let terminal = File::from(terminal);
     Rehearsal { child, terminal }
 }
 
@@ -264,10 +226,6 @@ impl Rehearsal {
         }
     }
 
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
     /// Reads on until the end; what is on the screen then.
     fn end(mut self, parser: &mut vt100::Parser) -> String {
         let mut some = [0; 4096];
@@ -308,17 +266,17 @@ fn a_wide_terminal_has_a_line_for_each_trunk_and_one_for_the_reason_and_who_asks
         })
     };
     run.screen(&mut parser, foot);
-    run.signal(Signal::USR1);
+    run.child.signal(Signal::USR1);
     let said = "INFO 5 pending, 1 finished, 1 failed, 0 of 5 ports free, 5 dispatched";
     let screen = run.screen(&mut parser, |screen| screen.contains(said) && foot(screen));
     assert_eq!(screen.matches(expected[0]).count(), 1, "{screen}");
-    run.signal(Signal::TERM);
+    run.child.signal(Signal::TERM);
     run.screen(&mut parser, |screen| {
         screen.contains("  stopping: no new calls")
     });
     // Signals that come together are one.
     thread::sleep(Duration::from_millis(300));
-    run.signal(Signal::TERM);
+    run.child.signal(Signal::TERM);
     let end = run.end(&mut parser);
     for line in expected.iter().skip(1).chain(&["  stopping: no new calls"]) {
         assert!(!end.contains(line), "{end}");
@@ -350,7 +308,7 @@ fn a_narrow_terminal_has_one_line_that_says_why_nobody_is_called() {
         assert!(bar.starts_with("0/5  closed until 2"), "{screen}");
         assert!(bar.contains(" 09:00"), "{screen}");
         assert!(!screen.contains("works"), "{screen}");
-        run.signal(Signal::TERM);
+        run.child.signal(Signal::TERM);
         let end = run.end(&mut parser);
         assert!(!end.contains("0/5  closed"), "{end}");
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::common::process::Start as _;
 use crate::common::{Folder, Pbx, Row, assert_one_final_row_each, list, rows, stderr, until};
 
 /// Rows that a run printed because they could not be written.
@@ -110,11 +111,10 @@ fn a_pipe_that_is_closed_ends_the_run_and_prints_what_it_had_to_say() {
         .args(["--results", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     until("a call", || pbx.simulator.counters().calls > 0);
     drop(running.stdout.take());
-    let output = running.wait_with_output().unwrap();
+    let output = running.output();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let dialed = pbx.simulator.dialed().len() - 1;
     assert!(dialed < 50, "nobody is dialed whose row cannot be told");
@@ -138,7 +138,7 @@ fn killed_yesterday(pbx: &Pbx, numbers: &[&str]) -> (Folder, String, String) {
     let path = folder.path("campaign.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("results = \"storm-%Y-%m-%d.csv\"\n{text}")).unwrap();
-    let mut running = folder.command().arg("-q").spawn().unwrap();
+    let running = folder.command().arg("-q").start();
     until("a row", || {
         let now = jiff::Zoned::now()
             .strftime("storm-%Y-%m-%d.csv")
@@ -147,8 +147,7 @@ fn killed_yesterday(pbx: &Pbx, numbers: &[&str]) -> (Folder, String, String) {
         there.exists() && fs::read_to_string(there).unwrap().lines().count() > 1
     });
     until("two calls", || pbx.simulator.counters().calls == 2);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
     let now = jiff::Zoned::now();
     let name = |day: &jiff::Zoned| day.strftime("storm-%Y-%m-%d.csv").to_string();
     let (today, yesterday) = (name(&now), name(&now.yesterday().unwrap()));

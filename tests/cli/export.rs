@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::common::process::Start as _;
 use crate::common::{dialer, stderr};
 use dialer::COLUMNS;
 
@@ -197,10 +198,9 @@ fn results_come_through_a_pipe_as_well() {
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .start();
         child.stdin.take().unwrap().write_all(&bytes).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = child.output();
         let expected = exported(&bytes, &options[1..]);
         assert_eq!(output.stdout, expected);
     }
@@ -262,8 +262,7 @@ fn whoever_closes_the_pipe_has_enough() {
         .arg(&path)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap())
         .read_line(&mut line)

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use crate::common::process::Start as _;
 use crate::common::{dialer, stderr};
 use serde_json::Value;
 
@@ -213,15 +214,14 @@ fn results_come_through_a_pipe_as_well() {
         .args(["report", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     child
         .stdin
         .take()
         .unwrap()
         .write_all(results().as_bytes())
         .unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         Results::new(&results()).said(&[])

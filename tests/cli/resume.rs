@@ -6,6 +6,9 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
+use crate::common::process::Start as _;
 use crate::common::{Folder, Pbx, Row, assert_one_final_row_each, list, only, rows, stderr, until};
 
 fn journal(folder: &Folder) -> std::path::PathBuf {
@@ -22,12 +25,9 @@ fn a_run_that_was_stopped_is_continued_where_it_stopped() {
         "[retry]\nmax_attempts = 2\ndelay = \"300ms\"",
         &list(["101", "110", "ask", "201", "301", "401", "501", "601"]),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let mut running = folder.command().start();
     until("a call", || pbx.simulator.counters().calls > 0);
-    let stopped = std::process::Command::new("kill")
-        .arg(running.id().to_string())
-        .status();
-    assert!(stopped.unwrap().success());
+    running.signal(Signal::TERM);
     assert_eq!(running.wait().unwrap().code(), Some(3));
     assert!(!journal(&folder).exists(), "a clean end leaves no journal");
     let before = fs::read(folder.results()).unwrap();
@@ -68,12 +68,11 @@ fn what_is_left_of_a_retry_delay_is_waited_for() {
         "[retry]\nmax_attempts = 2\ndelay = \"4s\"",
         &list(["110"]),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let running = folder.command().start();
     until("the first row", || {
         folder.results().exists() && folder.rows().len() == 1
     });
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let rows = folder.rows();
@@ -95,11 +94,10 @@ fn a_call_that_still_runs_after_a_crash_is_followed_to_its_end() {
         "",
         &list(["101", "202"]),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let running = folder.command().start();
     until("both calls", || pbx.simulator.counters().calls == 2);
     thread::sleep(Duration::from_millis(200));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
     assert!(journal(&folder).exists());
     assert_eq!(folder.rows().len(), 0);
 
@@ -131,10 +129,9 @@ fn a_call_that_ended_unseen_is_unknown_and_not_called_again() {
         "[retry]\ndelay = \"100ms\"",
         &list(["120", "101"]),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let running = folder.command().start();
     until("a call", || pbx.simulator.counters().calls == 1);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
     pbx.simulator.crash();
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -167,7 +164,7 @@ fn a_call_that_ended_unseen_is_unknown_and_not_called_again() {
 fn a_second_run_is_told_who_holds_the_results() {
     let pbx = Pbx::start(5, 3_000);
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
-    let mut first = folder.command().spawn().unwrap();
+    let mut first = folder.command().start();
     until("a call", || pbx.simulator.counters().calls == 1);
     let output = folder.run();
     assert_eq!(output.status.code(), Some(75));
@@ -457,15 +454,9 @@ fn killed_and_continued(kills: usize, mean: f64) {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = ((random >> 11) as f64 / (1_u64 << 53) as f64).max(1e-9);
         let pause = Duration::from_secs_f64((-share.ln() * mean).min(4.0));
-        let mut running = folder
-            .command()
-            .arg("-q")
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let running = folder.command().arg("-q").stderr(Stdio::null()).start();
         thread::sleep(pause);
-        running.kill().unwrap();
-        running.wait().unwrap();
+        running.kill();
         killed += 1;
     }
     let output = folder.run();

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
+use rustix::process::Signal;
 
+use crate::common::process::{Start as _, says};
 use crate::common::{
     Folder, Pbx, Row, assert_one_final_row_each, dialer, list, only, rows, stderr, until,
 };
@@ -289,8 +291,7 @@ fn a_slow_disk_holds_up_new_calls_and_loses_nothing() {
         .command()
         .args(["--results", "-", "-q"])
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let stuck = || {
         let before = pbx.simulator.counters();
         thread::sleep(Duration::from_millis(500));
@@ -332,7 +333,7 @@ fn a_dropped_session_costs_no_call() {
         "",
         &list((0..30).map(|n| format!("{n:04}01"))),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let mut running = folder.command().start();
     while pbx.simulator.counters().calls < 10 {
         thread::yield_now();
     }
@@ -359,7 +360,7 @@ fn calls_that_ended_unseen_are_unknown_and_not_called_again() {
         // The first four ring for ever.
         &list(["120", "220", "320", "420", "510", "610"]),
     );
-    let mut running = folder.command().spawn().unwrap();
+    let mut running = folder.command().start();
     while pbx.simulator.counters().calls < 4 {
         thread::yield_now();
     }
@@ -395,12 +396,12 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
         text.replace("reconnect_for = \"5s\"", "reconnect_for = \"0s\""),
     )
     .unwrap();
-    let running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
+    let running = folder.command().stderr(Stdio::piped()).start();
     while pbx.simulator.counters().calls < 2 {
         thread::yield_now();
     }
     pbx.simulator.stop_now();
-    let output = running.wait_with_output().unwrap();
+    let output = running.output();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let rows = folder.rows();
     assert!(rows.len() >= 2, "{rows:#?}");
@@ -413,74 +414,23 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
     assert!(stderr(&output).contains(&said), "{}", stderr(&output));
 }
 
-/// Waits until the first signal was taken, and as long as a further one would be the same one.
-#[cfg(unix)]
-fn stop_is_taken(log: &mut impl std::io::BufRead) {
-    let mut said = String::new();
-    while !said.contains("stopping: no new calls") {
-        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
-    }
-    thread::sleep(Duration::from_millis(300));
-}
-
-#[cfg(unix)]
-#[test]
-fn the_first_signal_lets_calls_finish_and_the_second_hangs_them_up() {
-    for (signals, code, disposition) in [(1, 3, "ANSWERED"), (2, 143, "CANCELLED")] {
-        // The first is answered after a moment, the second rings for ever.
-        let number = if signals == 1 { "101" } else { "120" };
-        let pbx = Pbx::start(50, 1_500);
-        let folder = Folder::new(pbx.address, "", "ports = 1", "", &list([number, "201"]));
-        let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
-        while pbx.simulator.counters().calls < 1 {
-            thread::yield_now();
-        }
-        let mut log = BufReader::new(running.stderr.take().unwrap());
-        let term = || {
-            let pid = running.id().to_string();
-            let sent = std::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap();
-            assert!(sent.success());
-        };
-        term();
-        if signals == 2 {
-            stop_is_taken(&mut log);
-            term();
-        }
-        assert_eq!(running.wait().unwrap().code(), Some(code));
-        let rows = folder.rows();
-        assert_eq!(rows.len(), 1, "no new call was begun");
-        assert_eq!(rows[0]["disposition"], disposition);
-        assert_eq!(pbx.simulator.counters().calls, 0);
-    }
-}
-
-#[cfg(unix)]
 #[test]
 fn a_second_signal_ends_the_run_in_five_seconds_even_if_the_pbx_is_silent() {
     let pbx = Pbx::start(50, 60_000);
     let (line, silenced) = line_that_can_be_silenced(pbx.address);
     let folder = Folder::new(line, "", "ports = 1", "", &list(["101", "201"]));
-    let mut running = folder.command().stderr(Stdio::piped()).spawn().unwrap();
+    let mut running = folder.command().stderr(Stdio::piped()).start();
     while pbx.simulator.counters().calls < 1 {
         thread::yield_now();
     }
     let mut log = BufReader::new(running.stderr.take().unwrap());
     thread::sleep(Duration::from_millis(300));
     silenced.store(true, Ordering::Relaxed);
-    let pid = running.id().to_string();
-    let interrupt = || {
-        let sent = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-    };
-    interrupt();
-    stop_is_taken(&mut log);
-    interrupt();
+    running.signal(Signal::INT);
+    says(&mut log, "stopping: no new calls");
+    // Signals that come together are one.
+    thread::sleep(Duration::from_millis(300));
+    running.signal(Signal::INT);
     let began = Instant::now();
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(
@@ -862,8 +812,7 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
         .args(["sim", "--listen", "127.0.0.1:0", "--campaign"])
         .arg(folder.path("campaign.toml"))
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let mut said = BufReader::new(server.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
@@ -887,11 +836,7 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
             .iter()
             .all(|row| row["disposition"] == "ANSWERED")
     );
-    let stopped = std::process::Command::new("kill")
-        .arg(server.id().to_string())
-        .status()
-        .unwrap();
-    assert!(stopped.success());
+    server.signal(Signal::TERM);
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
@@ -905,11 +850,9 @@ fn a_simulator_that_is_to_take_a_campaigns_secret_does_not_start_without_it() {
         let mut command = dialer();
         command.args(["sim", "--listen", "127.0.0.1:0", "--campaign"]);
         command.arg(&path).env_remove("DIALER_AMI_SECRET");
-        command.stderr(Stdio::piped()).spawn().unwrap()
+        command.stderr(Stdio::piped()).start()
     };
-    let output = sim("secret_file = \"ami.secret\"\n")
-        .wait_with_output()
-        .unwrap();
+    let output = sim("secret_file = \"ami.secret\"\n").output();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("ami.secret cannot be read: No such file"),
@@ -923,8 +866,7 @@ fn a_simulator_that_is_to_take_a_campaigns_secret_does_not_start_without_it() {
     BufReader::new(server.stderr.take().unwrap())
         .read_line(&mut said)
         .unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill();
     assert!(said.contains("user dialer, secret simulated"), "{said}");
 }
 
@@ -943,7 +885,7 @@ fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
         .map(|part| {
             let mut command = folder.command();
             command.args(["-q", "--shard", &format!("{part}/3")]);
-            command.spawn().unwrap()
+            command.start()
         })
         .collect();
     for mut part in parts {
@@ -975,13 +917,12 @@ fn a_part_of_a_list_is_not_dialed_beside_the_whole_or_beside_parts_of_another_si
         assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
         assert!(stderr(&output).contains(who), "{}", stderr(&output));
     };
-    let mut whole = folder.command().arg("-q").spawn().unwrap();
+    let whole = folder.command().arg("-q").start();
     until("a call", || pbx.simulator.counters().calls > 0);
     refused(&mut part("0/2"), &format!("process {} on ", whole.id()));
-    whole.kill().unwrap();
-    whole.wait().unwrap();
+    whole.kill();
 
-    let mut running = part("0/1").spawn().unwrap();
+    let running = part("0/1").start();
     let lock = folder.path("campaign.toml.lock");
     until("its lock", || {
         fs::read_to_string(&lock).is_ok_and(|holder| holder.contains("--shard I/1"))
@@ -992,6 +933,5 @@ fn a_part_of_a_list_is_not_dialed_beside_the_whole_or_beside_parts_of_another_si
         part("0/1").arg("--results").arg(folder.path("other.csv")),
         &format!("process {} on ", running.id()),
     );
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
 }

@@ -2,22 +2,22 @@
 
 #![cfg(target_os = "linux")]
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::process::{Process, Start as _, says};
+use crate::common::terminal;
 use crate::common::{Folder, Pbx, list, only, until};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::process::{Pid, Signal, test_kill_process};
 
 /// What the second signal promises.
 const AT_MOST: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ fn dialer_run(folder: &Folder) -> [String; 5] {
 }
 
 /// The end of a process, and how long it took to come.
-fn ended(mut child: Child) -> (Option<i32>, Duration) {
+fn ended(mut child: Process) -> (Option<i32>, Duration) {
     let began = Instant::now();
     let mut status = None;
     until("the end of the run", || {
@@ -115,29 +115,8 @@ fn assert_hung_up(folder: &Folder, pbx: &Pbx) {
     assert_eq!(pbx.simulator.dialed().len(), 3 + 1);
 }
 
-/// The two ends of a new terminal.
-fn terminal() -> (File, OwnedFd) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let size = Winsize {
-        ws_row: 40,
-        ws_col: 120,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&terminal, size).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let end = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
-    (File::from(terminal), end.into())
-}
-
 /// A command in a session of its own, whose terminal that is.
-fn spawn_on(end: &OwnedFd, command: &[String]) -> Child {
+fn spawn_on(end: &OwnedFd, command: &[String]) -> Process {
     Command::new("setsid")
         .arg("--ctty")
         .args(command)
@@ -145,20 +124,19 @@ fn spawn_on(end: &OwnedFd, command: &[String]) -> Child {
         .stdin(end.try_clone().unwrap())
         .stdout(end.try_clone().unwrap())
         .stderr(end.try_clone().unwrap())
-        .spawn()
-        .unwrap()
+        .start()
 }
 
 /// A run on a terminal.
 struct OnTerminal {
-    child: Child,
+    child: Process,
     keyboard: File,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
 impl OnTerminal {
     fn run(folder: &Folder) -> Self {
-        let (keyboard, end) = terminal();
+        let (keyboard, end) = terminal::open(40, 120);
         let child = spawn_on(&end, &dialer_run(folder));
         drop(end);
         let shown = Arc::new(Mutex::new(Vec::new()));
@@ -231,7 +209,7 @@ fn the_second_ctrl_c_hangs_them_up_at_once() {
 fn a_terminal_that_is_closed_lets_running_calls_finish() {
     let pbx = Pbx::start(50, 3_000);
     let folder = folder(pbx.address, &SIX);
-    let (mut keyboard, end) = terminal();
+    let (mut keyboard, end) = terminal::open(40, 120);
     // The shell of a person passes the hangup on to what it runs; when it is gone, the system sends another.
     let shell = ["bash", "--norc", "--noprofile", "-i"].map(str::to_owned);
     let shell = spawn_on(&end, &shell);
@@ -264,10 +242,9 @@ fn a_run_under_nohup_is_not_stopped_by_a_hangup() {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .start();
     until("a call", || pbx.simulator.counters().calls > 0);
-    signal(&run, Signal::HUP);
+    run.signal(Signal::HUP);
     let (code, _) = ended(run);
     assert_eq!(code, Some(0));
     assert_eq!(folder.rows().len(), 6);
@@ -275,7 +252,7 @@ fn a_run_under_nohup_is_not_stopped_by_a_hangup() {
 
 /// A run as a supervisor starts one: no terminal, and somebody who reads the log.
 struct Supervised {
-    child: Child,
+    child: Process,
     log: BufReader<std::process::ChildStderr>,
 }
 
@@ -287,8 +264,7 @@ impl Supervised {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .start();
         let log = BufReader::new(child.stderr.take().unwrap());
         Self { child, log }
     }
@@ -296,18 +272,8 @@ impl Supervised {
     /// Reads the log until it says something.
     #[track_caller]
     fn says(&mut self, text: &str) {
-        let mut said = String::new();
-        while !said.contains(text) {
-            let before = said.len();
-            self.log.read_line(&mut said).unwrap();
-            assert!(said.len() > before, "no {text:?} in\n{said}");
-        }
+        says(&mut self.log, text);
     }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
 }
 
 #[test]
@@ -317,7 +283,7 @@ fn the_first_signal_of_a_supervisor_lets_running_calls_finish() {
         let folder = folder(pbx.address, &SIX);
         let mut run = Supervised::run(&folder);
         until("three calls", || pbx.simulator.counters().calls == 3);
-        signal(&run.child, kind);
+        run.child.signal(kind);
         run.says(STOPPING);
         run.says("stopped with 3 contacts left: the same command goes on");
         let (code, _) = ended(run.child);
@@ -338,7 +304,7 @@ fn a_run_that_is_stopped_while_nobody_is_called_speaks_of_no_calls() {
     let folder = Folder::new(pbx.address, "", "", &hours, &list(["101"]));
     let mut run = Supervised::run(&folder);
     run.says("; 1 contact is left");
-    signal(&run.child, Signal::TERM);
+    run.child.signal(Signal::TERM);
     run.says("stopping: no new calls; none is running\n");
     run.says("stopped with 1 contact left: the same command goes on");
     assert_eq!(ended(run.child).0, Some(3));
@@ -357,10 +323,10 @@ fn the_second_signal_of_a_supervisor_hangs_them_up_and_gives_the_exit_code() {
         let mut run = Supervised::run(&folder);
         until("three calls", || pbx.simulator.counters().calls == 3);
         thread::sleep(ANSWERED);
-        signal(&run.child, first);
+        run.child.signal(first);
         run.says(STOPPING);
         thread::sleep(APART);
-        signal(&run.child, second);
+        run.child.signal(second);
         let (code, took) = ended(run.child);
         assert_eq!(code, Some(expected));
         assert!(took < AT_MOST, "{took:?}");
@@ -375,9 +341,9 @@ fn signals_that_come_together_are_one() {
     let run = Supervised::run(&folder);
     until("three calls", || pbx.simulator.counters().calls == 3);
     // So does `timeout`, to the process and to its group.
-    signal(&run.child, Signal::TERM);
-    signal(&run.child, Signal::CONT);
-    signal(&run.child, Signal::INT);
+    run.child.signal(Signal::TERM);
+    run.child.signal(Signal::CONT);
+    run.child.signal(Signal::INT);
     let (code, _) = ended(run.child);
     assert_eq!(code, Some(3));
     assert_finished(&folder, &pbx);
@@ -441,10 +407,10 @@ fn a_second_signal_while_the_line_is_away_tells_what_was_seen() {
     thread::sleep(ANSWERED);
     line.go_away();
     run.says("no new calls until the connection is back");
-    signal(&run.child, Signal::TERM);
+    run.child.signal(Signal::TERM);
     run.says(STOPPING);
     thread::sleep(APART);
-    signal(&run.child, Signal::TERM);
+    run.child.signal(Signal::TERM);
     let (code, took) = ended(run.child);
     assert_eq!(code, Some(143));
     assert!(took < AT_MOST, "{took:?}");

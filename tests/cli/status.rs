@@ -1,15 +1,16 @@
 //! A run that is looked at while it goes on: by a status file, and by a signal that asks.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::common::process::{Process, Start as _, says};
 use crate::common::prometheus;
 use crate::common::{Folder, Pbx, dialer, list, stderr, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// A campaign to be rehearsed: everybody answers, on two trunks with two lines each.
@@ -34,29 +35,10 @@ fn watched(folder: &Folder) -> Command {
     command
 }
 
-fn started(command: &mut Command) -> (Child, BufReader<ChildStderr>) {
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn started(command: &mut Command) -> (Process, BufReader<ChildStderr>) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).start();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     (child, stderr)
-}
-
-/// The next line that says this.
-#[track_caller]
-fn next(said: &mut BufReader<ChildStderr>, what: &str) -> String {
-    let mut line = String::new();
-    while !line.contains(what) {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "never said: {what}");
-    }
-    line
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 fn object(path: &Path) -> Value {
@@ -65,7 +47,7 @@ fn object(path: &Path) -> Value {
 
 /// Waits until a run that has a status file has dialed four. From then on it is known to listen to signals, too.
 #[track_caller]
-fn four_calls(status: &Path, run: &Child) {
+fn four_calls(status: &Path, run: &Process) {
     until("four calls", || {
         let status = fs::read_to_string(status).unwrap_or_default();
         status.contains(&format!("\"pid\":{},", run.id())) && status.contains("\"running\":4,")
@@ -78,8 +60,7 @@ fn looks(folder: &Folder, name: &str) -> Vec<String> {
     let mut run = watched(folder)
         .args(["-q", "--progress", "none", "--status"])
         .arg(&path)
-        .spawn()
-        .unwrap();
+        .start();
     until("the first status", || path.exists());
     let mut looks = Vec::new();
     while run.try_wait().unwrap().is_none() {
@@ -208,8 +189,8 @@ fn who_asks_is_told_in_the_log_also_with_quiet_and_the_run_goes_on() {
         );
         four_calls(&folder.path("status.json"), &run);
         for _ in 0..2 {
-            signal(&run, Signal::USR1);
-            let line = next(&mut said, " pending");
+            run.signal(Signal::USR1);
+            let line = says(&mut said, " pending");
             assert!(
                 line.contains(
                     "INFO 4 pending, 0 finished, 0 failed, 0 of 4 ports free, 4 dispatched"
@@ -223,19 +204,19 @@ fn who_asks_is_told_in_the_log_also_with_quiet_and_the_run_goes_on() {
                 "{line}"
             );
         }
-        signal(&run, Signal::TERM);
-        next(&mut said, "stopping: no new calls");
-        signal(&run, Signal::USR1);
-        next(
+        run.signal(Signal::TERM);
+        says(&mut said, "stopping: no new calls");
+        run.signal(Signal::USR1);
+        says(
             &mut said,
             "; stopping: no new calls; carrier 2/2, backup 2/2",
         );
         // Signals that come together are one.
         thread::sleep(Duration::from_millis(300));
-        signal(&run, Signal::TERM);
+        run.signal(Signal::TERM);
         let mut rest = String::new();
         said.read_to_string(&mut rest).unwrap();
-        assert_eq!(run.wait_with_output().unwrap().status.code(), Some(143));
+        assert_eq!(run.output().status.code(), Some(143));
         assert!(!rest.contains(" pending, "), "{rest}");
         let end = object(&folder.path("status.json"));
         assert_eq!(
@@ -255,8 +236,8 @@ fn where_the_log_is_json_the_answer_has_fields() {
             .arg(&path),
     );
     four_calls(&path, &run);
-    signal(&run, Signal::USR1);
-    let answer: Value = serde_json::from_str(&next(&mut said, "progress")).unwrap();
+    run.signal(Signal::USR1);
+    let answer: Value = serde_json::from_str(&says(&mut said, "progress")).unwrap();
     assert_eq!(
         (&answer["level"], &answer["message"]),
         (&"INFO".into(), &"progress".into())
@@ -268,8 +249,8 @@ fn where_the_log_is_json_the_answer_has_fields() {
     assert_eq!(answer["waits_for"], "last calls");
     assert_eq!(answer["trunks"], "carrier 2/2, backup 2/2");
     for _ in 0..2 {
-        signal(&run, Signal::TERM);
-        next(&mut said, "stopping");
+        run.signal(Signal::TERM);
+        says(&mut said, "stopping");
         // Signals that come together are one.
         thread::sleep(Duration::from_millis(300));
     }
@@ -297,22 +278,22 @@ fn who_asks_too_early_ends_nothing() {
         let (child, mut said) = started(dialer().current_dir(folder.path("")).args(command));
         let mut pipe = File::options().write(true).open(&path).unwrap();
         for _ in 0..3 {
-            signal(&child, Signal::USR1);
+            child.signal(Signal::USR1);
         }
         pipe.write_all(&text).unwrap();
         drop(pipe);
         if command[0] == "sim" {
-            next(&mut said, "a simulated Asterisk listens");
-            signal(&child, Signal::USR1);
-            next(
+            says(&mut said, "a simulated Asterisk listens");
+            child.signal(Signal::USR1);
+            says(
                 &mut said,
                 "0 originates so far, 0 calls now, at most 0 at once",
             );
-            signal(&child, Signal::TERM);
+            child.signal(Signal::TERM);
         }
         let mut rest = String::new();
         said.read_to_string(&mut rest).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = child.output();
         assert_eq!(output.status.code(), Some(0), "{rest}");
     }
 }
@@ -333,7 +314,7 @@ fn a_status_that_cannot_be_written_is_said_once_and_written_as_soon_as_it_can_be
     let (run, mut said) = started(watched(&folder).args(["-q", "--status"]).arg(&path));
     until("its first status", || path.exists());
     fs::rename(folder.path("away"), folder.path("moved")).unwrap();
-    let warning = next(&mut said, "WARN");
+    let warning = says(&mut said, "WARN");
     assert!(
         warning.contains(
             "away/status.json cannot be written (said once, the run goes on): No such file or directory (os error 2)\n"
@@ -343,7 +324,7 @@ fn a_status_that_cannot_be_written_is_said_once_and_written_as_soon_as_it_can_be
     fs::create_dir(folder.path("away")).unwrap();
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
-    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(run.output().status.code(), Some(0));
     assert_eq!(rest, "");
     assert_eq!(object(&path)["state"], "ended");
 }
@@ -448,12 +429,12 @@ fn a_run_that_reaches_no_pbx_says_so_and_one_that_is_not_alone_leaves_the_others
     assert_eq!(output.status.code(), Some(75), "{}", stderr(&output));
     assert_eq!(object(&path)["pid"], run.id());
     for _ in 0..2 {
-        signal(&run, Signal::TERM);
-        next(&mut said, "stopping");
+        run.signal(Signal::TERM);
+        says(&mut said, "stopping");
         // Signals that come together are one.
         thread::sleep(Duration::from_millis(300));
     }
-    run.wait_with_output().unwrap();
+    run.output();
 }
 
 /// The names of a table or a list in the README, as far as they are of this form.

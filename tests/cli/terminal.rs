@@ -1,15 +1,17 @@
 //! What the operator sees of a run: on a terminal, in a cron mail, in a pipeline.
 
+use crate::common::process::{Process, Start as _, says};
+use crate::common::storm;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{ChildStderr, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,32 +19,7 @@ const ROWS: &str = "id,number\na,100\nb,101\nc,102\nd,103\ne,104\n";
 
 /// A folder with a campaign of these contacts, each of whom answers in a rehearsal.
 fn campaign(rows: &str) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let text = r#"
-        [ami]
-        username = "dialer"
-        secret = "word"
-        [contacts]
-        file = "contacts.csv"
-        id = "id"
-        [call]
-        context = "notify"
-        exten = "s"
-        [[trunk]]
-        name = "carrier"
-        channel = "PJSIP/{number}@carrier"
-        ports = 2
-        calls_per_second = 2.0
-        [simulate]
-        answered = 1.0
-        busy = 0.0
-        declined = 0.0
-        congestion = 0.0
-        invalid = 0.0
-    "#;
-    fs::write(folder.path().join("storm.toml"), text).unwrap();
-    fs::write(folder.path().join("contacts.csv"), rows).unwrap();
-    folder
+    storm("calls_per_second = 2.0", rows)
 }
 
 /// `dialer run storm.toml --simulate`, as from a shell in that folder.
@@ -351,7 +328,7 @@ fn contacts(count: u32) -> String {
 }
 
 /// A rehearsal that takes its time, and what it says while it goes on.
-fn slow(folder: &Path, talk: &str) -> (Child, BufReader<ChildStderr>) {
+fn slow(folder: &Path, talk: &str) -> (Process, BufReader<ChildStderr>) {
     let path = folder.join("storm.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(
@@ -364,27 +341,14 @@ fn slow(folder: &Path, talk: &str) -> (Child, BufReader<ChildStderr>) {
         .args(["run", "storm.toml", "--simulate", "--real-time", "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     (child, stderr)
 }
 
-fn wait_for(said: &mut impl BufRead, what: &str) {
-    let mut line = String::new();
-    while !line.contains(what) {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "never said: {what}");
-    }
-}
-
-fn terminate(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
-}
-
-fn summary_of(child: Child, mut stderr: impl Read) -> Value {
+fn summary_of(child: Process, mut stderr: impl Read) -> Value {
     stderr.read_to_string(&mut String::new()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output();
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["exit_code"], output.status.code().unwrap());
     summary
@@ -395,8 +359,8 @@ fn the_summary_for_programs_says_that_the_run_was_stopped() {
     let many = contacts(500);
     let folder = campaign(&format!("id,number\nx,nobody\n{many}"));
     let (child, mut stderr) = slow(folder.path(), "100ms");
-    wait_for(&mut stderr, "not called");
-    terminate(&child);
+    says(&mut stderr, "not called");
+    child.signal(Signal::TERM);
     let summary = summary_of(child, stderr);
     assert_eq!(summary["stopped"], "drained");
     assert_eq!(summary["exit_code"], 3);
@@ -407,12 +371,12 @@ fn the_summary_for_programs_says_that_the_run_was_stopped() {
 fn the_summary_for_programs_says_that_the_run_was_aborted() {
     let folder = campaign(&format!("{ROWS}x,nobody\n").replace("a,100", "y,nobody\na,100"));
     let (child, mut stderr) = slow(folder.path(), "2h");
-    wait_for(&mut stderr, "not called");
-    terminate(&child);
-    wait_for(&mut stderr, "stopping: no new calls");
+    says(&mut stderr, "not called");
+    child.signal(Signal::TERM);
+    says(&mut stderr, "stopping: no new calls");
     // Signals that come together are one.
     thread::sleep(Duration::from_millis(300));
-    terminate(&child);
+    child.signal(Signal::TERM);
     let summary = summary_of(child, stderr);
     assert_eq!(summary["stopped"], "aborted");
     assert_eq!(summary["exit_code"], 143);
@@ -422,15 +386,15 @@ fn the_summary_for_programs_says_that_the_run_was_aborted() {
 fn a_pipe_gets_a_line_of_counts_now_and_then() {
     let folder = campaign(ROWS);
     let (child, mut stderr) = slow(folder.path(), "2h");
-    wait_for(
+    says(
         &mut stderr,
         "INFO 5 pending, 0 finished, 0 failed, 0 of 2 ports free, 2 dispatched",
     );
-    terminate(&child);
-    wait_for(&mut stderr, "stopping: no new calls");
+    child.signal(Signal::TERM);
+    says(&mut stderr, "stopping: no new calls");
     // Signals that come together are one.
     thread::sleep(Duration::from_millis(300));
-    terminate(&child);
+    child.signal(Signal::TERM);
     assert_eq!(summary_of(child, stderr)["stopped"], "aborted");
 }
 
@@ -442,14 +406,13 @@ fn a_log_that_nobody_reads_holds_up_no_call() {
         .current_dir(folder.path())
         .args(["-vv", "run", "storm.toml", "--simulate"])
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let results = folder.path().join("storm.results.simulated.csv");
     let rows = || fs::read_to_string(&results).map_or(0, |rows| rows.lines().count());
     let patience = Instant::now() + Duration::from_secs(120);
     while rows() < 1501 {
         if Instant::now() > patience {
-            child.kill().unwrap();
+            child.kill();
             panic!("{} of 1501 rows", rows());
         }
         thread::sleep(Duration::from_millis(20));

@@ -4,20 +4,16 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Command, Output};
 
+use crate::common::process::{Process, Start as _};
 use crate::common::{
     Folder, Pbx, assert_one_final_row_each, dialer, list, only, rows, stderr, until,
 };
 
-fn kill(mut running: Child) {
-    running.kill().unwrap();
-    running.wait().unwrap();
-}
-
 /// A run whose first call lasts, while many others are busy at once, and what it says goes to a file.
 struct Running {
-    child: Child,
+    child: Process,
     said: PathBuf,
 }
 
@@ -43,8 +39,7 @@ impl Running {
             .arg("--results")
             .arg(results)
             .stderr(File::create(&said).unwrap())
-            .spawn()
-            .unwrap();
+            .start();
         until("three rows", || {
             results.exists() && rows(results).len() >= 3
         });
@@ -195,7 +190,7 @@ fn two_names_of_one_file_are_one() {
         command.arg("--results").arg(results).arg(option);
         command
     };
-    let mut running = run(&link, "-q").spawn().unwrap();
+    let mut running = run(&link, "-q").start();
     until("a call", || pbx.simulator.counters().calls == 1);
     assert!(folder.path("disk/storm.csv.journal").exists());
     let output = dialer()
@@ -233,9 +228,9 @@ fn whoever_is_on_the_phone_with_the_old_run_is_not_called_by_a_fresh_one_meanwhi
     let path = folder.path("campaign.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("{number}@carrier", "{number}@{number}")).unwrap();
-    let running = folder.command().arg("-q").spawn().unwrap();
+    let running = folder.command().arg("-q").start();
     until("two calls", || pbx.simulator.counters().calls == 2);
-    kill(running);
+    running.kill();
     let output = folder.command().arg("--fresh").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_one_final_row_each(&folder.rows(), 3);
@@ -271,13 +266,9 @@ fn a_redial_that_is_cut_off_gives_all_its_attempts() {
     let path = folder.path("campaign.toml");
     let quick = fs::read_to_string(&path).unwrap();
     fs::write(&path, quick.replace("\"10ms\"", "\"5s\"")).unwrap();
-    let running = folder
-        .command()
-        .args(["-q", "--redial", "BUSY"])
-        .spawn()
-        .unwrap();
+    let running = folder.command().args(["-q", "--redial", "BUSY"]).start();
     until("the first of its calls", || folder.rows().len() == 4);
-    kill(running);
+    running.kill();
     fs::write(&path, quick).unwrap();
     let output = folder.run();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -314,8 +305,7 @@ fn a_run_that_began_before_midnight_and_still_runs_is_not_settled_by_another() {
         .arg("-q")
         .arg("--results")
         .arg(results(1))
-        .spawn()
-        .unwrap();
+        .start();
     until("a call", || pbx.simulator.counters().calls == 1);
     let output = dialer()
         .arg("run")
@@ -331,9 +321,9 @@ fn a_run_that_began_before_midnight_and_still_runs_is_not_settled_by_another() {
 /// Kills a run in the middle of its calls, as if its results had been begun days ago.
 fn killed(folder: &Folder, pbx: &Pbx, results: &impl Fn(i64) -> PathBuf, days: i64) {
     let before = pbx.simulator.dialed().len();
-    let running = folder.command().arg("-q").spawn().unwrap();
+    let running = folder.command().arg("-q").start();
     until("two calls", || pbx.simulator.dialed().len() == before + 3);
-    kill(running);
+    running.kill();
     let beside = |path: PathBuf| path.with_extension("csv.journal");
     fs::rename(beside(results(0)), beside(results(days))).unwrap();
     fs::rename(results(0), results(days)).unwrap();

@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "each test target uses its part of this")]
 
 pub(crate) mod outcomes;
+pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod stalls;
+pub(crate) mod terminal;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -57,15 +59,9 @@ impl Pbx {
             secret: "s3cret".to_owned(),
             record_dialed: true,
             ..SimulatorConfig::new(Simulate {
-                seed: 1,
-                answered: 1.0,
-                busy: 0.0,
-                declined: 0.0,
-                congestion: 0.0,
-                invalid: 0.0,
-                no_channel: 0.0,
                 talk: Duration::from_millis(talk),
                 ring: Duration::from_millis(ring),
+                ..Simulate::default()
             })
         };
         change(&mut config);
@@ -148,6 +144,21 @@ impl Folder {
     pub(crate) fn rows(&self) -> Vec<Row> {
         rows(&self.results())
     }
+}
+
+/// `storm.toml` in a folder of its own, whose contacts have ids: a rehearsal in which everybody answers. The trunk can
+/// have more lines.
+pub(crate) fn storm(trunk: &str, contacts: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[ami]\nusername = \"dialer\"\nsecret = \"word\"\n\
+         [contacts]\nfile = \"contacts.csv\"\nid = \"id\"\n[call]\ncontext = \"notify\"\nexten = \"s\"\n\
+         [[trunk]]\nname = \"carrier\"\nchannel = \"PJSIP/{{number}}@carrier\"\nports = 2\n{trunk}\n\
+         [simulate]\nanswered = 1.0\nbusy = 0.0\ndeclined = 0.0\ncongestion = 0.0\ninvalid = 0.0\n"
+    );
+    fs::write(folder.path().join("storm.toml"), text).unwrap();
+    fs::write(folder.path().join("contacts.csv"), contacts).unwrap();
+    folder
 }
 
 /// A list with these numbers.

@@ -10,14 +10,17 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
+
+use crate::common::process::{Process, Start as _};
 
 /// No campaign here takes nearly as long; one that hangs fails its test instead of the machine.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -456,16 +459,14 @@ impl Campaign {
     /// `dialer run campaign.toml`, killed after a while.
     pub(crate) fn run_and_kill(&self, after: Duration) {
         fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
-        let mut running = Command::new(env!("CARGO_BIN_EXE_dialer"))
+        let running = Command::new(env!("CARGO_BIN_EXE_dialer"))
             .arg("run")
             .arg(self.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
+            .start();
         thread::sleep(after);
-        running.kill().expect("it can be killed");
-        running.wait().expect("it ends");
+        running.kill();
     }
 
     /// `dialer run campaign.toml`, asked to stop with TERM as soon as it says something on standard error.
@@ -479,8 +480,7 @@ impl Campaign {
             .env_remove("DIALER_AMI_SECRET")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+            .start();
         let id = running.id().to_string();
         let said = BufReader::new(running.stderr.take().expect("it is piped"));
         let (over, waiting) = mpsc::channel::<()>();
@@ -497,8 +497,7 @@ impl Campaign {
             stderr.push('\n');
             if !asked && line.contains(words) {
                 asked = true;
-                let stopped = Command::new("kill").args(["-TERM", &id]).status();
-                assert!(stopped.expect("kill runs").success());
+                running.signal(Signal::TERM);
             }
         }
         drop(over);
@@ -766,7 +765,7 @@ impl Drop for Watch {
 
 /// A `SIPp` that answers everybody who calls the endpoint `crowd`, and counts them.
 pub(crate) struct Crowd {
-    sipp: Child,
+    sipp: Process,
     folder: TempDir,
 }
 
@@ -804,8 +803,7 @@ impl Crowd {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .expect("sipp starts");
+            .start();
         let crowd = Self { sipp, folder };
         let give_up = Instant::now() + Duration::from_secs(10);
         // Trying to bind the port instead could take it away from SIPp.
@@ -821,11 +819,7 @@ impl Crowd {
     ///
     /// Its statistics count a repeated BYE that comes late as one more call.
     pub(crate) fn disperse(mut self) -> usize {
-        let asked = Command::new("kill")
-            .args(["-USR1", &self.sipp.id().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(asked.success());
+        self.sipp.signal(Signal::USR1);
         self.sipp.wait().expect("SIPp ends");
         let log = fs::read_to_string(self.folder.path().join("messages.log")).expect("SIPp's log");
         let calls: HashSet<_> = log
@@ -839,13 +833,6 @@ impl Crowd {
             })
             .collect();
         calls.len()
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        let _ = self.sipp.kill();
-        let _ = self.sipp.wait();
     }
 }
 
