@@ -54,7 +54,7 @@ mod tests {
     fn encoded(target: Target) -> String {
         let call = Call {
             target,
-            target_at: (1, 1),
+            target_at: crate::config::Location { line: 1, column: 1 },
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),

@@ -132,7 +132,7 @@ mod tests {
                 application: "Playback".to_owned(),
                 data: String::new(),
             },
-            target_at: (1, 1),
+            target_at: crate::config::Location { line: 1, column: 1 },
             caller_id: None,
             ring_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(200),

@@ -57,7 +57,7 @@ impl Line {
         let transport = match &ami.tls {
             None => Transport::Tcp { host, port, within },
             Some(options) => {
-                let tls = Tls::new(options).map_err(|error| Failure::Usage(error.to_string()))?;
+                let tls = Tls::new(options).map_err(Failure::usage)?;
                 Transport::Tls {
                     host,
                     port,
@@ -78,7 +78,7 @@ impl Line {
             .spawn(established)
             .await
             .context("the connection")?
-            .map_err(|error| Failure::Pbx(error.to_string()))?;
+            .map_err(Failure::pbx)?;
         info!(
             "logged in to {} at {}:{}",
             established.banner, ami.host, ami.port

@@ -1,71 +1,65 @@
 //! What the operator wrote: the campaign file, the list of contacts and the numbers never to call, read together, and
-//! everything that is wrong with any of them told at once.
+//! everything that is wrong with any of them reported at once.
 
 use std::path::Path;
 
 use crate::commands::SECRET_VARIABLE;
-use crate::config::{self, Campaign, Fault, Faults};
+use crate::config::{self, Campaign, CampaignErrors, Diagnostic};
 use crate::contacts::{List, Shard};
 use crate::suppression::Suppressions;
 
-/// What the operator wrote, without a fault.
+/// What the operator wrote, without an error.
 pub(super) struct Input {
     pub(super) campaign: Campaign,
     pub(super) list: List,
     pub(super) suppress: Suppressions,
 }
 
-/// What there is of it, and what there is to say of it.
+/// As much of it as can be read, and what is wrong.
 pub(super) struct Examined {
-    pub(super) faults: Vec<Fault>,
-    /// What is hardly meant so.
-    pub(super) doubts: Vec<Fault>,
+    pub(super) errors: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
     /// With stand-ins for what could not be read.
     pub(super) campaign: Option<Campaign>,
     pub(super) list: Option<List>,
     pub(super) suppress: Option<Suppressions>,
 }
 
-/// Reads all of it, as far as it can be read: the list is looked at also where the campaign file has faults elsewhere.
+/// Reads all of it as far as possible: the list also where the campaign file has errors elsewhere.
 pub(super) fn examine(path: &Path, simulate: bool, shard: Option<Shard>) -> Examined {
     let secret = std::env::var(SECRET_VARIABLE).ok();
-    let config::Examined {
-        mut faults,
-        doubts,
-        campaign,
-    } = config::examine(path, secret.as_deref(), simulate);
+    let file = config::examine(path, secret.as_deref(), simulate);
+    let mut errors = file.errors;
     let (mut list, mut suppress) = (None, None);
-    if let Some(campaign) = &campaign {
-        // Lists of numbers that are not there are faults of the campaign file already.
-        if faults.is_empty() {
+    if let Some(campaign) = &file.campaign {
+        // A missing file of numbers is an error of the campaign file already.
+        if errors.is_empty() {
             match suppressions(campaign) {
                 Ok(read) => suppress = Some(read),
-                Err(fault) => faults.push(fault),
+                Err(error) => errors.push(error),
             }
         }
         match List::open(campaign, shard) {
             Ok(read) => list = Some(read),
             Err(of_list) => {
-                // What is no name of a column is not missed in the list as well.
-                let is_told = |new: &Fault| {
-                    let place = |fault: &Fault| (fault.file.clone(), fault.line, fault.column);
-                    faults.iter().any(|known| place(known) == place(new))
-                };
-                let new: Vec<Fault> = of_list.0.into_iter().filter(|new| !is_told(new)).collect();
-                faults.extend(new);
+                // Where the name of a column is wrong, the column is not missed as well.
+                let place = |error: &Diagnostic| (error.file.clone(), error.line, error.column);
+                let known: Vec<_> = errors.iter().map(place).collect();
+                let is_new = |error: &Diagnostic| !known.contains(&place(error));
+                errors.extend(of_list.0.into_iter().filter(is_new));
             }
         }
     }
-    // Those of the campaign file first, from its top to its end; then those of its lists, as they stand there.
-    faults.sort_by_key(|fault| {
-        let is_of_list = fault.file != path;
-        let place = (!is_of_list).then_some((fault.line, fault.column));
+    // Those of the campaign file first, from its top to its end; then those of its lists, in their order.
+    errors.sort_by_key(|error| {
+        let is_of_list = error.file != path;
+        let place = (!is_of_list).then_some((error.line, error.column));
         (is_of_list, place)
     });
     Examined {
-        faults,
-        doubts,
-        campaign,
+        errors,
+        warnings: file.warnings,
+        campaign: file.campaign,
         list,
         suppress,
     }
@@ -73,22 +67,19 @@ pub(super) fn examine(path: &Path, simulate: bool, shard: Option<Shard>) -> Exam
 
 impl Examined {
     /// All of it, if nothing is wrong.
-    ///
-    /// # Errors
-    /// Everything that is wrong.
-    pub(super) fn input(self) -> Result<Input, Faults> {
+    pub(super) fn input(self) -> Result<Input, CampaignErrors> {
         match (self.campaign, self.list, self.suppress) {
-            (Some(campaign), Some(list), Some(suppress)) if self.faults.is_empty() => Ok(Input {
+            (Some(campaign), Some(list), Some(suppress)) if self.errors.is_empty() => Ok(Input {
                 campaign,
                 list,
                 suppress,
             }),
-            _ => Err(Faults(self.faults)),
+            _ => Err(CampaignErrors(self.errors)),
         }
     }
 }
 
-fn suppressions(campaign: &Campaign) -> Result<Suppressions, Fault> {
+fn suppressions(campaign: &Campaign) -> Result<Suppressions, Diagnostic> {
     let opt_out = campaign.capture.opt_out.as_ref();
     let numbering = campaign.numbering();
     Suppressions::load(
@@ -96,10 +87,5 @@ fn suppressions(campaign: &Campaign) -> Result<Suppressions, Fault> {
         opt_out.map(|opt_out| opt_out.file.as_path()),
         move |field| numbering.read(field).ok().map(|number| number.key()),
     )
-    .map_err(|error| Fault {
-        file: error.file,
-        line: None,
-        column: None,
-        message: error.source.to_string(),
-    })
+    .map_err(|error| Diagnostic::of_file(&error.file, error.source.to_string()))
 }

@@ -2,12 +2,12 @@
 
 mod check;
 mod connect;
-mod estimate;
 mod export;
 mod generate;
 mod init;
 mod load;
 mod plan;
+mod rehearsal;
 mod report;
 mod run;
 mod sim;
@@ -51,7 +51,7 @@ const SECRET_VARIABLE: &str = "DIALER_AMI_SECRET";
 
 /// Why a command did not do what it was asked, by what the caller of the process must know.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Wrong usage, configuration or input; every line is a sentence of its own.
     #[error("{0}")]
     Usage(String),
@@ -62,13 +62,25 @@ pub enum Failure {
     #[error("{0}")]
     Held(String),
     /// Anything else.
-    #[error("{0:#}")]
+    #[error("{}", with_sources(.0))]
     Unexpected(#[from] anyhow::Error),
 }
 
 impl Failure {
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(with_sources(&error.into()))
+    }
+
+    pub(crate) fn pbx(error: impl Into<anyhow::Error>) -> Self {
+        Self::Pbx(with_sources(&error.into()))
+    }
+
+    pub(crate) fn held(error: impl Into<anyhow::Error>) -> Self {
+        Self::Held(with_sources(&error.into()))
+    }
+
     /// The exit code of the process.
-    pub const fn exit_code(&self) -> u8 {
+    const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit::USAGE,
             Self::Pbx(_) => exit::NO_PBX,
@@ -78,7 +90,20 @@ impl Failure {
     }
 }
 
-/// Writes to standard output. Whoever closed it wants no more, which is no failure.
+/// An error and its sources, each of them once: some texts end with that of their source already.
+fn with_sources(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for error in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = error;
+        } else if !text.ends_with(&error) {
+            text = format!("{text}: {error}");
+        }
+    }
+    text
+}
+
+/// Writes to standard output. A reader that closed it wants no more, which is not a failure.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut stdout = BufWriter::new(io::stdout().lock());
     match write(&mut stdout).and_then(|()| stdout.flush()) {
@@ -88,5 +113,25 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
             Ok(())
         }
         written => Ok(written.context("standard output cannot be written")?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("x.csv cannot be locked: {source}")]
+    struct WithSource {
+        source: io::Error,
+    }
+
+    #[test]
+    fn a_failure_says_each_cause_once() {
+        let source = || io::Error::other("no such folder");
+        let said = Failure::from(anyhow::Error::new(WithSource { source: source() })).to_string();
+        assert_eq!(said, "x.csv cannot be locked: no such folder");
+        let error = anyhow::Error::new(source()).context("x.csv");
+        assert_eq!(Failure::usage(error).to_string(), "x.csv: no such folder");
     }
 }

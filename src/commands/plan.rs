@@ -1,7 +1,6 @@
 //! `dialer run --dry-run`: the plan. Nothing is connected to, locked, repaired or written.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +10,21 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tracing::warn;
 
+use crate::campaign::tally;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
-use crate::commands::estimate::Expected;
 use crate::commands::load::Input;
+use crate::commands::rehearsal::{self, Extent, Forecast};
 use crate::commands::run::result_files::{holds_a_rehearsal, of_rehearsal};
-use crate::config::{self, Campaign, Outside};
+use crate::config::{Campaign, Outside};
+use crate::contact_history::History;
 use crate::contacts::{Contact, Entry};
 use crate::disposition::Disposition;
 use crate::exit;
-use crate::results::keys::{ByKey, ContactKeys};
+use crate::output::format::rough;
 use crate::results::read::{ReadError, Reader, Record};
-use crate::results::resume::is_simulated;
+use crate::results::resume::{ContactProgress, PriorRun, is_simulated};
 use crate::schedule::calling_window::{Gate, Gated};
 
 /// When a window opens, as it is shown.
@@ -31,9 +32,9 @@ pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
 /// How many calls are shown.
 const SHOWN: usize = 5;
 
-/// The plan, for people as text and for programs as an object.
+/// The plan, for people as text and for programs as an object, whose keys scripts depend on.
 #[derive(Debug, Serialize)]
-struct Plan {
+struct RunPlan {
     campaign: String,
     results: Option<PathBuf>,
     contacts: u64,
@@ -49,24 +50,26 @@ struct Plan {
     window_opens_at: Option<String>,
     /// Beyond `--limit`.
     beyond_the_limit: u64,
-    trunks: Vec<Trunk>,
-    /// Calls in all, retries included, as [simulate] has the fates.
+    trunks: Vec<PlannedTrunk>,
+    /// Calls in all, retries included, as a rehearsal makes them.
     expected_calls: u64,
     /// Time with calls, in seconds.
     expected_seconds: u64,
+    /// When a run begun now would be over, waits included; nothing where only a sample was rehearsed.
+    expected_end_at: Option<String>,
     assumptions: Vec<String>,
-    first_calls: Vec<First>,
+    first_calls: Vec<FirstCall>,
 }
 
 #[derive(Debug, Serialize)]
-struct Trunk {
+struct PlannedTrunk {
     name: String,
     lines: usize,
     calls_per_second: f64,
 }
 
 #[derive(Debug, Serialize)]
-struct First {
+struct FirstCall {
     contact: String,
     number: String,
     trunk: String,
@@ -84,64 +87,55 @@ pub(super) fn print(
     clock: &Clock,
     args: &RunArgs,
 ) -> Result<u8, Failure> {
-    let plan = Plan::of(input, results, clock, args)?;
+    let plan = RunPlan::of(input, results, clock, args)?;
     let text = if args.json {
         let json = serde_json::to_string(&plan).context("the plan")?;
         format!("{json}\n")
     } else {
         plan.text()
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Who closed the pipe does not want it.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Unexpected(
-            anyhow::Error::new(error).context("standard output"),
-        )),
-        _ => Ok(exit::DONE),
-    }
+    crate::commands::print(|stdout| stdout.write_all(text.as_bytes()))?;
+    Ok(exit::DONE)
 }
 
-/// How far the results that would be continued are with each contact: whether its last row is final.
-pub(super) fn earlier(
-    results: Option<&Path>,
-    args: &RunArgs,
-    keys: &ContactKeys,
-) -> Result<ByKey<bool>, Failure> {
-    let mut finals = ByKey::default();
+/// How far the results that would be continued are with each contact. They are only read: nothing is locked or repaired.
+pub(super) fn prior_run(results: Option<&Path>, args: &RunArgs) -> Result<PriorRun, Failure> {
+    let mut prior = PriorRun::default();
     let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
-        return Ok(finals);
+        return Ok(prior);
     };
     if args.simulate {
         // It begins anew.
         of_rehearsal(path)?;
-        return Ok(finals);
+        return Ok(prior);
     }
-    let usage = |error: ReadError| Failure::Usage(error.to_string());
     let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
     let mut rows = match Reader::new(file, &path.display().to_string()) {
         Ok(rows) => rows,
-        Err(ReadError::Empty { .. }) => return Ok(finals),
-        Err(error) => return Err(usage(error)),
+        Err(ReadError::Empty { .. }) => return Ok(prior),
+        Err(error) => return Err(Failure::usage(error)),
     };
-    let contact = rows.needed("contact").map_err(usage)?;
-    let is_final = rows.needed("final").map_err(usage)?;
-    let disposition = rows.needed("disposition").map_err(usage)?;
+    let contact = rows.needed("contact").map_err(Failure::usage)?;
+    let is_final = rows.needed("final").map_err(Failure::usage)?;
+    let disposition = rows.needed("disposition").map_err(Failure::usage)?;
     let note = rows.column("note");
     let mut record = Record::default();
-    while rows.read(&mut record).map_err(usage)? {
+    while rows.read(&mut record).map_err(Failure::usage)? {
         if is_simulated(record.get(note)) {
             return Err(holds_a_rehearsal(path));
         }
-        let redialed = record
-            .get(Some(disposition))
-            .parse::<Disposition>()
-            .is_ok_and(|disposition| args.redial.contains(&disposition));
-        let done = record.get(Some(is_final)) == "yes" && !redialed;
-        finals.insert(keys.of(record.get(Some(contact))), done);
+        let disposition = record.get(Some(disposition)).parse::<Disposition>().ok();
+        let redialed = disposition.is_some_and(|disposition| args.redial.contains(&disposition));
+        let is_done = record.get(Some(is_final)) == "yes" && !redialed;
+        let due = (!is_done).then_some(0);
+        let mut progress = ContactProgress::settled(History::default(), due);
+        progress.last = disposition;
+        prior.note(record.get(Some(contact)), progress);
     }
-    Ok(finals)
+    Ok(prior)
 }
 
-impl Plan {
+impl RunPlan {
     fn of(
         input: Input,
         results: Option<&Path>,
@@ -153,16 +147,16 @@ impl Plan {
             list,
             suppress,
         } = input;
-        let keys = ContactKeys::default();
-        let earlier = earlier(results, args, &keys)?;
-        let is_done = |id: &str| earlier.get(&keys.of(id)).copied().unwrap_or(false);
+        let prior = prior_run(results, args)?;
+        let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
         let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let gate = Gate::new(hours, list.zones());
-        if let Some(doubt) = stops_before_it_opens(&campaign, list.zones(), clock) {
-            warn!("{doubt}");
+        if let Some(warning) = stops_before_it_opens(&campaign, list.zones(), clock) {
+            warn!("{warning}");
         }
         let now = clock.millis();
-        let (list, mut opens) = (Arc::new(list), None);
+        let list = Arc::new(list);
+        let mut opens = None;
         let mut plan = Self {
             campaign: campaign.name.clone(),
             results: results.map(Path::to_owned),
@@ -178,7 +172,7 @@ impl Plan {
             trunks: campaign
                 .trunks
                 .iter()
-                .map(|trunk| Trunk {
+                .map(|trunk| PlannedTrunk {
                     name: trunk.name.clone(),
                     lines: trunk.ports,
                     calls_per_second: trunk.calls_per_second,
@@ -186,6 +180,7 @@ impl Plan {
                 .collect(),
             expected_calls: 0,
             expected_seconds: 0,
+            expected_end_at: None,
             assumptions: Vec::new(),
             first_calls: Vec::new(),
         };
@@ -219,7 +214,12 @@ impl Plan {
             }
         }
         plan.window_opens_at = opens.map(|at| clock.time(at).strftime(OPENS).to_string());
-        plan.expect(&campaign);
+        if plan.to_call > 0 {
+            let to_call = plan.to_call;
+            let forecast =
+                rehearsal::forecast(&campaign, &list, &suppress, prior, args.limit, to_call)?;
+            plan.expect(&campaign, &forecast);
+        }
         Ok(plan)
     }
 
@@ -228,14 +228,14 @@ impl Plan {
         self.outside_the_window_now += u64::from(waits);
         if self.first_calls.len() < SHOWN {
             // The first calls fill the lines of the first trunk, then those of the next.
-            let mut place = self.first_calls.len();
+            let mut index = self.first_calls.len();
             let trunk = self.trunks.iter().find(|trunk| {
-                let fits = place < trunk.lines;
-                place = place.saturating_sub(trunk.lines);
+                let fits = index < trunk.lines;
+                index = index.saturating_sub(trunk.lines);
                 fits
             });
             let trunk = trunk.or(self.trunks.first());
-            self.first_calls.push(First {
+            self.first_calls.push(FirstCall {
                 contact: contact.id.clone(),
                 number,
                 trunk: trunk.map(|trunk| trunk.name.clone()).unwrap_or_default(),
@@ -244,44 +244,31 @@ impl Plan {
         }
     }
 
-    /// How many calls that makes and how long they take.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate, and none of it is negative"
-    )]
-    fn expect(&mut self, campaign: &Campaign) {
-        let expected = Expected::of(campaign);
-        let calls = self.to_call as f64 * expected.calls;
-        let rate: f64 = campaign
+    fn expect(&mut self, campaign: &Campaign, forecast: &Forecast) {
+        self.expected_calls = forecast.calls;
+        self.expected_seconds = forecast.dialing.as_secs_f64().ceil() as u64;
+        self.assumptions = fates(campaign).to_vec();
+        let busy: Vec<String> = campaign
             .trunks
             .iter()
-            .map(|trunk| expected.rate(trunk).0)
-            .sum();
-        self.expected_calls = calls.round() as u64;
-        // However many lines there are, a call takes its time.
-        let least = if self.to_call > 0 { expected.call } else { 0.0 };
-        self.expected_seconds = (calls / rate).max(least).ceil() as u64;
-        self.assumptions = expected.fates().to_vec();
-        let call = expected.call;
+            .zip(&forecast.busy)
+            .map(|(trunk, busy)| format!("{:.0}% on {}", busy * 100.0, trunk.name))
+            .collect();
+        let busy = busy.join(", ");
         self.assumptions
-            .push(format!("a call takes {call:.1} s on average"));
-        self.assumptions.push(limit(campaign, &expected));
-        let on_top: Vec<String> = [
-            campaign
-                .window
-                .is_some()
-                .then(|| "waits for the window".to_owned()),
-            (expected.waits > Duration::ZERO)
-                .then(|| format!("up to {} for retries at the end", rough(expected.waits))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if !on_top.is_empty() {
-            self.assumptions
-                .push(format!("{} come on top", on_top.join(" and ")));
+            .push(format!("lines that are busy in that time: {busy}"));
+        match &forecast.extent {
+            Extent::Whole { end, left } => {
+                self.expected_end_at = Some(end.strftime(OPENS).to_string());
+                if *left > 0 {
+                    let left = tally::contacts(*left);
+                    self.assumptions
+                        .push(format!("it is stopped with {left} left"));
+                }
+            }
+            Extent::Sample(contacts) => self.assumptions.push(format!(
+                "scaled from a rehearsal of the first {contacts} contacts"
+            )),
         }
     }
 
@@ -295,7 +282,7 @@ impl Plan {
         for (count, what) in [
             (self.done, "done already"),
             (self.suppressed, "on a list of numbers never to call"),
-            (self.duplicates, "whose number stands in the list before"),
+            (self.duplicates, "whose number is in an earlier row"),
             (self.bad_rows, "whose row cannot be called"),
             (self.beyond_the_limit, "beyond --limit"),
         ] {
@@ -312,11 +299,7 @@ impl Plan {
         }
         text.push('\n');
         for trunk in &self.trunks {
-            let _ = writeln!(
-                text,
-                "trunk {}: {} lines, {} calls a second at most",
-                trunk.name, trunk.lines, trunk.calls_per_second
-            );
+            text += &trunk_line(&trunk.name, trunk.lines, trunk.calls_per_second);
         }
         if self.to_call > 0 {
             let _ = writeln!(
@@ -327,6 +310,9 @@ impl Plan {
             );
             for assumption in &self.assumptions {
                 let _ = writeln!(text, "  {assumption}");
+            }
+            if let Some(end) = &self.expected_end_at {
+                let _ = writeln!(text, "a run begun now would end at {end}");
             }
         }
         if !self.first_calls.is_empty() {
@@ -354,6 +340,31 @@ impl Plan {
     }
 }
 
+/// The lines and the pace of a trunk, as plan and check show them.
+pub(super) fn trunk_line(name: &str, lines: usize, calls_per_second: f64) -> String {
+    format!("trunk {name}: {lines} lines, {calls_per_second} calls a second at most\n")
+}
+
+/// How the calls of a rehearsal end: who answers, and who does not.
+fn fates(campaign: &Campaign) -> [String; 2] {
+    let simulate = campaign.simulate;
+    let percent = |share: f64| format!("{:.0}%", share * 100.0);
+    [
+        format!(
+            "{} answer after {:.0} s and talk for {:.0} s",
+            percent(simulate.answered),
+            simulate.ring.as_secs_f64(),
+            simulate.talk.as_secs_f64(),
+        ),
+        format!(
+            "{} are busy, {} do not answer within {:.0} s",
+            percent(simulate.busy),
+            percent(simulate.unanswered()),
+            campaign.call.ring_timeout.as_secs_f64(),
+        ),
+    ]
+}
+
 /// What there is to say of a `stop_at` that comes before the hours open: the run would wait for it, and call nobody.
 pub(super) fn stops_before_it_opens(
     campaign: &Campaign,
@@ -375,36 +386,4 @@ pub(super) fn stops_before_it_opens(
             clock.time(opens).strftime(OPENS)
         )
     })
-}
-
-/// What keeps the calls from going faster.
-fn limit(campaign: &Campaign, expected: &Expected) -> String {
-    let (lines, pace): (Vec<_>, Vec<_>) = campaign
-        .trunks
-        .iter()
-        .partition(|trunk| expected.rate(trunk).1);
-    let names = |trunks: Vec<&config::Trunk>| {
-        let names: Vec<&str> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-        names.join(", ")
-    };
-    match (lines.is_empty(), pace.is_empty()) {
-        (_, true) => "the lines are the limit".to_owned(),
-        (true, _) => "the pace is the limit".to_owned(),
-        _ => format!(
-            "the lines of {} and the pace of {} are the limit",
-            names(lines),
-            names(pace)
-        ),
-    }
-}
-
-/// `45s`, `12m`, `3h 20m`.
-fn rough(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let minutes = seconds.div_ceil(60);
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{minutes}m"),
-        _ => format!("{}h {:02}m", minutes / 60, minutes % 60),
-    }
 }

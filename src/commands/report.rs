@@ -28,7 +28,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
             "--json and --html - both want standard output: name a file for the page".to_owned(),
         ));
     }
-    let figures = read(&args.results).map_err(|error| Failure::Usage(error.to_string()))?;
+    let figures = read(&args.results).map_err(Failure::usage)?;
     if args.json {
         let json = figures.json().context("the figures as JSON")?;
         crate::commands::print(|stdout| writeln!(stdout, "{json}"))?;

@@ -26,14 +26,13 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The campaign is wrong, or the address cannot be listened on.
-pub fn run(args: &SimArgs) -> Result<u8, Failure> {
+pub(super) fn run(args: &SimArgs) -> Result<u8, Failure> {
     signals::survive_requests().context("signals cannot be listened to")?;
     let config = match &args.campaign {
         None => SimulatorConfig::new(Simulate::default()),
         Some(path) => {
             let secret = std::env::var(super::SECRET_VARIABLE).ok();
-            let campaign = config::load(path, secret.as_deref(), true)
-                .map_err(|faults| Failure::Usage(faults.to_string()))?;
+            let campaign = config::load(path, secret.as_deref(), true).map_err(Failure::usage)?;
             // The run that logs in here reads it as well, and would be refused with another.
             if let Some(file) = &campaign.ami.secret_file
                 && let Err(error) = File::open(file)
@@ -66,7 +65,7 @@ async fn serve(
 ) -> Result<u8, Failure> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
-            ErrorKind::AddrInUse => "somebody listens there already".to_owned(),
+            ErrorKind::AddrInUse => "another program listens there already".to_owned(),
             _ => error.to_string(),
         };
         Failure::Usage(format!("cannot listen on {address}: {why}"))

@@ -17,11 +17,25 @@ use crate::config::section::Section;
 /// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
 const SIMULATED_SECRET: &str = "simulated";
 
+pub(super) const KEYS: &[&str] = &[
+    "host",
+    "port",
+    "username",
+    "secret",
+    "secret_file",
+    "auth",
+    "tls",
+    "ca_file",
+    "server_name",
+    "connect_timeout",
+    "reconnect_for",
+];
+
 impl Loader<'_> {
     pub(super) fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
         let host = section.text("host", "host = \"127.0.0.1\"");
         if let Some(host) = host.filter(|host| !is_host(host.text)) {
-            section.fault(
+            section.error(
                 host.at,
                 "`host` must be a name or an address alone: write `host = \"127.0.0.1\"`, and the port as `port = 5038`",
             );
@@ -35,13 +49,13 @@ impl Loader<'_> {
         let tls = self.tls(section);
         let is_near = host.is_none_or(|host| is_this_machine(host.text));
         if auth == Some(Auth::Plain) && tls.is_none() && !is_near {
-            section.doubt(
+            section.warn_at(
                 "auth",
                 "the secret goes over the network as it is: leave `auth` out, or write `tls = true`",
             );
         }
-        let connect_timeout = section.duration("connect_timeout", 5 * SECOND, SECOND / 10..=DAY);
-        let reconnect_for = section.duration("reconnect_for", 10 * MINUTE, Duration::ZERO..=YEAR);
+        let connect_timeout = section.duration("connect_timeout", SECOND / 10..=DAY);
+        let reconnect_for = section.duration("reconnect_for", Duration::ZERO..=YEAR);
         section.finish();
         Some(Ami {
             host: host.map_or("127.0.0.1", |host| host.text).to_owned(),
@@ -55,18 +69,18 @@ impl Loader<'_> {
                 .text("secret_file", "secret_file = \"ami.secret\"")
                 .map(|file| self.folder.join(file.text)),
             auth: auth.unwrap_or(Auth::Md5),
-            connect_timeout,
-            reconnect_for,
+            connect_timeout: connect_timeout.unwrap_or(5 * SECOND),
+            reconnect_for: reconnect_for.unwrap_or(10 * MINUTE),
         })
     }
 
     fn tls(&self, section: &Section<'_, '_>) -> Option<TlsOptions> {
-        let tls = section.flag("tls", false);
+        let tls = section.flag("tls").unwrap_or(false);
         let ca_file = section.text("ca_file", "ca_file = \"ca.pem\"");
         let server_name = section.text("server_name", "server_name = \"pbx.example.org\"");
         for (key, text) in [("ca_file", ca_file), ("server_name", server_name)] {
             if let Some(text) = text.filter(|_| !tls) {
-                section.fault(
+                section.error(
                     text.at,
                     format!("`{key}` has a meaning with `tls = true` only"),
                 );
@@ -82,7 +96,7 @@ impl Loader<'_> {
         let inline = section.text("secret", "secret_file = \"ami.secret\"");
         let file = section.text("secret_file", "secret_file = \"ami.secret\"");
         if let (Some(_), Some(file)) = (inline, file) {
-            section.fault(
+            section.error(
                 file.at,
                 "both `secret` and `secret_file` are given: leave one of them out",
             );
@@ -93,7 +107,7 @@ impl Loader<'_> {
             (None, Some(file)) => match fs::read_to_string(self.folder.join(file.text)) {
                 Ok(text) => {
                     if is_open_to_others(&self.folder.join(file.text)) {
-                        section.doubt(
+                        section.warn_at(
                             "secret_file",
                             format!(
                                 "everybody on this machine can read the secret: chmod 600 {}",
@@ -113,7 +127,7 @@ impl Loader<'_> {
                         }
                         _ => "",
                     };
-                    section.fault(
+                    section.error(
                         file.at,
                         format!("`secret_file` {} cannot be read: {error}{hint}", file.text),
                     );
@@ -141,7 +155,7 @@ impl Loader<'_> {
             } else {
                 ""
             };
-            section.fault(
+            section.error(
                 at,
                 format!("the secret{of_environment} must be one line that is not empty"),
             );
@@ -151,7 +165,7 @@ impl Loader<'_> {
 }
 
 impl Ami {
-    /// What stands for a table that cannot be read.
+    /// In the place of a table that cannot be read.
     pub(super) fn stand_in() -> Self {
         Self {
             host: String::new(),

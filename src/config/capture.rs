@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Capture, Column, Condition, OptOut};
-use crate::config::did_you_mean::is_variable;
 use crate::config::load::Loader;
 use crate::config::section::{Section, Text};
 use crate::results::schema::COLUMNS;
+
+pub(super) const KEYS: &[&str] = &["machine", "disposition", "variables", "opt_out"];
 
 /// What a condition looks like.
 const CONDITION: &str = "AMDSTATUS=MACHINE";
@@ -31,7 +32,7 @@ impl Loader<'_> {
                 } else {
                     ""
                 };
-                section.fault(
+                section.error(
                     text.at,
                     format!("`files`: {} cannot be read: {error}{empty}", text.text),
                 );
@@ -66,6 +67,7 @@ impl Loader<'_> {
                 .inline(
                     "opt_out",
                     "opt_out = { when = \"CHOICE=9\", file = \"dnc.txt\" }",
+                    &["when", "file"],
                 )
                 .and_then(|section| self.opt_out(&section)),
         };
@@ -85,7 +87,7 @@ impl Loader<'_> {
                     .parent()
                     .filter(|folder| !folder.as_os_str().is_empty());
                 if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                    section.fault(
+                    section.error(
                         text.at,
                         format!("`file`: there is no folder {}", folder.display()),
                     );
@@ -102,19 +104,19 @@ impl Loader<'_> {
     /// A path that can be a file's, resolved.
     fn file(&self, section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<PathBuf> {
         if text.text.trim().is_empty() || text.text.contains('\0') {
-            section.fault(text.at, format!("`{key}` names no file"));
+            section.error(text.at, format!("`{key}` names no file"));
             return None;
         }
         let file = self.folder.join(text.text);
         if file.is_dir() {
-            section.fault(
+            section.error(
                 text.at,
                 format!("`{key}`: {} is a folder, not a file", text.text),
             );
             return None;
         }
         if self.reads(&file) {
-            section.fault(
+            section.error(
                 text.at,
                 format!(
                     "`{key}`: {} is a file that this campaign reads: name another one",
@@ -135,14 +137,14 @@ fn variables(section: &Section<'_, '_>, keep: &[Column]) -> Vec<String> {
             continue;
         };
         if variables.contains(&name) {
-            section.fault(text.at, format!("`variables` names {name} twice"));
+            section.error(text.at, format!("`variables` names {name} twice"));
         } else if COLUMNS.contains(&name.as_str()) {
-            section.fault(
+            section.error(
                 text.at,
                 format!("`variables`: the results have a column `{name}` of their own: choose another name in the dialplan"),
             );
         } else if keep.iter().any(|column| column.name == name) {
-            section.fault(
+            section.error(
                 text.at,
                 format!("`variables`: `keep` makes a column `{name}` of the list: choose another name in the dialplan"),
             );
@@ -155,12 +157,11 @@ fn variables(section: &Section<'_, '_>, keep: &[Column]) -> Vec<String> {
 /// The name of a channel variable that the dialplan sets.
 fn variable(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<String> {
     let name = text.text.trim();
-    if !is_variable(name) {
-        section.no_variable(text.at, name);
+    if !section.is_variable(text.at, name) {
         return None;
     }
     if name.trim_start_matches('_') == "CALLID" {
-        section.fault(
+        section.error(
             text.at,
             format!(
                 "`{key}`: CALLID is the dialer's own variable, and the results have it as call_id"
@@ -174,7 +175,7 @@ fn variable(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Stri
 /// `VARIABLE=value`
 fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Condition> {
     let Some((name, value)) = text.text.split_once('=') else {
-        section.fault(
+        section.error(
             text.at,
             format!("`{key}` must be a variable and its value, such as `{key} = \"{CONDITION}\"`"),
         );
@@ -184,7 +185,7 @@ fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Con
     let variable = variable(section, Text { text: name, at }, key)?;
     let value = value.trim();
     if value.is_empty() {
-        section.fault(
+        section.error(
             at,
             format!("`{key}` has no value behind the =: write `{key} = \"{variable}=1\"`"),
         );

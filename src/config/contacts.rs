@@ -6,6 +6,18 @@ use crate::config::section::{Section, Text};
 use crate::phone_number::Region;
 use crate::results::schema::COLUMNS;
 
+pub(super) const KEYS: &[&str] = &[
+    "file",
+    "number",
+    "id",
+    "timezone",
+    "keep",
+    "delimiter",
+    "region",
+    "bad_rows",
+    "duplicates",
+];
+
 /// The columns that are copied into the results, none of which may be there already.
 const KEEP: &str = "keep";
 /// Alternative numbers of a contact.
@@ -35,7 +47,7 @@ impl Loader<'_> {
         section.finish();
         let file = file?;
         Some(Contacts {
-            file_at: section.place(file.at),
+            file_at: section.location(file.at),
             file: self.folder.join(file.text),
             numbers: numbers?,
             id,
@@ -63,13 +75,13 @@ fn numbers(section: &Section<'_, '_>) -> Option<Vec<Column>> {
     }
     let columns = columns(section, "number", "number = [\"mobile\", \"home\"]");
     if columns.is_empty() {
-        section.fault(
+        section.error(
             value.span().start,
             format!("`number` names no column: write `{EXAMPLE}`"),
         );
     }
     if columns.len() > MAX_NUMBERS {
-        section.fault(
+        section.error(
             value.span().start,
             format!(
                 "`number` names {} columns: {MAX_NUMBERS} are the most",
@@ -88,9 +100,9 @@ fn columns(section: &Section<'_, '_>, key: &'static str, example: &str) -> Vec<C
             continue;
         };
         if columns.iter().any(|known| known.name == column.name) {
-            section.fault(text.at, format!("`{key}` names `{}` twice", column.name));
+            section.error(text.at, format!("`{key}` names `{}` twice", column.name));
         } else if key == KEEP && COLUMNS.contains(&column.name.as_str()) {
-            section.fault(
+            section.error(
                 text.at,
                 format!(
                     "`keep`: the results have a column `{}` of their own: give the list's another name",
@@ -113,7 +125,7 @@ fn region(section: &Section<'_, '_>) -> Option<Region> {
             "USA" | "1" | "+1" => "US",
             _ => "UY",
         };
-        section.fault(
+        section.error(
             text.at,
             format!("`region` must be the two letters of a country (ISO 3166), such as `region = \"{instead}\"`"),
         );
@@ -132,7 +144,7 @@ fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
             Some(*byte)
         }
         _ => {
-            section.fault(
+            section.error(
                 text.at,
                 "`delimiter` must be one character, such as \",\" \";\" or \"\\t\"",
             );

@@ -1,12 +1,6 @@
-//! The words of a campaign file: which keys there are, what a slip was meant to be, and what may name a variable. Pure.
+//! What a misspelled word was meant to be: a key, a column, a disposition or a time zone.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-/// The keys of tables, by the tables' names.
-pub(super) type Words = BTreeMap<Cow<'static, str>, Vec<&'static str>>;
-
-/// The word that is most like what was written, if any is.
+/// The word that is most like the one written, if any is.
 pub(crate) fn nearest<'w>(
     written: &str,
     words: impl IntoIterator<Item = &'w str>,
@@ -21,13 +15,4 @@ pub(crate) fn nearest<'w>(
         .filter(|&(distance, word)| distance <= 2 && distance < word.len())
         .min()
         .map(|(_, word)| word)
-}
-
-/// Whether a name can be a channel variable's. Anything else would be a function that is written to.
-pub(super) fn is_variable(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|char| char.is_ascii_alphanumeric() || char == '_')
 }

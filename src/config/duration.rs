@@ -1,47 +1,37 @@
-//! Durations as an operator writes them: `30s`, `5m`, `1h30m`, `500ms`.
+//! Durations as an operator writes them: `30s`, `5m`, `1h30m`, `500ms`, `2d`.
 
 use std::time::Duration;
 
-/// The units, and their milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
 
-/// Reads a duration; `None` for anything else.
+/// Reads a duration; `None` for anything else, also for signs, fractions, months and years.
 pub(super) fn parse(text: &str) -> Option<Duration> {
-    let mut millis: u64 = 0;
-    let mut rest = text.trim();
-    if rest.is_empty() {
+    let text = text.trim();
+    let is_plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b' ';
+    if !text.bytes().all(is_plain) {
         return None;
     }
-    while !rest.is_empty() {
-        let digits = rest.find(|char: char| !char.is_ascii_digit())?;
-        let (number, after) = rest.split_at(digits);
-        let unit_end = after
-            .find(|char: char| !char.is_ascii_alphabetic())
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_end);
-        let &(_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        let part = number.parse::<u64>().ok()?.checked_mul(factor)?;
-        millis = millis.checked_add(part)?;
-        rest = after.trim_start();
-    }
-    Some(Duration::from_millis(millis))
+    let span = SpanParser::new().parse_span(text).ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
 }
 
-/// Writes a duration as an operator would, in the largest unit that takes it whole.
+/// Writes a duration in the largest unit that takes it whole.
 pub(super) fn show(duration: Duration) -> String {
     let millis = duration.as_millis();
-    let (unit, factor) = UNITS
-        .into_iter()
-        .rev()
-        .find(|&(_, factor)| millis.is_multiple_of(u128::from(factor)))
-        .unwrap_or(UNITS[0]);
-    format!("{}{unit}", millis / u128::from(factor))
+    [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ]
+    .into_iter()
+    .find(|&(factor, _)| millis.is_multiple_of(factor))
+    .map_or_else(
+        || format!("{millis}ms"),
+        |(factor, unit)| format!("{}{unit}", millis / factor),
+    )
 }
 
 #[cfg(test)]
@@ -55,6 +45,7 @@ mod tests {
             ("5m", 300_000),
             ("1h30m", 5_400_000),
             ("1h 30m", 5_400_000),
+            (" 5 minutes ", 300_000),
             ("500ms", 500),
             ("0s", 0),
             ("2d", 172_800_000),
@@ -65,9 +56,14 @@ mod tests {
             "",
             "30",
             "s",
-            "5 minutes",
+            "5m ago",
             "-1s",
+            "+1s",
             "1.5s",
+            "01:30:00",
+            "PT5M",
+            "1mo",
+            "1y",
             "99999999999999999999s",
         ] {
             assert_eq!(parse(text), None, "{text}");

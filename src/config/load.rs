@@ -7,25 +7,18 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use toml::de::DeTable;
 
-use super::{Ami, Campaign, Fault, Faults, Results};
-use crate::config::call::call;
-use crate::config::did_you_mean::Words;
-use crate::config::retry::retry;
-use crate::config::section::{Reader, Section};
-use crate::config::simulate::simulate;
-use crate::config::toml_errors::slips;
-use crate::config::trunk::trunks;
-use crate::config::window::window;
+use super::{Ami, Campaign, CampaignErrors, Diagnostic, Results};
+use super::{ami, call, capture, contacts, retry, simulate, trunk, window};
+use crate::config::document::Document;
+use crate::config::section::Section;
+use crate::config::toml_errors::syntax_errors;
 
-/// What there is to say of a campaign file.
+/// A campaign file as far as it can be read.
 #[derive(Debug)]
-pub struct Examined {
-    /// Everything that is wrong with it.
-    pub faults: Vec<Fault>,
-    /// What can be meant so, and hardly is.
-    pub doubts: Vec<Fault>,
-    /// The campaign, if the list that it names can be looked at. Where there are faults, what is missing is filled with
-    /// stand-ins: nothing but its list may be asked of it then.
+pub struct ExaminedFile {
+    pub errors: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
+    /// Where there are errors, stand-ins are in the place of what is wrong: only its list may be looked at then.
     pub campaign: Option<Campaign>,
 }
 
@@ -34,25 +27,23 @@ pub struct Examined {
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn load(path: &Path, env_secret: Option<&str>, simulate: bool) -> Result<Campaign, Faults> {
+pub fn load(
+    path: &Path,
+    env_secret: Option<&str>,
+    simulate: bool,
+) -> Result<Campaign, CampaignErrors> {
     let examined = examine(path, env_secret, simulate);
     match examined.campaign {
-        Some(campaign) if examined.faults.is_empty() => Ok(campaign),
-        _ => Err(Faults(examined.faults)),
+        Some(campaign) if examined.errors.is_empty() => Ok(campaign),
+        _ => Err(CampaignErrors(examined.errors)),
     }
 }
 
 /// Reads a campaign file as [`load`] does, and as far as it can be read also where something is wrong.
-pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examined {
-    let whole_file = |message: String| Fault {
-        file: path.to_owned(),
-        line: None,
-        column: None,
-        message,
-    };
-    let only = |message: String| Examined {
-        faults: vec![whole_file(message)],
-        doubts: Vec::new(),
+pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> ExaminedFile {
+    let only = |message: String| ExaminedFile {
+        errors: vec![Diagnostic::of_file(path, message)],
+        warnings: Vec::new(),
         campaign: None,
     };
     let text = match fs::read(path).map(String::from_utf8) {
@@ -60,10 +51,11 @@ pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examine
         Ok(Err(_)) => return only("is not UTF-8".to_owned()),
         Err(error) => return only(format!("cannot be read: {error}")),
     };
-    let (document, errors) = DeTable::parse_recoverable(&text);
-    let slips = slips(&text, &errors);
-    let read = |words: Words| {
-        let reader = Reader::new(path.to_owned(), &text, words);
+    let (table, parse_errors) = DeTable::parse_recoverable(&text);
+    let syntax_errors = syntax_errors(&text, &parse_errors);
+    let document = Document::new(path.to_owned(), &text);
+    // Where the parser lost its way, a key may only seem to be missing: nothing but the syntax is reported then.
+    let campaign = if syntax_errors.iter().all(|error| error.is_local) {
         let loader = Loader {
             path,
             folder: path.parent().unwrap_or(Path::new("")),
@@ -71,41 +63,26 @@ pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examine
             simulate,
             list: OnceCell::new(),
         };
-        let campaign = loader.campaign(&Section::new(&reader, "", 0, Some(document.get_ref())));
-        (reader, campaign)
-    };
-    // Where the parser lost its way, what is missing may be what could not be read: only that is told then.
-    let can_be_read = slips.iter().all(|slip| slip.is_local);
-    let (reader, (campaign, is_whole)) = if can_be_read {
-        // Which keys there are is known when all were asked for, and under a slip there may be tables with more.
-        let mut words = Words::default();
-        loop {
-            let (reader, read) = read(words.clone());
-            let asked = reader.words();
-            if asked
-                .values()
-                .map(Vec::len)
-                .eq(words.values().map(Vec::len))
-            {
-                break (reader, read);
-            }
-            words = asked;
-        }
+        loader.campaign(&Section::new(&document, "", 0, Some(table.get_ref()), KEYS))
     } else {
-        let reader = Reader::new(path.to_owned(), &text, Words::default());
-        (reader, (None, false))
+        None
     };
-    reader.add(slips);
-    let (mut faults, doubts) = reader.into_faults_and_doubts();
-    if faults.is_empty() && !is_whole {
-        faults.push(whole_file("cannot be understood".to_owned()));
+    document.add_syntax_errors(syntax_errors);
+    let (mut errors, warnings) = document.into_diagnostics();
+    if errors.is_empty() && campaign.is_none() {
+        errors.push(Diagnostic::of_file(path, "cannot be understood"));
     }
-    Examined {
-        faults,
-        doubts,
+    ExaminedFile {
+        errors,
+        warnings,
         campaign,
     }
 }
+
+const KEYS: &[&str] = &[
+    "name", "results", "ami", "contacts", "call", "trunk", "retry", "window", "capture",
+    "suppress", "simulate",
+];
 
 /// What the tables are read with.
 pub(super) struct Loader<'l> {
@@ -119,72 +96,57 @@ pub(super) struct Loader<'l> {
 }
 
 impl Loader<'_> {
-    /// The document, and whether that is all of it. What is wrong was noted, and has a stand-in; without a list there is
-    /// nothing.
-    fn campaign(&self, top: &Section<'_, '_>) -> (Option<Campaign>, bool) {
+    /// What cannot be read has a stand-in, and an error was noted for it. Without a list there is no campaign.
+    fn campaign(&self, top: &Section<'_, '_>) -> Option<Campaign> {
         let name = self.name(top);
         let results = self.results(top, name.as_deref());
-        let ami = self.ami(&top.section("ami", "[ami]"));
-        let list = top.section("contacts", "[contacts]");
+        let ami = self.ami(&top.section("ami", "[ami]", ami::KEYS));
+        let list = top.section("contacts", "[contacts]", contacts::KEYS);
         let contacts = self.contacts(&list);
         if let Some(contacts) = &contacts {
             let _ = self.list.set(contacts.file.clone());
         }
-        let (call, has_call) = call(&top.section("call", "[call]"));
-        let (trunks, has_trunks) = trunks(top, list.value("region").is_some());
-        let retry = retry(&top.section("retry", "[retry]"));
+        let call = call::call(&top.section("call", "[call]", call::KEYS));
+        let trunks = trunk::trunks(top, list.value("region").is_some());
+        let retry = retry::retry(&top.section("retry", "[retry]", retry::KEYS));
         let window = top
             .value("window")
-            .map(|_| window(&top.section("window", "[window]")));
+            .and_then(|_| window::window(&top.section("window", "[window]", window::KEYS)));
         let keep = contacts.as_ref().map_or(&[][..], |contacts| &contacts.keep);
-        let capture = self.capture(&top.section("capture", "[capture]"), keep);
-        let opt_out = capture.opt_out.as_ref();
-        let suppress = self.suppress(&top.section("suppress", "[suppress]"), opt_out);
-        let simulate = simulate(&top.section("simulate", "[simulate]"));
+        let capture = self.capture(&top.section("capture", "[capture]", capture::KEYS), keep);
+        let suppress = top.section("suppress", "[suppress]", &["files"]);
+        let suppress = self.suppress(&suppress, capture.opt_out.as_ref());
+        let simulate = simulate::simulate(&top.section("simulate", "[simulate]", simulate::KEYS));
         let results = results.filter(|results| {
-            let Results::File(results) = results else {
-                return true;
-            };
-            let is_read = self.reads(results) || suppress.contains(results);
-            if is_read {
+            let is_read = |file: &PathBuf| self.reads(file) || suppress.contains(file);
+            let is_wrong = matches!(results, Results::File(file) if is_read(file));
+            if is_wrong {
                 let at = top
                     .value("results")
                     .map_or(top.at(), |value| value.span().start);
-                top.fault(
+                top.error(
                     at,
                     "`results` is a file that this campaign reads: name another one",
                 );
             }
-            !is_read
+            !is_wrong
         });
         top.finish();
-        let is_whole = name.is_some()
-            && results.is_some()
-            && ami.is_some()
-            && has_call
-            && has_trunks
-            && !matches!(window, Some(None));
-        let Some(contacts) = contacts else {
-            return (None, false);
-        };
-        let campaign = Campaign {
+        Some(Campaign {
             path: self.path.to_owned(),
             name: name.unwrap_or_default(),
             results: results.unwrap_or(Results::Stdout),
-            results_at: top
-                .value("results")
-                .map_or((1, 1), |value| top.place(value.span().start)),
+            results_at: top.location_of("results"),
             ami: ami.unwrap_or_else(Ami::stand_in),
-            contacts,
+            contacts: contacts?,
             call,
             trunks,
             retry,
-            window: window.flatten(),
+            window,
             suppress,
             capture,
             simulate,
-        };
-        (Some(campaign), is_whole)
+        })
     }
 
     fn name(&self, top: &Section<'_, '_>) -> Option<String> {
@@ -199,7 +161,7 @@ impl Loader<'_> {
             && !name.contains(['/', '\\'])
             && !name.contains(char::is_control);
         if !fits {
-            top.fault(text.at, "`name` becomes part of a file name: it must not be empty, long, begin with a dot or hold / \\ or a line break");
+            top.error(text.at, "`name` becomes part of a file name: it must not be empty, long, begin with a dot or hold / \\ or a line break");
         }
         fits.then(|| name.to_owned())
     }
@@ -219,14 +181,14 @@ impl Loader<'_> {
             .and_then(|file| file.to_str())
             .filter(|_| names_a_file(text.text))
         else {
-            top.fault(
+            top.error(
                 text.at,
                 "`results` must name a file, or be \"-\" for standard output",
             );
             return None;
         };
         if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
-            top.fault(
+            top.error(
                 text.at,
                 format!(
                     "`results` is no pattern for a date: {error} (write %% for a percent sign)"

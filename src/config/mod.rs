@@ -10,6 +10,7 @@ mod capture;
 mod contacts;
 mod diagnostic;
 mod did_you_mean;
+mod document;
 mod duration;
 mod load;
 mod retry;
@@ -35,9 +36,9 @@ use crate::phone_number::{DialAs, Numbering, Region};
 use crate::schedule::hours::{Hours, StopAt};
 use crate::template::Template;
 
-pub use diagnostic::{Fault, Faults};
+pub use diagnostic::{CampaignErrors, Diagnostic, Location};
 pub(crate) use did_you_mean::nearest;
-pub use load::{Examined, examine, load};
+pub use load::{ExaminedFile, examine, load};
 pub(crate) use window::zone;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,8 +57,8 @@ pub struct Campaign {
     pub name: String,
     /// Where the results go.
     pub results: Results,
-    /// Line and column where the campaign file says that; the first of the file where it does not.
-    pub results_at: (u64, u64),
+    /// Where the campaign file says that; its beginning where it does not.
+    pub results_at: Location,
     /// How to reach Asterisk.
     pub ami: Ami,
     /// Whom to call.
@@ -169,26 +170,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A template, and where it stands in the campaign file.
+/// A template, and where the campaign file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The template.
     pub template: Template,
-    /// Its line, from 1.
-    pub line: u64,
-    /// Its column, from 1.
-    pub column: u64,
+    pub at: Location,
 }
 
 /// A column of the list, and where the campaign file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// The column's name.
     pub name: String,
-    /// The line that names it, from 1.
-    pub line: u64,
-    /// The column of that, from 1.
-    pub column: u64,
+    pub at: Location,
 }
 
 /// `[contacts]`
@@ -196,8 +189,7 @@ pub struct Column {
 pub struct Contacts {
     /// The list.
     pub file: PathBuf,
-    /// Line and column where the campaign file names the list.
-    pub file_at: (u64, u64),
+    pub file_at: Location,
     /// The columns of the numbers, in the order in which they are tried; never empty.
     pub numbers: Vec<Column>,
     /// The column of the id.
@@ -260,8 +252,8 @@ pub enum Target {
 pub struct Call {
     /// What an answered call gets to hear.
     pub target: Target,
-    /// Line and column where the campaign file says that.
-    pub target_at: (u64, u64),
+    /// Where the campaign file says that.
+    pub target_at: Location,
     /// Who seems to call, where the trunk does not say.
     pub caller_id: Option<Field>,
     /// From the Originate to the answer.
@@ -397,6 +389,18 @@ pub struct Simulate {
     pub talk: Duration,
     /// The mean of the ringing before an answer.
     pub ring: Duration,
+}
+
+impl Simulate {
+    /// The share of all calls that have another fate than NO ANSWER.
+    pub(crate) fn fates(&self) -> f64 {
+        self.answered + self.busy + self.declined + self.congestion + self.invalid + self.no_channel
+    }
+
+    /// The share that is left over.
+    pub(crate) fn unanswered(&self) -> f64 {
+        (1.0 - self.fates()).max(0.0)
+    }
 }
 
 impl Default for Simulate {

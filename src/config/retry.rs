@@ -3,10 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{MINUTE, Retry, Rule, YEAR};
-use crate::config::did_you_mean::nearest;
+use super::{MINUTE, Retry, Rule, YEAR, nearest};
 use crate::config::section::{Section, Value};
 use crate::disposition::Disposition;
+
+pub(super) const KEYS: &[&str] = &[
+    "max_attempts",
+    "max_per_day",
+    "max_per_week",
+    "delay",
+    "next_number_delay",
+    "backoff",
+    "max_delay",
+    "rules",
+];
+const RULE_KEYS: &[&str] = &["delay", "backoff", "max_attempts", "retry"];
 
 /// Attempts are counted in 16 bits.
 const MOST: u64 = u16::MAX as u64;
@@ -16,11 +27,11 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         max_attempts: count(section, "max_attempts").unwrap_or(3),
         max_per_day: count(section, "max_per_day"),
         max_per_week: count(section, "max_per_week"),
-        delay: section.duration("delay", 5 * MINUTE, Duration::ZERO..=YEAR),
-        next_number_delay: section.optional_duration("next_number_delay", Duration::ZERO..=YEAR),
+        delay: delay(section, "delay").unwrap_or(5 * MINUTE),
+        next_number_delay: delay(section, "next_number_delay"),
         backoff: backoff(section).unwrap_or(1.0),
-        max_delay: section.duration("max_delay", 360 * MINUTE, Duration::ZERO..=YEAR),
-        rules: rules(&section.section("rules", "[retry.rules]")),
+        max_delay: delay(section, "max_delay").unwrap_or(360 * MINUTE),
+        rules: rules(&section.section("rules", "[retry.rules]", &[])),
     };
     section.finish();
     if retry.delay > retry.max_delay {
@@ -29,7 +40,7 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         } else {
             "max_delay"
         };
-        section.doubt(
+        section.warn_at(
             key,
             "`delay` is longer than `max_delay`: contacts are called again after `max_delay` already",
         );
@@ -42,8 +53,12 @@ fn count(section: &Section<'_, '_>, key: &'static str) -> Option<u32> {
     u32::try_from(count).ok()
 }
 
+fn delay(section: &Section<'_, '_>, key: &'static str) -> Option<Duration> {
+    section.duration(key, Duration::ZERO..=YEAR)
+}
+
 fn backoff(section: &Section<'_, '_>) -> Option<f64> {
-    section.optional_float(
+    section.float(
         "backoff",
         |backoff| backoff >= 1.0,
         "a number, at least 1.0",
@@ -54,11 +69,11 @@ fn rules(section: &Section<'_, '_>) -> BTreeMap<Disposition, Rule> {
     let mut rules = BTreeMap::new();
     for (name, at, value) in section.entries() {
         let Ok(disposition) = name.parse::<Disposition>() else {
-            section.fault(at, unknown(name));
+            section.error(at, unknown(name));
             continue;
         };
         if let Some(why) = without_a_rule(disposition) {
-            section.fault(at, format!("no rule can be made for {disposition}: {why}"));
+            section.error(at, format!("no rule can be made for {disposition}: {why}"));
             continue;
         }
         if let Some(rule) = rule(section, disposition, value) {
@@ -101,31 +116,27 @@ fn without_a_rule(disposition: Disposition) -> Option<&'static str> {
 fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) -> Option<Rule> {
     let name = format!("[retry.rules.{:?}]", disposition.as_str());
     let Some(table) = value.get_ref().as_table() else {
-        rules.fault(
+        rules.error(
             value.span().start,
             format!("a rule is written as {name}, with its keys on the lines below"),
         );
         return None;
     };
-    let section = rules.within(name, value.span().start, table);
+    let section = rules.within(name, value.span().start, table, RULE_KEYS);
     let rule = Rule {
-        delay: section.optional_duration("delay", Duration::ZERO..=YEAR),
+        delay: delay(&section, "delay"),
         backoff: backoff(&section),
         max_attempts: count(&section, "max_attempts"),
-        retry: section.optional_flag("retry"),
+        retry: section.flag("retry"),
     };
     if !rule.retry.unwrap_or(disposition.retried_by_default()) {
         let instead = match rule.retry {
-            Some(_) => "`retry = false` stands beside it",
+            Some(_) => "`retry = false` is beside it",
             None => "it is final unless you add `retry = true`",
         };
         for key in ["delay", "backoff", "max_attempts"] {
-            if let Some(value) = section.value(key) {
-                section.fault(
-                    value.span().start,
-                    format!("`{key}` has no effect on {disposition}: {instead}"),
-                );
-            }
+            let message = format!("`{key}` has no effect on {disposition}: {instead}");
+            section.error_at(key, message);
         }
     }
     section.finish();

@@ -5,14 +5,27 @@ use std::time::Duration;
 use super::{DAY, Simulate};
 use crate::config::section::Section;
 
+pub(super) const KEYS: &[&str] = &[
+    "seed",
+    "answered",
+    "busy",
+    "declined",
+    "congestion",
+    "invalid",
+    "no_channel",
+    "talk",
+    "ring",
+];
+
 pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     let share = |key, default| {
-        section.float(
-            key,
-            default,
-            |share| (0.0..=1.0).contains(&share),
-            "a share between 0 and 1",
-        )
+        let fits = |share| (0.0..=1.0).contains(&share);
+        let share = section.float(key, fits, "a share between 0 and 1");
+        share.unwrap_or(default)
+    };
+    let mean = |key, default| {
+        let mean = section.duration(key, Duration::ZERO..=DAY);
+        mean.unwrap_or(default)
     };
     let default = Simulate::default();
     let simulate = Simulate {
@@ -25,17 +38,12 @@ pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
         congestion: share("congestion", default.congestion),
         invalid: share("invalid", default.invalid),
         no_channel: share("no_channel", default.no_channel),
-        talk: section.duration("talk", default.talk, Duration::ZERO..=DAY),
-        ring: section.duration("ring", default.ring, Duration::ZERO..=DAY),
+        talk: mean("talk", default.talk),
+        ring: mean("ring", default.ring),
     };
-    let sum = simulate.answered
-        + simulate.busy
-        + simulate.declined
-        + simulate.congestion
-        + simulate.invalid
-        + simulate.no_channel;
+    let sum = simulate.fates();
     if sum > 1.0 + 1e-9 {
-        section.fault_here(format!(
+        section.error_here(format!(
             "the shares of [simulate] add up to {sum:.2}: they must not be more than 1"
         ));
     }

@@ -1,28 +1,28 @@
-//! What is wrong with a campaign file that is no TOML, in the words of somebody who writes one: the parser says what it
-//! expected instead, down to `nan` where a word stands without its quotation marks.
+//! Syntax errors of a campaign file in the words of somebody who writes one. The parser says what it expected instead,
+//! down to `nan` where a word is not quoted.
 
 use toml::de::Error;
 
-/// One place where the file is no TOML.
+/// One place where the file is not TOML.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Slip {
-    /// The byte at which it is told.
+pub(super) struct SyntaxError {
+    /// The byte at which it is reported.
     pub(super) at: usize,
     pub(super) message: String,
-    /// Whether it spoils one value and nothing else, so that all the rest can be read.
+    /// It spoils one value and nothing else, so that all the rest can be read.
     pub(super) is_local: bool,
 }
 
-/// Each of them once, a line at a time: one slip makes the parser stumble several times.
-pub(super) fn slips(text: &str, errors: &[Error]) -> Vec<Slip> {
-    let mut slips: Vec<Slip> = Vec::new();
+/// The errors, at most one for each line: one mistake makes the parser fail several times.
+pub(super) fn syntax_errors(text: &str, errors: &[Error]) -> Vec<SyntaxError> {
+    let mut syntax_errors: Vec<SyntaxError> = Vec::new();
     let mut last_line = None;
     for error in errors {
         let span = error.span().unwrap_or_default();
         if let Some(at) = open_list(text, error.message(), span.start) {
             // What follows is read as if it belonged to the list.
             let message = "the list that begins here is never closed: write ] at its end";
-            slips.push(Slip {
+            syntax_errors.push(SyntaxError {
                 at,
                 message: message.to_owned(),
                 is_local: false,
@@ -36,30 +36,30 @@ pub(super) fn slips(text: &str, errors: &[Error]) -> Vec<Slip> {
         let quoted = text.get(span.clone());
         let (message, is_local) = match (error.message(), quoted) {
             ("duplicate key", Some(key)) => {
-                let message = format!("`{key}` stands above already: leave one of them out");
+                let message = format!("`{key}` is above already: leave one of them out");
                 (message, false)
             }
-            (told, _) => line
-                .advice(told)
-                .unwrap_or_else(|| (format!("this is no TOML: {told}"), false)),
+            (said, _) => line
+                .advice(said)
+                .unwrap_or_else(|| (format!("this is not TOML: {said}"), false)),
         };
-        slips.push(Slip {
+        syntax_errors.push(SyntaxError {
             at: span.start,
             message,
             is_local,
         });
     }
-    slips
+    syntax_errors
 }
 
 /// Where the list begins that the parser is still in.
-fn open_list(text: &str, told: &str, at: usize) -> Option<usize> {
+fn open_list(text: &str, said: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?;
     let opened = before.rfind('[')?;
     let line = Line::around(text, opened);
     let is_value = text[line.start..opened].trim_end().ends_with('=');
     let is_open = !before[opened..].contains(']') && before[opened..].contains('\n');
-    (told.contains("array") && !told.contains("array table") && is_value && is_open)
+    (said.contains("array") && !said.contains("array table") && is_value && is_open)
         .then_some(opened)
 }
 
@@ -81,7 +81,7 @@ impl<'t> Line<'t> {
     }
 
     /// What to write instead, and whether that is about one value alone.
-    fn advice(&self, told: &str) -> Option<(String, bool)> {
+    fn advice(&self, said: &str) -> Option<(String, bool)> {
         let line = self.text;
         if line.starts_with([';', '/']) {
             return Some(("a comment begins with #".to_owned(), false));
@@ -91,10 +91,10 @@ impl<'t> Line<'t> {
         {
             let (key, value) = (key.trim(), value.trim());
             if is_key(key) {
-                return of_value(key, value, told);
+                return of_value(key, value, said);
             }
             let message = format!(
-                "`{key}` cannot be a key: letters, digits, _ and - only; anything else stands in quotation marks"
+                "`{key}` cannot be a key: letters, digits, _ and - only; write anything else in quotation marks"
             );
             return Some((message, false));
         }
@@ -139,7 +139,7 @@ fn is_key(key: &str) -> bool {
 }
 
 /// What is wrong with a value.
-fn of_value(key: &str, value: &str, told: &str) -> Option<(String, bool)> {
+fn of_value(key: &str, value: &str, said: &str) -> Option<(String, bool)> {
     let quotes = value.matches('"').count();
     let whole = |message: String| Some((message, true));
     if value.is_empty() {
@@ -148,15 +148,15 @@ fn of_value(key: &str, value: &str, told: &str) -> Option<(String, bool)> {
     if value.starts_with(['[', '{']) {
         // A list or a table on one line, with words in it.
         let is_closed = value.ends_with([']', '}']);
-        return (is_closed && told.contains("quoted") || told.contains("invalid")).then(|| {
-            let message = format!("every text in `{key}` stands in quotation marks (\")");
+        return (is_closed && said.contains("quoted") || said.contains("invalid")).then(|| {
+            let message = format!("write every text in `{key}` in quotation marks (\")");
             (message, is_closed)
         });
     }
     if value.starts_with("\"\"\"") || value.starts_with("'''") {
         return None;
     }
-    if told.contains("escape") {
+    if said.contains("escape") {
         return whole(format!(
             "in the text of `{key}` a backslash is written twice (\\\\)"
         ));
@@ -168,15 +168,13 @@ fn of_value(key: &str, value: &str, told: &str) -> Option<(String, bool)> {
     }
     if let Some(before) = value.strip_suffix(',') {
         let instead = written(key, before);
-        return whole(format!(
-            "no comma stands at the end of a line: write `{instead}`"
-        ));
+        return whole(format!("a line does not end in a comma: write `{instead}`"));
     }
     if quotes % 2 == 1 || value.starts_with('\'') {
         let instead = written(key, value);
         return whole(format!("a quotation mark is missing: write `{instead}`"));
     }
-    if value.starts_with(|first: char| first.is_ascii_digit()) && told.contains("zero") {
+    if value.starts_with(|first: char| first.is_ascii_digit()) && said.contains("zero") {
         let digits = value.trim_start_matches('0');
         return whole(format!(
             "write `{key} = {digits}`, without the zero in front"
@@ -189,13 +187,11 @@ fn of_value(key: &str, value: &str, told: &str) -> Option<(String, bool)> {
     if with_point != value && with_point.parse::<f64>().is_ok() {
         return whole(format!("write `{key} = {with_point}`, with a point"));
     }
-    if told.contains("unexpected") {
+    if said.contains("unexpected") {
         return None;
     }
     let instead = written(key, value);
-    whole(format!(
-        "a text stands in quotation marks: write `{instead}`"
-    ))
+    whole(format!("a text needs quotation marks: write `{instead}`"))
 }
 
 /// A key with its value as a text. A secret is not repeated, and neither is a comment.

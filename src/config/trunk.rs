@@ -6,57 +6,57 @@ use crate::config::section::{Section, Text};
 use crate::phone_number::DialAs;
 use crate::template::Piece;
 
-/// The trunks in their order, and whether that are all of them, each whole. What is wrong was noted. `has_region`:
-/// `[contacts]` says whose numbers are called.
-pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> (Vec<Trunk>, bool) {
+const KEYS: &[&str] = &[
+    "name",
+    "channel",
+    "ports",
+    "calls_per_second",
+    "caller_id",
+    "dial_as",
+];
+
+/// The trunks in their order. `has_region`: `[contacts]` says whose numbers are called.
+pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<Trunk> {
     const EXAMPLE: &str = "[[trunk]]";
     let Some(value) = top.value("trunk") else {
         top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
-        return (Vec::new(), false);
+        return Vec::new();
     };
     let Some(tables) = value.get_ref().as_array() else {
-        top.fault(
-            value.span().start,
+        top.error_at(
+            "trunk",
             format!("a trunk is written as {EXAMPLE}, with two brackets"),
         );
-        return (Vec::new(), false);
+        return Vec::new();
     };
-    let mut trunks = Vec::new();
-    let mut whole = true;
+    if tables.is_empty() {
+        top.error_at("trunk", "there must be at least one [[trunk]]");
+    }
+    let mut trunks: Vec<Trunk> = Vec::new();
     for table in tables {
+        let at = table.span().start;
         let Some(keys) = table.get_ref().as_table() else {
-            top.fault(
-                table.span().start,
+            top.error(
+                at,
                 format!("a trunk is written as {EXAMPLE}, with its keys on the lines below"),
             );
-            whole = false;
             continue;
         };
-        let section = top.within(EXAMPLE, table.span().start, keys);
-        let (trunk, name_at) = trunk(&section, has_region);
-        whole = whole && trunk.is_some() && name_at.is_some();
-        let Some(trunk) = trunk else {
+        let section = top.within(EXAMPLE, at, keys, KEYS);
+        let Some(trunk) = trunk(&section, has_region) else {
             continue;
         };
-        if let Some(name_at) = name_at
-            && trunks.iter().any(|known: &Trunk| known.name == trunk.name)
-        {
-            section.fault(
-                name_at,
-                format!("a trunk named {:?} stands above already", trunk.name),
-            );
+        if !trunk.name.is_empty() && trunks.iter().any(|known| known.name == trunk.name) {
+            let message = format!("a trunk named {:?} is above already", trunk.name);
+            section.error_at("name", message);
         }
         trunks.push(trunk);
     }
-    if tables.is_empty() {
-        top.fault(value.span().start, "there must be at least one [[trunk]]");
-        whole = false;
-    }
-    (trunks, whole)
+    trunks
 }
 
-/// A trunk, and where its name stands, if it has one.
-fn trunk(section: &Section<'_, '_>, has_region: bool) -> (Option<Trunk>, Option<usize>) {
+/// A trunk; without a name, which is an error, it still shows what it takes from the list.
+fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<Trunk> {
     let name = section
         .required("name", "name = \"carrier\"")
         .filter(|text| section.one_line(*text, "name"));
@@ -66,26 +66,24 @@ fn trunk(section: &Section<'_, '_>, has_region: bool) -> (Option<Trunk>, Option<
     let ports = section.integer("ports", 1..=u64::from(u16::MAX));
     let calls_per_second = section.float(
         "calls_per_second",
-        1.0,
         |rate| (0.001..=100_000.0).contains(&rate),
         "a number of calls from 0.001 to 100000",
     );
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
-        .map(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
+        .and_then(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
     let dial_as = dial_as(section, has_region);
     section.finish();
-    let trunk = channel.map(|channel| Trunk {
+    Some(Trunk {
         name: name.map_or("", |name| name.text.trim()).to_owned(),
-        channel,
+        channel: channel?,
         dial_as,
         ports: ports
             .and_then(|ports| usize::try_from(ports).ok())
             .unwrap_or(10),
-        calls_per_second,
-        caller_id: caller_id.flatten(),
-    });
-    (trunk, name.map(|name| name.at))
+        calls_per_second: calls_per_second.unwrap_or(1.0),
+        caller_id,
+    })
 }
 
 fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
@@ -96,12 +94,9 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
         ("national", DialAs::National),
     ];
     let dial_as = section.choice("dial_as", &choices).unwrap_or_default();
-    if matches!(dial_as, DialAs::E164 | DialAs::National)
-        && !has_region
-        && let Some(value) = section.value("dial_as")
-    {
-        section.fault(
-            value.span().start,
+    if matches!(dial_as, DialAs::E164 | DialAs::National) && !has_region {
+        section.error_at(
+            "dial_as",
             "`dial_as` needs to know whose numbers these are: write `region = \"UY\"` in [contacts]",
         );
     }
@@ -119,14 +114,14 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let Some(technology) = technology.filter(|name| is_one(name)) else {
-        section.fault(
+        section.error(
             text.at,
             "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
         );
         return None;
     };
     if !field.template.names_a_column() {
-        section.fault(
+        section.error(
             text.at,
             "`channel` calls everyone at the same address: write {number} where the number belongs",
         );
@@ -134,7 +129,7 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
     if technology.eq_ignore_ascii_case("Local")
         && let Some(instead) = local_that_stays(text.text)
     {
-        section.fault(
+        section.error(
             text.at,
             format!("a Local channel needs the option n, or Asterisk takes it out of the call while that goes on: write `{instead}`"),
         );

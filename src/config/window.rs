@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use toml::de::DeValue;
 
-use super::{Outside, Window};
-use crate::config::did_you_mean::nearest;
+use super::{Outside, Window, nearest};
 use crate::config::section::{Section, Value};
 use crate::schedule::hours::{Hours, Opening, StopAt};
+
+pub(super) const KEYS: &[&str] = &["timezone", "holidays", "outside", "stop_at", "open"];
 
 /// The days of a week as they are written.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -51,7 +52,7 @@ fn timezone(section: &Section<'_, '_>) -> Option<TimeZone> {
     let name = text.text.trim();
     let zone = zone(name);
     if zone.is_none() {
-        section.fault(
+        section.error(
             text.at,
             match like(name) {
                 // Which sign it would have is no matter of course, and it would know of no summer time.
@@ -106,7 +107,7 @@ fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
         let is_date = written.len() == "2026-12-25".len();
         let date = written.parse().ok().filter(|_| is_date);
         if date.is_none() {
-            section.fault(
+            section.error(
                 value.span().start,
                 format!("`holidays` must be dates, such as `{EXAMPLE}`"),
             );
@@ -145,7 +146,7 @@ fn stop_at(
     let has_time = written.contains(':');
     if let Some(moment) = written.parse::<Timestamp>().ok().filter(|_| has_time) {
         if moment <= Timestamp::now() {
-            section.doubt(
+            section.warn_at(
                 "stop_at",
                 "`stop_at` has passed: nobody would be called; write a time of day, such as \"20:30\", for every day",
             );
@@ -157,7 +158,7 @@ fn stop_at(
         .ok()
         .filter(|_| has_time);
     let zoned = zone.and_then(|zone| local?.to_zoned(zone.clone()).ok());
-    section.fault(
+    section.error(
         value.span().start,
         match zoned {
             Some(zoned) => format!(
@@ -188,14 +189,16 @@ fn openings(section: &Section<'_, '_>) -> Vec<Opening> {
         .map(|table| (table.span().start, table.get_ref().as_table()))
         .collect();
     if tables.is_empty() || tables.iter().any(|(_, table)| table.is_none()) {
-        section.fault(
+        section.error(
             value.span().start,
             format!("opening hours are written as {EXAMPLE}, with two brackets"),
         );
     }
     tables
         .into_iter()
-        .filter_map(|(at, table)| opening(&section.within(EXAMPLE, at, table?)))
+        .filter_map(|(at, table)| {
+            opening(&section.within(EXAMPLE, at, table?, &["days", "from", "to"]))
+        })
         .collect()
 }
 
@@ -206,7 +209,7 @@ fn opening(section: &Section<'_, '_>) -> Option<Opening> {
     section.finish();
     let (from, (to, is_end_of_day)) = (from?, to?);
     if from == to && !is_end_of_day {
-        section.fault_here(
+        section.error_here(
             "`from` and `to` are the same: it never opens; write `from = \"00:00\"` and `to = \"24:00\"` for the whole day",
         );
     }
@@ -226,7 +229,7 @@ fn days(section: &Section<'_, '_>) -> [bool; 7] {
         .as_array()
         .is_some_and(|days| days.is_empty())
     {
-        section.fault(
+        section.error(
             value.span().start,
             format!("`days` names no day: it never opens; write `{EXAMPLE}`"),
         );
@@ -235,7 +238,7 @@ fn days(section: &Section<'_, '_>) -> [bool; 7] {
         let name = text.text.trim();
         match DAYS.iter().position(|day| *day == name) {
             Some(day) => days[day] = true,
-            None => section.fault(text.at, no_day(name)),
+            None => section.error(text.at, no_day(name)),
         }
     }
     days
@@ -262,7 +265,7 @@ fn time(section: &Section<'_, '_>, key: &'static str) -> Option<(Time, bool)> {
     }
     let time = time_of_day(&written);
     if time.is_none() {
-        section.fault(
+        section.error(
             value.span().start,
             format!("`{key}` must be a time of day, such as `{key} = {TIME}`"),
         );

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use super::{Position, Unsendable};
 use crate::ami::action::{check_header, check_variable};
-use crate::config::{Campaign, Column, Contacts, Fault, Faults, Field};
+use crate::config::{
+    Campaign, CampaignErrors, Column, Contacts, Diagnostic, Field, Location, nearest,
+};
 use crate::contacts::csv::{ONE_ROW, Record, ScanError, Scanner};
 use crate::phone_number::{DialAs, Number, NumberError, Numbering};
 use crate::template;
@@ -145,15 +147,10 @@ pub(super) struct Row<'r> {
 
 impl Columns {
     /// Reads the header and finds every column that the campaign names.
-    pub(super) fn bind(campaign: &Campaign, copy: &File) -> Result<Self, Faults> {
+    pub(super) fn bind(campaign: &Campaign, copy: &File) -> Result<Self, CampaignErrors> {
         let contacts = &campaign.contacts;
-        let of_list = |message: String| Fault {
-            file: contacts.file.clone(),
-            line: Some(1),
-            column: None,
-            message,
-        };
-        let only = |message: &str| Faults(vec![of_list(message.to_owned())]);
+        let of_list = |message: String| Diagnostic::of_line(&contacts.file, 1, message);
+        let only = |message: &str| CampaignErrors(vec![of_list(message.to_owned())]);
         let unreadable = |error: ScanError| only(&error.to_string());
         let offset = beginning(copy)
             .map_err(|error| unreadable(error.into()))?
@@ -168,28 +165,28 @@ impl Columns {
         let body = scanner
             .next_line()
             .map_err(|error| unreadable(error.into()))?;
-        if let Some(fault) = not_a_header(&header, contacts) {
-            return Err(only(&fault));
+        if let Some(error) = not_a_header(&header, contacts) {
+            return Err(only(&error));
         }
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut names: Vec<String> = Vec::new();
         for (place, name) in header.fields().enumerate() {
             if std::str::from_utf8(name).is_err() {
                 let column = place + 1;
-                faults.push(of_list(format!(
+                errors.push(of_list(format!(
                     "the name of column {column} is not UTF-8: save the list as UTF-8"
                 )));
             }
             let name = String::from_utf8_lossy(name).into_owned();
             if !name.is_empty() && names.contains(&name) {
-                faults.push(of_list(format!("the header names `{name}` twice")));
+                errors.push(of_list(format!("the header names `{name}` twice")));
             }
             names.push(name);
         }
         let mut binder = Binder {
             campaign,
             names: &names,
-            faults: &mut faults,
+            errors: &mut errors,
         };
         let numbers = binder.columns(&contacts.numbers);
         let id = contacts.id.as_ref().map(|id| binder.column_of(id));
@@ -217,9 +214,9 @@ impl Columns {
             .iter()
             .map(|(name, field)| (name.as_str().into(), binder.field(field)))
             .collect();
-        if !faults.is_empty() {
-            faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-            return Err(Faults(faults));
+        if !errors.is_empty() {
+            errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+            return Err(CampaignErrors(errors));
         }
         Ok(Self {
             file_name: file_name(&contacts.file),
@@ -461,7 +458,7 @@ fn file_name(path: &Path) -> String {
 struct Binder<'b> {
     campaign: &'b Campaign,
     names: &'b [String],
-    faults: &'b mut Vec<Fault>,
+    errors: &'b mut Vec<Diagnostic>,
 }
 
 impl Binder<'_> {
@@ -473,15 +470,13 @@ impl Binder<'_> {
             .map(|piece| match piece {
                 template::Piece::Text(text) => Piece::Text(text.as_bytes().to_vec()),
                 template::Piece::Column(name) if name == NUMBER => Piece::Number,
-                template::Piece::Column(name) => {
-                    Piece::Column(self.column(name, field.line, field.column))
-                }
+                template::Piece::Column(name) => Piece::Column(self.column(name, field.at)),
             })
             .collect()
     }
 
     fn column_of(&mut self, column: &Column) -> usize {
-        self.column(&column.name, column.line, column.column)
+        self.column(&column.name, column.at)
     }
 
     fn columns(&mut self, columns: &[Column]) -> Vec<usize> {
@@ -491,44 +486,21 @@ impl Binder<'_> {
             .collect()
     }
 
-    /// The place of a column, or 0 and a fault where the campaign names it.
-    fn column(&mut self, name: &str, line: u64, column: u64) -> usize {
+    /// The place of a column, or 0 and an error where the campaign names it.
+    fn column(&mut self, name: &str, at: Location) -> usize {
         if let Some(place) = self.names.iter().position(|known| known == name) {
             return place;
         }
         let list = file_name(&self.campaign.contacts.file);
-        let nearest = self
-            .names
-            .iter()
-            .map(|known| {
-                (
-                    strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()),
-                    known,
-                )
-            })
-            .filter(|&(distance, _)| distance <= 2)
-            .min();
-        let names: Vec<&str> = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-            .collect();
-        let message = match nearest {
-            Some((_, nearest)) => {
-                format!("{list} has no column `{name}`; did you mean `{nearest}`?")
-            }
-            None => format!(
-                "{list} has no column `{name}`; its columns are {}",
-                names.join(", ")
-            ),
+        let names = self.names.iter().map(String::as_str);
+        let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        let instead = match nearest(name, names.iter().copied()) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("its columns are {}", names.join(", ")),
         };
-        self.faults.push(Fault {
-            file: self.campaign.path.clone(),
-            line: Some(line),
-            column: Some(column),
-            message,
-        });
+        let message = format!("{list} has no column `{name}`; {instead}");
+        self.errors
+            .push(Diagnostic::at(&self.campaign.path, at, message));
         0
     }
 }

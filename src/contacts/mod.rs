@@ -27,7 +27,7 @@ use md5::{Digest as _, Md5};
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::{BadRows, Campaign, Duplicates, Fault, Faults};
+use crate::config::{BadRows, Campaign, CampaignErrors, Diagnostic, Duplicates};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
 use columns::{Columns, Row};
@@ -90,16 +90,11 @@ impl List {
     /// # Errors
     /// All that is wrong with the file: it cannot be read, its header lacks a column that the campaign names, or, with
     /// `bad_rows = "stop"`, a row cannot be called.
-    pub fn open(campaign: &Campaign, shard: Option<Shard>) -> Result<Self, Faults> {
+    pub fn open(campaign: &Campaign, shard: Option<Shard>) -> Result<Self, CampaignErrors> {
         let source = &campaign.contacts.file;
         let copy = copy(source).map_err(|message| {
-            let (line, column) = campaign.contacts.file_at;
-            Faults(vec![Fault {
-                file: campaign.path.clone(),
-                line: Some(line),
-                column: Some(column),
-                message,
-            }])
+            let at = campaign.contacts.file_at;
+            CampaignErrors(vec![Diagnostic::at(&campaign.path, at, message)])
         })?;
         let columns = Columns::bind(campaign, &copy)?;
         let mut list = Self {
@@ -117,7 +112,7 @@ impl List {
                 ScanError::Io(_) => None,
                 ScanError::Unclosed { line } => Some(line),
             };
-            Faults(vec![Fault {
+            CampaignErrors(vec![Diagnostic {
                 file: source.clone(),
                 line,
                 column: None,
@@ -125,7 +120,7 @@ impl List {
             }])
         })?;
         if campaign.contacts.bad_rows == BadRows::Stop && bad.all > 0 {
-            return Err(Faults(bad.into_faults(source)));
+            return Err(CampaignErrors(bad.into_errors(source)));
         }
         Ok(list)
     }

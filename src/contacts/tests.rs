@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use crate::config::{self, Campaign, Faults};
+use crate::config::{self, Campaign, CampaignErrors};
 use crate::contacts::{Contact, Entry, List, Shard, Skipped, Summary};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
@@ -37,7 +37,7 @@ impl Setup {
         config::load(&path, None, false).unwrap_or_else(|faults| panic!("{faults}"))
     }
 
-    fn open(&self, list: impl AsRef<[u8]>) -> Result<Arc<List>, Faults> {
+    fn open(&self, list: impl AsRef<[u8]>) -> Result<Arc<List>, CampaignErrors> {
         fs::write(self.folder.path().join("list.csv"), list).unwrap();
         List::open(&self.campaign(), None).map(Arc::new)
     }

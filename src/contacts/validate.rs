@@ -6,7 +6,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Judged, List};
-use crate::config::{Duplicates, Fault};
+use crate::config::{Diagnostic, Duplicates};
 use crate::contacts::csv::{Record, STREAM, ScanError};
 use crate::contacts::row::Why;
 
@@ -139,24 +139,18 @@ fn repetition(known: &mut HashMap<String, u32>, id: &str) -> Option<u32> {
 }
 
 impl Bad {
-    /// As faults of the list.
-    pub(super) fn into_faults(self, source: &Path) -> Vec<Fault> {
-        let fault = |line, message| Fault {
-            file: source.to_owned(),
-            line,
-            column: None,
-            message,
-        };
+    /// As errors of the list.
+    pub(super) fn into_errors(self, source: &Path) -> Vec<Diagnostic> {
         let more = self.all - self.first.len() as u64;
-        let mut faults: Vec<Fault> = self
+        let mut errors: Vec<Diagnostic> = self
             .first
             .into_iter()
-            .map(|(line, why)| fault(Some(line), why.to_string()))
+            .map(|(line, why)| Diagnostic::of_line(source, line, why.to_string()))
             .collect();
         if more > 0 {
             let message = format!("and {more} more rows that cannot be called");
-            faults.push(fault(None, message));
+            errors.push(Diagnostic::of_file(source, message));
         }
-        faults
+        errors
     }
 }

@@ -1,6 +1,7 @@
 //! What a person or another program sees of a run: the terminal, the log, the bar, the summary, the status file and the
 //! report.
 
+pub(crate) mod format;
 pub mod logging;
 pub mod progress;
 pub mod report;

@@ -1,8 +1,8 @@
 //! The one thread that writes to standard error.
 //!
-//! Log lines, the bar and what is said at the end all pass through it, in order, so that a line never tears the bar. And
-//! a terminal that was stopped with Ctrl-S, or a pager that nobody scrolls, holds up this thread and not the calls:
-//! whoever logs never waits. If too much piles up meanwhile, log lines are dropped, and how many is said.
+//! Log lines, the bar and the final table all pass through it, in order, so that a line never tears the bar. A terminal
+//! that was stopped with Ctrl-S holds up this thread and not the calls: logging never waits. If too much piles up
+//! meanwhile, log lines are dropped, and a warning says how many.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -11,8 +11,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{error, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -213,7 +211,7 @@ struct Painter {
 struct Shown {
     progress: progress::Progress,
     /// Without one there are lines.
-    bar: Option<ProgressBar>,
+    bar: Option<Footer>,
     /// When it is shown next; `None`: when somebody asks.
     next: Option<Instant>,
 }
@@ -262,13 +260,9 @@ impl Painter {
             }
         }
         let lost = self.lost.swap(0, Ordering::Relaxed);
-        // Standard error may be closed or full: the campaign goes on without it.
-        let put = || {
-            let _ = io::stderr().write_all(&text);
-        };
-        match self.shown.as_ref().and_then(|shown| shown.bar.as_ref()) {
-            Some(bar) => bar.suspend(put),
-            None => put(),
+        match self.shown.as_mut().and_then(|shown| shown.bar.as_mut()) {
+            Some(bar) => bar.write_above(&text),
+            None => put(&text),
         }
         if lost > 0 {
             tracing::warn!("{lost} lines of this log are missing here: nobody took them in time");
@@ -295,15 +289,15 @@ impl Painter {
             }
             return;
         }
-        if let Some(bar) = self.shown.take().and_then(|shown| shown.bar) {
-            bar.finish_and_clear();
+        if let Some(mut bar) = self.shown.take().and_then(|shown| shown.bar) {
+            bar.draw(String::new());
         }
         let Order::Watch(progress, viewer) = order else {
             return;
         };
         let (bar, next) = match progress {
             Progress::None => (None, None),
-            Progress::Bar => (Some(bar()), Some(Instant::now())),
+            Progress::Bar => (Some(Footer::default()), Some(Instant::now())),
             Progress::Plain => (None, Some(Instant::now() + LINE)),
         };
         self.shown = Some(Shown {
@@ -318,11 +312,10 @@ impl Painter {
         let Some(shown) = &mut self.shown else { return };
         let seen = shown.progress.look(AT_A_GLANCE);
         let now = Instant::now();
-        if let Some(bar) = &shown.bar {
-            let (rows, width) = Term::stderr().size();
+        if let Some(bar) = &mut shown.bar {
+            let (columns, rows) = size();
             // The last column is left free: some terminals wrap as soon as it is filled.
-            let width = usize::from(width).saturating_sub(1);
-            bar.set_message(progress::bar(&seen, width, rows.into()));
+            bar.draw(progress::bar(&seen, columns.saturating_sub(1), rows));
             shown.next = Some(now + DRAW);
             return;
         }
@@ -331,11 +324,46 @@ impl Painter {
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // A template without a fault; if it had one, the default style would stay.
-    if let Ok(style) = ProgressStyle::with_template("{msg}") {
-        bar.set_style(style);
+/// The lines at the foot of the terminal. The cursor stays behind the last of them.
+#[derive(Debug, Default)]
+struct Footer(String);
+
+impl Footer {
+    /// Draws other lines in their place; none erases them.
+    fn draw(&mut self, lines: String) {
+        let mut drawing = self.erasing();
+        drawing.push_str(&lines);
+        self.0 = lines;
+        put(drawing.as_bytes());
     }
-    bar
+
+    /// Writes whole lines, and draws the footer below them.
+    fn write_above(&mut self, text: &[u8]) {
+        let erasing = self.erasing();
+        put(&[erasing.as_bytes(), text, self.0.as_bytes()].concat());
+    }
+
+    /// What takes the lines off the screen. A terminal that became narrower has broken them into more.
+    fn erasing(&self) -> String {
+        let (columns, _) = size();
+        let rows = |line: &str| line.chars().count().div_ceil(columns.max(1)).max(1);
+        match self.0.lines().map(rows).sum::<usize>() {
+            0 => String::new(),
+            1 => "\r\x1b[J".to_owned(),
+            rows => format!("\r\x1b[{}A\x1b[J", rows - 1),
+        }
+    }
+}
+
+/// Columns and rows of the terminal.
+fn size() -> (usize, usize) {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    size.map_or((80, 24), |(width, height)| {
+        (width.0.into(), height.0.into())
+    })
+}
+
+/// Standard error may be closed or full: the campaign goes on without it.
+fn put(text: &[u8]) {
+    let _ = io::stderr().write_all(text);
 }

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::campaign::tally::{Tally, contacts};
 use crate::clock;
 use crate::disposition::Disposition;
+use crate::output::format::{cut, exact, percent, rounded, seconds};
 
 /// Characters of a trunk's name in the table.
 const NAME: usize = 16;
@@ -134,10 +135,7 @@ impl Summary {
                     trunk,
                     lines: *lines,
                     busy_seconds: seconds(tally.busy.carried(place)),
-                    busy: tally
-                        .busy
-                        .share(place, *lines)
-                        .map(|share| (share * 10_000.0).round() / 10_000.0),
+                    busy: tally.busy.share(place, *lines).map(rounded),
                 })
                 .collect(),
         })
@@ -173,11 +171,6 @@ struct OfTrunk<'a> {
     busy: Option<f64>,
 }
 
-/// Three decimals are enough.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
 pub(crate) struct Dispositions<'a>(pub(crate) &'a Tally);
 
 #[derive(Serialize)]
@@ -198,38 +191,6 @@ impl Serialize for Dispositions<'_> {
         }
         map.end()
     }
-}
-
-/// `55.0%`; of nothing there is no share.
-pub(crate) fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "–".to_owned();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
-    let share = part as f64 * 100.0 / whole as f64;
-    format!("{share:.1}%")
-}
-
-/// `4.2s`, `4m 12s`, `1h 04m 12s`.
-pub(crate) fn exact(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    match seconds {
-        0..60 => format!("{:.1}s", time.as_secs_f64()),
-        60..3600 => format!("{minutes}m {:02}s", seconds % 60),
-        _ => format!("{hours}h {minutes:02}m {:02}s", seconds % 60),
-    }
-}
-
-/// At most so many characters.
-pub(crate) fn cut(name: &str, most: usize) -> String {
-    // What moves the cursor has no place in a table.
-    let name: String = name.chars().filter(|char| !char.is_control()).collect();
-    if name.chars().count() <= most {
-        return name;
-    }
-    let kept: String = name.chars().take(most - 1).collect();
-    format!("{kept}~")
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ pub enum Sink {
     /// A file that need not survive a crash: a rehearsal's.
     Unsynced(AppendFile),
     Stdout(Stream),
+    /// Rows that a plan does not keep.
+    Nowhere,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Sink {
             Self::Synced(file) => file.append(rows, true),
             Self::Unsynced(file) => file.append(rows, false),
             Self::Stdout(stream) => stream.append(rows),
+            Self::Nowhere => Ok(()),
         }
     }
 }

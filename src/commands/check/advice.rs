@@ -1,50 +1,55 @@
 //! What a campaign may say, and hardly means: lines that its pace never fills, answers that prove nothing.
 
-use crate::commands::estimate::Expected;
-use crate::config::{Campaign, Fault, Trunk};
+use crate::config::{Campaign, Diagnostic, Trunk};
 
 /// Technologies whose lines may be analog: an analog line counts as answered as soon as it is dialed on.
 const MAY_BE_ANALOG: [&str; 5] = ["DAHDI", "Zap", "VPB", "Phone", "MGCP"];
 
 /// What there is to say, trunk by trunk.
-pub(super) fn of(campaign: &Campaign) -> Vec<Fault> {
-    let mut doubts = Vec::new();
-    for trunk in &campaign.trunks {
-        let mut doubt = |message: String| {
-            doubts.push(Fault {
-                file: campaign.path.clone(),
-                line: Some(trunk.channel.line),
-                column: Some(trunk.channel.column),
-                message,
-            });
-        };
-        if let Some(message) = never_filled(campaign, trunk) {
-            doubt(message);
-        }
-        if let Some(message) = proves_nothing(campaign, trunk) {
-            doubt(message);
-        }
-    }
-    doubts
+pub(super) fn of(campaign: &Campaign) -> Vec<Diagnostic> {
+    let of_trunk = |trunk: &Trunk| {
+        let messages = [
+            never_filled(campaign, trunk),
+            proves_nothing(campaign, trunk),
+        ];
+        let at = trunk.channel.at;
+        let messages = messages.into_iter().flatten();
+        messages.map(move |message| Diagnostic::at(&campaign.path, at, message))
+    };
+    campaign.trunks.iter().flat_map(of_trunk).collect()
 }
 
-/// Lines that stay empty, because no call begins on them before one ends elsewhere.
+/// Lines that stay empty, because the pace begins no call on them before one ends elsewhere.
 fn never_filled(campaign: &Campaign, trunk: &Trunk) -> Option<String> {
-    let expected = Expected::of(campaign);
-    let filled = (trunk.calls_per_second * expected.call).ceil().max(1.0);
+    let call = mean_call(campaign);
+    let filled = (trunk.calls_per_second * call).ceil().max(1.0);
     #[expect(clippy::cast_precision_loss, reason = "no trunk has so many lines")]
     let lines = trunk.ports as f64;
-    if filled >= lines || expected.call <= 0.0 {
+    if filled >= lines || call <= 0.0 {
         return None;
     }
     Some(format!(
-        "trunk {}: at {} calls a second no more than about {filled:.0} of its {} lines are ever in use at once; `calls_per_second = {:.1}` would fill them ({})",
+        "trunk {}: at {} calls a second about {filled:.0} of its {} lines are in use at once, and never more; \
+         `calls_per_second = {:.1}` would fill them (a call takes {call:.1} s on average, by [simulate])",
         trunk.name,
         trunk.calls_per_second,
         trunk.ports,
-        (lines / expected.call * 10.0).ceil() / 10.0,
-        expected.assumption()
+        (lines / call * 10.0).ceil() / 10.0,
     ))
+}
+
+/// Seconds that a call of a rehearsal keeps its line, on average.
+fn mean_call(campaign: &Campaign) -> f64 {
+    let simulate = campaign.simulate;
+    let call_timeout = campaign.call.call_timeout;
+    let ring_timeout = campaign.call.ring_timeout.min(call_timeout);
+    let ring = simulate.ring.min(ring_timeout);
+    let talk = simulate.talk.min(call_timeout.saturating_sub(ring));
+    // What the far end refuses at once takes about an eighth of the ringing.
+    let refused = simulate.busy + simulate.congestion + simulate.invalid;
+    simulate.answered * talk.as_secs_f64()
+        + (simulate.answered + simulate.declined + refused / 8.0) * ring.as_secs_f64()
+        + simulate.unanswered() * ring_timeout.as_secs_f64()
 }
 
 /// Whether an answer on a trunk may be none, and nothing else tells the outcome.

@@ -8,10 +8,8 @@ mod advice;
 mod destination;
 mod pbx;
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -28,13 +26,14 @@ use crate::commands::connect::Line;
 use crate::commands::load;
 use crate::commands::plan;
 use crate::commands::run::result_files::{Target, of_results};
-use crate::config::{Campaign, Fault, Faults};
+use crate::config::{Campaign, CampaignErrors, Diagnostic};
 use crate::contacts::{Contact, Entry, List, Summary};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;
 use crate::phone_number::Number;
-use crate::results::keys::{ContactKey, ContactKeys};
+use crate::results::fs;
+use crate::results::resume::PriorRun;
 use crate::schedule::calling_window::{Gate, Gated};
 use crate::suppression::Suppressions;
 use destination::{Destinations, without_password};
@@ -46,55 +45,50 @@ const ROWS_SHOWN: usize = 100;
 ///
 /// # Errors
 /// Everything that is wrong.
-pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     let examined = load::examine(&args.campaign, false, None);
-    for doubt in &examined.doubts {
-        screen.caution(&warning(doubt));
+    for diagnostic in &examined.warnings {
+        screen.caution(&warning(diagnostic));
     }
-    let mut faults: Vec<String> = examined.faults.iter().map(ToString::to_string).collect();
+    let mut errors: Vec<String> = examined.errors.iter().map(ToString::to_string).collect();
     let Some(campaign) = examined.campaign else {
-        return Err(Failure::Usage(faults.join("\n")));
+        return Err(Failure::Usage(errors.join("\n")));
     };
     let clock = Clock::system(campaign.zone());
-    let results = match Earlier::of(&campaign, &clock) {
+    let (results, prior) = match prior_results(&campaign, &clock) {
         Err(Failure::Usage(sentences)) => {
-            faults.push(sentences);
-            Earlier::default()
+            errors.push(sentences);
+            Default::default()
         }
-        told => told?,
+        read => read?,
     };
     if let Some(options) = &campaign.ami.tls
         && let Err(error) = Tls::new(options)
     {
-        faults.push(error.to_string());
+        errors.push(error.to_string());
     }
-    if faults.is_empty() {
-        for doubt in advice::of(&campaign) {
-            screen.caution(&warning(&doubt));
+    if errors.is_empty() {
+        for diagnostic in advice::of(&campaign) {
+            screen.caution(&warning(&diagnostic));
         }
     }
     let Some(list) = examined.list.map(Arc::new) else {
-        return Err(Failure::Usage(faults.join("\n")));
+        return Err(Failure::Usage(errors.join("\n")));
     };
-    let found = Found::in_list(&list, &campaign, &results, examined.suppress.as_ref())
+    let survey = ListSurvey::of(&list, &campaign, &prior, examined.suppress.as_ref())
         .context("the copy of the list")?;
-    for doubt in found.doubts(&campaign) {
-        screen.caution(&warning(&doubt));
+    for diagnostic in survey.warnings(&campaign) {
+        screen.caution(&warning(&diagnostic));
     }
-    if !faults.is_empty() {
-        return Err(Failure::Usage(faults.join("\n")));
+    if !errors.is_empty() {
+        return Err(Failure::Usage(errors.join("\n")));
     }
     if let Some(message) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
-        screen.caution(&warning(&Fault {
-            file: campaign.path.clone(),
-            line: None,
-            column: None,
-            message,
-        }));
+        screen.caution(&warning(&Diagnostic::of_file(&campaign.path, message)));
     }
-    let mut text = heading(&campaign, &found, &results.name);
+    let mut text = heading(&campaign, &survey, &results);
     text.push_str(&hours(&campaign, &list, &clock));
-    if let Some((contact, number)) = &found.first {
+    if let Some((contact, number)) = &survey.first {
         text.push_str(&preview(&campaign, &list, contact, *number)?);
     }
     let say = |text: &str| {
@@ -106,16 +100,16 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     };
     say(&text)?;
     if args.connect {
-        let told = ask(&campaign, &found.destinations)?;
+        let told = ask(&campaign, &survey.destinations)?;
         say(&format!("\n{}", told.text))?;
-        for doubt in &told.doubts {
-            screen.caution(&warning(doubt));
+        for diagnostic in &told.warnings {
+            screen.caution(&warning(diagnostic));
         }
         for failure in &told.failures {
             screen.fail(failure);
         }
-        if !told.faults.is_empty() {
-            return Err(Failure::Usage(Faults(told.faults).to_string()));
+        if !told.errors.is_empty() {
+            return Err(Failure::Usage(CampaignErrors(told.errors).to_string()));
         }
         if !told.failures.is_empty() {
             return Ok(exit::NO_PBX);
@@ -125,16 +119,22 @@ pub fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
 }
 
 /// As compilers say it.
-fn warning(doubt: &Fault) -> String {
-    let message = format!("warning: {}", doubt.message);
-    let doubt = doubt.clone();
-    Fault { message, ..doubt }.to_string()
+fn warning(diagnostic: &Diagnostic) -> String {
+    let message = format!("warning: {}", diagnostic.message);
+    let diagnostic = diagnostic.clone();
+    Diagnostic {
+        message,
+        ..diagnostic
+    }
+    .to_string()
 }
 
 /// What the list holds.
 #[derive(Debug)]
-struct Found {
+struct ListSurvey {
     summary: Summary,
+    /// Contacts with their final outcome.
+    done: u64,
     /// The first who would be called, and at which of the numbers.
     first: Option<(Contact, usize)>,
     /// Those all of whose numbers are never to be called.
@@ -144,15 +144,17 @@ struct Found {
     destinations: Destinations,
 }
 
-impl Found {
-    fn in_list(
+impl ListSurvey {
+    fn of(
         list: &Arc<List>,
         campaign: &Campaign,
-        earlier: &Earlier,
+        prior: &PriorRun,
         suppress: Option<&Suppressions>,
     ) -> io::Result<Self> {
-        let mut found = Self {
+        let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
+        let mut survey = Self {
             summary: list.summary(),
+            done: 0,
             first: None,
             suppressed: 0,
             bad: Vec::new(),
@@ -161,95 +163,67 @@ impl Found {
         let is_free = |number: &Number| suppress.is_none_or(|of| !of.contains(number.key()));
         for entry in list.rows()? {
             match entry? {
-                Entry::Contact(contact) if earlier.is_done(&contact.id) => {}
+                Entry::Contact(contact) if is_done(&contact.id) => survey.done += 1,
                 Entry::Contact(contact) => {
                     let Some(number) = contact.numbers.iter().position(is_free) else {
-                        found.suppressed += 1;
+                        survey.suppressed += 1;
                         continue;
                     };
-                    found.destinations.add(list, &contact, number);
-                    found.first.get_or_insert((contact, number));
+                    survey.destinations.add(list, &contact, number);
+                    survey.first.get_or_insert((contact, number));
                 }
                 Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
-                Entry::Skipped(skipped) if found.bad.len() < ROWS_SHOWN => {
-                    found.bad.push((skipped.line, skipped.why));
+                Entry::Skipped(skipped) if survey.bad.len() < ROWS_SHOWN => {
+                    survey.bad.push((skipped.line, skipped.why));
                 }
                 Entry::Skipped(_) => {}
             }
         }
-        Ok(found)
+        Ok(survey)
     }
 
     /// The rows that cannot be called, as far as they are named, and how many more there are.
-    fn doubts(&self, campaign: &Campaign) -> Vec<Fault> {
-        let doubt = |line, message| Fault {
-            file: campaign.contacts.file.clone(),
-            line,
-            column: None,
-            message,
-        };
-        let mut doubts: Vec<Fault> = self
+    fn warnings(&self, campaign: &Campaign) -> Vec<Diagnostic> {
+        let list = &campaign.contacts.file;
+        let mut warnings: Vec<Diagnostic> = self
             .bad
             .iter()
-            .map(|(line, why)| doubt(Some(*line), format!("not called: {why}")))
+            .map(|(line, why)| Diagnostic::of_line(list, *line, format!("not called: {why}")))
             .collect();
         let more = self.summary.bad - self.bad.len() as u64;
         if more > 0 {
             let message = format!("and {more} more rows that cannot be called");
-            doubts.push(doubt(None, message));
+            warnings.push(Diagnostic::of_file(list, message));
         }
         if self.first.is_none() {
-            doubts.push(doubt(None, "there is nobody to call".to_owned()));
+            warnings.push(Diagnostic::of_file(list, "there is nobody to call"));
         }
-        doubts
+        warnings
     }
 }
 
-/// The results that a run would go on with.
-#[derive(Debug, Default)]
-struct Earlier {
-    /// Where they are, and how far.
-    name: String,
-    keys: ContactKeys,
-    done: HashSet<ContactKey>,
+/// The results that a run would continue: their name, and how far they are.
+fn prior_results(campaign: &Campaign, clock: &Clock) -> Result<(String, PriorRun), Failure> {
+    let as_run = RunArgs::default();
+    let target = Target::choose(campaign, &as_run, clock)?;
+    let Some(path) = target.path() else {
+        return Ok(("standard output".to_owned(), PriorRun::default()));
+    };
+    let folder = fs::folder(path);
+    if !folder.is_dir() {
+        let message = format!("`results`: there is no folder {}", folder.display());
+        return Err(Failure::Usage(of_results(campaign, message).to_string()));
+    }
+    let prior = plan::prior_run(Some(path), &as_run)?;
+    Ok((path.display().to_string(), prior))
 }
 
-impl Earlier {
-    fn of(campaign: &Campaign, clock: &Clock) -> Result<Self, Failure> {
-        let as_run = RunArgs::default();
-        let target = Target::choose(campaign, &as_run, clock)?;
-        let mut earlier = Self::default();
-        let Some(path) = target.path() else {
-            "standard output".clone_into(&mut earlier.name);
-            return Ok(earlier);
-        };
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            let message = format!("`results`: there is no folder {}", folder.display());
-            return Err(Failure::Usage(of_results(campaign, message).to_string()));
-        }
-        let known = plan::earlier(Some(path), &as_run, &earlier.keys)?.into_iter();
-        earlier.done = known
-            .filter_map(|(key, is_done)| is_done.then_some(key))
-            .collect();
-        earlier.name = match earlier.done.len() {
-            0 => path.display().to_string(),
-            done => format!("{}, where {done} contacts are done", path.display()),
-        };
-        Ok(earlier)
-    }
-
-    fn is_done(&self, contact: &str) -> bool {
-        self.done.contains(&self.keys.of(contact))
-    }
-}
-
-fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
+fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
     let Summary {
         contacts,
         bad,
         duplicates,
-    } = found.summary;
+    } = survey.summary;
     let mut text = format!("campaign {}: no faults\n", campaign.name);
     let _ = write!(
         text,
@@ -258,8 +232,8 @@ fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
     );
     for (count, what) in [
         (bad, "that cannot be called"),
-        (duplicates, "whose number stands in the list before"),
-        (found.suppressed, "on a list of numbers never to call"),
+        (duplicates, "whose number is in an earlier row"),
+        (survey.suppressed, "on a list of numbers never to call"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
@@ -267,13 +241,13 @@ fn heading(campaign: &Campaign, found: &Found, results: &str) -> String {
     }
     text.push('\n');
     for trunk in &campaign.trunks {
-        let _ = writeln!(
-            text,
-            "trunk {}: {} lines, {} calls a second at most",
-            trunk.name, trunk.ports, trunk.calls_per_second
-        );
+        text += &plan::trunk_line(&trunk.name, trunk.ports, trunk.calls_per_second);
     }
-    let _ = writeln!(text, "results: {results}");
+    let done = match survey.done {
+        0 => String::new(),
+        done => format!(", where {done} contacts are done"),
+    };
+    let _ = writeln!(text, "results: {results}{done}");
     text
 }
 
@@ -289,7 +263,7 @@ fn hours(campaign: &Campaign, list: &List, clock: &Clock) -> String {
             "outside the calling hours now, until {}\n",
             clock.time(opens).strftime(plan::OPENS)
         ),
-        Gated::Closed(None) => "the calling hours never come\n".to_owned(),
+        Gated::Closed(None) => "no calling hours can be foreseen\n".to_owned(),
     }
 }
 
@@ -334,13 +308,12 @@ fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Told, Fa
     runtime.block_on(async {
         let established = ami.connect(campaign).await?;
         let link = &established.link;
-        let failed = |error: &dyn std::fmt::Display| Failure::Pbx(error.to_string());
         probe::permissions(link, &campaign.ami.username)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(Failure::pbx)?;
         let told = pbx::ask(&established, campaign, destinations)
             .await
-            .map_err(|error| failed(&error));
+            .map_err(Failure::pbx);
         crate::commands::connect::goodbye(link).await;
         told
     })

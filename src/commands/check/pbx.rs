@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::call::reconnect::Established;
 use crate::call::survey::{Device, Extension, Setting, SurveyError, Surveyor};
 use crate::commands::check::destination::{Destination, Destinations};
-use crate::config::{Campaign, Fault, Target, Trunk};
+use crate::config::{Campaign, Diagnostic, Location, Target, Trunk};
 
 /// What was found out.
 #[derive(Debug, Default)]
@@ -14,9 +14,9 @@ pub(super) struct Told {
     /// What is well, and what cannot be told: a line each.
     pub(super) text: String,
     /// What should be looked at.
-    pub(super) doubts: Vec<Fault>,
+    pub(super) warnings: Vec<Diagnostic>,
     /// What the campaign names and Asterisk has not.
-    pub(super) faults: Vec<Fault>,
+    pub(super) errors: Vec<Diagnostic>,
     /// What is there, and no call could go over it now.
     pub(super) failures: Vec<String>,
 }
@@ -91,8 +91,8 @@ async fn target(
             let message = format!(
                 "Asterisk has no extension {exten} with a priority {priority} in a context {context}: `dialplan show {context}` in its console shows what there is"
             );
-            told.faults
-                .push(fault(campaign, campaign.call.target_at, message));
+            told.errors
+                .push(diagnostic(campaign, campaign.call.target_at, message));
         }
         Extension::Untold(why) => told.say(&format!(
             "whether there is an extension {exten} in context {context} cannot be told: {why}"
@@ -102,19 +102,14 @@ async fn target(
         let message = format!(
             "context {context} has an extension `failed`, or a pattern that takes it, such as `_.`: Asterisk runs it for every call that fails"
         );
-        told.doubts
-            .push(fault(campaign, campaign.call.target_at, message));
+        told.warnings
+            .push(diagnostic(campaign, campaign.call.target_at, message));
     }
     Ok(())
 }
 
-fn fault(campaign: &Campaign, (line, column): (u64, u64), message: String) -> Fault {
-    Fault {
-        file: campaign.path.clone(),
-        line: Some(line),
-        column: Some(column),
-        message,
-    }
+fn diagnostic(campaign: &Campaign, at: Location, message: String) -> Diagnostic {
+    Diagnostic::at(&campaign.path, at, message)
 }
 
 /// How a destination is.
@@ -151,20 +146,20 @@ async fn trunks(
         if let Some(line) = leads.found() {
             told.say(&format!("trunk {name}: {line}"));
         }
-        let at = (trunk.channel.line, trunk.channel.column);
-        let of_trunk = |why: String| fault(campaign, at, format!("trunk {name}: {why}"));
+        let at = trunk.channel.at;
+        let of_trunk = |why: String| diagnostic(campaign, at, format!("trunk {name}: {why}"));
         let can_work = !leads.there.is_empty() || !leads.untold.is_empty();
         let missing = leads.missing.into_iter().map(of_trunk);
         if can_work || !leads.unreachable.is_empty() {
-            told.doubts.extend(missing);
+            told.warnings.extend(missing);
         } else {
-            told.faults.extend(missing);
+            told.errors.extend(missing);
         }
         works = works || can_work || destinations.is_empty();
         down.extend(leads.unreachable.into_iter().map(of_trunk));
     }
     if works {
-        told.doubts.extend(down);
+        told.warnings.extend(down);
     } else {
         told.failures.extend(down.iter().map(ToString::to_string));
     }
@@ -270,7 +265,7 @@ async fn capacity(
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             let there = channels.unwrap_or_default();
             if counted > most {
-                told.doubts.push(Fault {
+                told.warnings.push(Diagnostic {
                     file: campaign.path.clone(),
                     line: None,
                     column: None,

@@ -13,7 +13,7 @@ use crate::exit;
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn run(args: &GenerateArgs) -> Result<u8, Failure> {
+pub(super) fn run(args: &GenerateArgs) -> Result<u8, Failure> {
     let shell = match args.what {
         Generated::Man => {
             crate::commands::print(|stdout| manual::write(stdout))?;

@@ -18,7 +18,7 @@ const CONTACTS: &str = include_str!("contacts.csv");
 ///
 /// # Errors
 /// There is a campaign already, or nothing can be written there.
-pub fn run(args: &InitArgs) -> Result<u8, Failure> {
+pub(super) fn run(args: &InitArgs) -> Result<u8, Failure> {
     let campaign = campaign_file(&args.path);
     let folder = campaign.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() {

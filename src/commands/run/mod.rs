@@ -47,7 +47,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let needs_no_secret = args.simulate || args.dry_run;
     let input = load::examine(&args.campaign, needs_no_secret, args.shard)
         .input()
-        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+        .map_err(Failure::usage)?;
     let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
     let target = Target::choose(&input.campaign, args, &clock)?;
@@ -122,7 +122,7 @@ fn open_status(
     if let Some(opt_out) = &input.campaign.capture.opt_out {
         taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
     }
-    Status::open(path, about, taken).map_err(|error| Failure::Usage(error.to_string()))
+    Status::open(path, about, taken).map_err(Failure::usage)
 }
 
 /// Where it is shown how the run is.
@@ -152,7 +152,7 @@ async fn dial(
     };
     probe::permissions(&link, &campaign.ami.username)
         .await
-        .map_err(|error| Failure::Pbx(error.to_string()))?;
+        .map_err(Failure::pbx)?;
     let stop = Stop::default();
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
     let own = campaign.own_columns();

@@ -16,7 +16,7 @@ use crate::campaign::contact_limits::Limits;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
-use crate::config::{Campaign, Fault, Results};
+use crate::config::{Campaign, Diagnostic, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
 use crate::results::append_file::AppendFile;
@@ -92,15 +92,9 @@ pub(crate) struct Opened {
     pub(crate) journal: Option<Journal>,
 }
 
-/// A fault of what the campaign file says of its results.
-pub(crate) fn of_results(campaign: &Campaign, message: String) -> Fault {
-    let (line, column) = campaign.results_at;
-    Fault {
-        file: campaign.path.clone(),
-        line: Some(line),
-        column: Some(column),
-        message,
-    }
+/// An error in what the campaign file says of its results.
+pub(crate) fn of_results(campaign: &Campaign, message: String) -> Diagnostic {
+    Diagnostic::at(&campaign.path, campaign.results_at, message)
 }
 
 impl Target {
@@ -210,7 +204,7 @@ impl Target {
         };
         match held {
             Ok(held) => locks.extend(held),
-            Err(error @ LockError::Held { .. }) => return Err(Failure::Held(error.to_string())),
+            Err(error @ LockError::Held { .. }) => return Err(Failure::held(error)),
             // A campaign in a folder that cannot be written is protected by its results alone.
             Err(LockError::Io { source, .. }) if is_read_only(&source) => {}
             Err(error @ LockError::Io { .. }) => return Err(Failure::Unexpected(error.into())),
@@ -303,7 +297,7 @@ impl fmt::Display for Named {
 
 fn lock(path: &Path) -> Result<Lock, Failure> {
     Lock::of(path).map_err(|error| match error {
-        LockError::Held { .. } => Failure::Held(error.to_string()),
+        LockError::Held { .. } => Failure::held(error),
         LockError::Io { .. } => Failure::Unexpected(error.into()),
     })
 }
@@ -386,8 +380,8 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
         let ids = noted.entries.iter();
         ids.filter_map(|(_, entry)| entry.id()).collect()
     });
-    let mut earlier = resume::read(&path.real, redial, ids.as_ref(), asked.since)
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut earlier =
+        resume::read(&path.real, redial, ids.as_ref(), asked.since).map_err(Failure::usage)?;
     if earlier.simulated {
         return Err(holds_a_rehearsal(&path.shown));
     }

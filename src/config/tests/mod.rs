@@ -8,21 +8,26 @@ use std::time::Duration;
 
 use crate::ami::login::Auth;
 use crate::config::{
-    self, BadRows, Campaign, Capture, Condition, Duplicates, Faults, Outside, Results, Rule, Target,
+    self, BadRows, Campaign, CampaignErrors, Capture, Condition, Duplicates, Outside, Results,
+    Rule, Target,
 };
 use crate::disposition::Disposition;
 use crate::phone_number::DialAs;
 use crate::schedule::hours::StopAt;
 use faults::{BROKEN, LEAST, SHUT, WINDOW};
 
-fn load_with(text: &str, env_secret: Option<&str>, simulate: bool) -> Result<Campaign, Faults> {
+fn load_with(
+    text: &str,
+    env_secret: Option<&str>,
+    simulate: bool,
+) -> Result<Campaign, CampaignErrors> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("campaign.toml");
     fs::write(&path, text).unwrap();
     config::load(&path, env_secret, simulate)
 }
 
-fn load(text: &str) -> Result<Campaign, Faults> {
+fn load(text: &str) -> Result<Campaign, CampaignErrors> {
     load_with(text, None, false)
 }
 
@@ -410,7 +415,7 @@ fn there_can_be_several_trunks_each_with_a_name_of_its_own() {
             "{LEAST}{}",
             second.replace("\"b\"", "\"carrier\"")
         )),
-        ["13:8 a trunk named \"carrier\" stands above already"]
+        ["13:8 a trunk named \"carrier\" is above already"]
     );
 }
 
@@ -453,7 +458,7 @@ fn a_list_may_have_several_numbers_and_more_to_keep() {
     assert_eq!(contacts.timezone.unwrap().name, "tz");
     assert_eq!(contacts.duplicates, Duplicates::Call);
     let second = &contacts.numbers[1];
-    assert_eq!((second.line, second.column), (6, 21));
+    assert_eq!((second.at.line, second.at.column), (6, 21));
 }
 
 #[test]

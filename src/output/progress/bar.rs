@@ -45,14 +45,13 @@ fn counts(seen: &Seen, width: usize) -> String {
         .map_or("–".to_owned(), |speed| format!("{speed:.1}"));
     let fields = [
         format!("{}/{}", tally.called, tally.to_call),
-        why_not(view)
-            .unwrap_or_else(|| format!("left {}", seen.left.map_or("–".to_owned(), rough))),
-        format!("answered {}", tally.reached()),
+        why_not(view).unwrap_or_else(|| format!("left {}", left(seen))),
+        format!("answered {}", tally.reached_in_this_run()),
         format!("lines {}/{}", view.running, view.ports()),
         format!("picked up {share}"),
         format!("{speed}/s"),
         format!("retrying {}", view.retrying),
-        format!("failed {}", tally.called - tally.reached()),
+        format!("failed {}", tally.failed_in_this_run()),
         format!("dialed {}", tally.dispatched),
     ];
     let mut line = if width < NARROW {
@@ -69,6 +68,12 @@ fn counts(seen: &Seen, width: usize) -> String {
         line.push_str(&field);
     }
     line
+}
+
+/// `~2m`
+fn left(seen: &Seen) -> String {
+    seen.left
+        .map_or("–".to_owned(), |left| format!("~{}", rough(left)))
 }
 
 /// Why nobody is called, in the place of the time that is left, where that is none of the dialer's everyday waits.

@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::campaign::snapshot::{Condition, OfTrunk, Trouble, View, Viewer};
 use crate::clock;
+use crate::output::format::{rough, rounded};
 pub use bar::bar;
 pub use left::Left;
 
@@ -121,7 +122,7 @@ fn line(Seen { view, left }: &Seen) -> String {
         let _ = write!(line, ", {}", waiting(view));
     }
     if let Some(left) = left {
-        let _ = write!(line, ", {} left", rough(*left));
+        let _ = write!(line, ", ~{} left", rough(*left));
     }
     let _ = write!(line, "; {}", view.why());
     let tells = |trunk: &OfTrunk| view.trunks.len() > 1 || trunk.condition != Condition::Works;
@@ -171,23 +172,6 @@ fn condition(condition: Condition, view: &View) -> String {
             )
         }
         Condition::Tried(trouble) => format!("is tried again with one call {}", why(trouble)),
-    }
-}
-
-/// A share, or a speed, with four decimals.
-pub(crate) fn rounded(number: f64) -> f64 {
-    (number * 10_000.0).round() / 10_000.0
-}
-
-/// A time nobody needs exactly: `~45s`, `~12m`, `~3h 20m`, `~4d`.
-fn rough(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let minutes = seconds.div_ceil(60);
-    match seconds {
-        0..90 => format!("~{seconds}s"),
-        90..5_400 => format!("~{minutes}m"),
-        5_400..172_800 => format!("~{}h {:02}m", minutes / 60, minutes % 60),
-        _ => format!("~{}d", seconds / 86_400),
     }
 }
 

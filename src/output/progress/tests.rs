@@ -108,6 +108,27 @@ fn what_cannot_be_told_yet_is_not_guessed() {
 }
 
 #[test]
+fn a_continued_run_counts_the_contacts_of_this_run_only() {
+    let mut tally = crate::campaign::tally::Tally::new(18, 6);
+    tally.were_finished(Disposition::Answered, 12);
+    let (_, viewer) = crate::campaign::snapshot::channel(
+        tally,
+        &[],
+        &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
+    );
+    let mut seen = Progress::of(viewer).latest();
+    let shown = |seen: &Seen| bar(seen, 200, 5).replace('░', "").replace('█', "");
+    let begin = shown(&seen);
+    assert!(begin.contains("  0/6  left –  answered 0  "), "{begin}");
+    assert!(begin.contains("  failed 0  "), "{begin}");
+    seen.view.tally.attempted(Disposition::Answered, true);
+    seen.view.tally.attempted(Disposition::NoAnswer, true);
+    let later = shown(&seen);
+    assert!(later.contains("  2/6  left –  answered 1  "), "{later}");
+    assert!(later.contains("  failed 1  "), "{later}");
+}
+
+#[test]
 fn the_log_says_the_same_in_words() {
     assert_eq!(
         line(&seen()),
@@ -225,13 +246,4 @@ fn a_run_that_is_being_stopped_has_no_time_left_for_the_rest_of_the_list() {
     let mut ending = example();
     ending.waits = Waits::Ending("drained");
     assert_eq!(progress.seen(ending).left, None);
-}
-
-#[test]
-fn a_rough_time_is_short() {
-    let times = [0, 89, 91, 5_399, 5_400, 100_000, 200_000];
-    assert_eq!(
-        times.map(|seconds| rough(Duration::from_secs(seconds))),
-        ["~0s", "~89s", "~2m", "~90m", "~1h 30m", "~27h 47m", "~2d"]
-    );
 }

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Best, Counts, Moment, Report};
 use crate::disposition::Disposition;
+use crate::output::format::{rounded, seconds, share};
 use crate::output::report::durations::Lengths;
 
 /// The figures; their serialised form is what `dialer report --json` prints, and scripts depend on its keys.
@@ -31,7 +32,7 @@ pub struct Figures {
     /// The funnel.
     pub contacts: Reached,
     /// Contacts reached, of those called: between 0 and 1; `None` where nobody was called.
-    #[serde(serialize_with = "rounded")]
+    #[serde(serialize_with = "four_decimals")]
     pub answer_rate: Option<f64>,
     /// Calls.
     pub attempts: Attempts,
@@ -134,19 +135,19 @@ pub struct Length {
     /// How many there were; at least one.
     pub calls: u64,
     /// Together.
-    #[serde(rename = "total_seconds", serialize_with = "seconds")]
+    #[serde(rename = "total_seconds", serialize_with = "in_seconds")]
     pub total: Duration,
     /// On average.
-    #[serde(rename = "mean_seconds", serialize_with = "seconds")]
+    #[serde(rename = "mean_seconds", serialize_with = "in_seconds")]
     pub mean: Duration,
     /// Half of them were no longer, to the tenth of a second.
-    #[serde(rename = "median_seconds", serialize_with = "seconds")]
+    #[serde(rename = "median_seconds", serialize_with = "in_seconds")]
     pub median: Duration,
     /// Nine of ten were no longer, to the tenth of a second.
-    #[serde(rename = "p90_seconds", serialize_with = "seconds")]
+    #[serde(rename = "p90_seconds", serialize_with = "in_seconds")]
     pub p90: Duration,
     /// The longest.
-    #[serde(rename = "longest_seconds", serialize_with = "seconds")]
+    #[serde(rename = "longest_seconds", serialize_with = "in_seconds")]
     pub longest: Duration,
 }
 
@@ -336,20 +337,13 @@ fn picked_up(counts: &Counts) -> u64 {
         .sum()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
 #[expect(clippy::ref_option, reason = "as serde calls it")]
-fn rounded<S: Serializer>(share: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    share
-        .map(|share| (share * 10_000.0).round() / 10_000.0)
-        .serialize(serializer)
+fn four_decimals<S: Serializer>(share: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    share.map(rounded).serialize(serializer)
 }
 
-fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(seconds(*duration))
 }
 
 #[expect(clippy::ref_option, reason = "as serde calls it")]

@@ -1,8 +1,8 @@
 //! From when to when.
 
+use crate::output::format::exact;
 use crate::output::report::Moment;
 use crate::output::report::entry::hours_and_minutes;
-use crate::output::summary::exact;
 
 /// `2026-11-25 18:22:22 to 18:22:59 -03:00, 37.0s`: what is the same is not said twice.
 pub(super) fn period(first: Moment, last: Moment) -> String {

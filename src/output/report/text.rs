@@ -3,10 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use crate::disposition::Disposition;
+use crate::output::format::{cut, exact, percent};
 use crate::output::report::Counts;
 use crate::output::report::figures::{Common, Figures, Group, Length};
 use crate::output::report::period::period;
-use crate::output::summary::{cut, exact, percent};
 
 /// The longest bar.
 const BAR: u64 = 36;

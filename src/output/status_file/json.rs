@@ -6,7 +6,7 @@ use super::{About, Stage};
 use crate::campaign::snapshot::{Condition, OfTrunk, View};
 use crate::campaign::tally::Tally;
 use crate::clock::rfc3339;
-use crate::output::progress::rounded;
+use crate::output::format::rounded;
 use crate::output::summary::Dispositions;
 
 /// The object, in one line.

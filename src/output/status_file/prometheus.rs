@@ -9,7 +9,8 @@ use super::{About, Stage};
 use crate::campaign::Over;
 use crate::campaign::snapshot::{Condition, View, Waits};
 use crate::disposition::Disposition;
-use crate::output::progress::{Seen, rounded};
+use crate::output::format::rounded;
+use crate::output::progress::Seen;
 
 /// Samples of one run.
 struct Page {

@@ -6,12 +6,11 @@
 mod parts;
 
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
 use crate::disposition::Disposition;
+use crate::output::format::{exact, percent};
 use crate::output::report::figures::{Figures, Group, Length, SPREAD};
 use crate::output::report::period::period;
-use crate::output::summary::{exact, percent};
 use parts::{Count, Escaped, bar_row, calls, dot, stack};
 
 const STYLE: &str = include_str!("page.css");
@@ -132,7 +131,7 @@ impl Page {
             card(
                 "",
                 "Talk time",
-                &rough(talk.total),
+                &exact(talk.total),
                 &format!("{} a call on average", exact(talk.mean)),
             )?;
         }
@@ -391,7 +390,7 @@ impl Page {
             ("median", |length| exact(length.median)),
             ("9 of 10 within", |length| exact(length.p90)),
             ("longest", |length| exact(length.longest)),
-            ("together", |length| rough(length.total)),
+            ("together", |length| exact(length.total)),
         ];
         for (name, figure) in rows {
             write!(self.0, "<tr><th scope=\"row\">{name}</th>")?;
@@ -424,16 +423,6 @@ impl Page {
             writeln!(self.0, "</tbody>\n</table>")?;
         }
         writeln!(self.0, "</section>")
-    }
-}
-
-/// Hours and minutes where there are hours: nobody reads the seconds of a day's talk.
-fn rough(time: Duration) -> String {
-    let minutes = (time.as_secs() + 30) / 60;
-    if minutes < 60 {
-        exact(time)
-    } else {
-        format!("{}h {:02}m", Count(minutes / 60), minutes % 60)
     }
 }
 

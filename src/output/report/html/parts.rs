@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use crate::disposition::Disposition;
+use crate::output::format::percent;
 use crate::output::report::figures::{Common, Group};
-use crate::output::summary::percent;
 
 /// Text in which nothing is markup.
 pub(super) struct Escaped<'t>(pub(super) &'t str);
