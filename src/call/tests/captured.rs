@@ -3,20 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::*;
 use crate::ami::client::SessionError;
-use crate::ami::connection::Handler as _;
-use crate::ami::message::Message;
 use crate::call::capture::{Captured, Condition, Watched};
-use crate::call::correlator::{Correlator, Listed, Note};
-use crate::call::id::CallId;
-use crate::call::observations::{End, Signals};
-use crate::call::verdict::{self, Circumstances, Cut, Verdict};
+use crate::call::correlator::Listed;
 use crate::disposition::Disposition::{self, *};
-use crate::trunk::rate_limit::Turn;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 const AMDSTATUS: usize = 0;
 const CHOICE: usize = 1;
@@ -37,53 +29,9 @@ fn watched() -> Watched {
     }
 }
 
-/// The id that stands in the recordings.
-const ID: &str = "01k9qx3e7r8b2m5tv6w0c4d1fa";
-
-/// A correlator with one call, whose moments are milliseconds since its Originate was written.
-struct Lab {
-    correlator: Correlator,
-    ended: oneshot::Receiver<Signals>,
-    start: Instant,
-}
-
 impl Lab {
-    fn new(watched: Watched) -> Self {
-        let (done, ended) = oneshot::channel();
-        let mut lab = Self {
-            correlator: Correlator::watching(Arc::new(watched)),
-            ended,
-            start: Instant::now(),
-        };
-        let note = Note::Register {
-            id: CallId::from_bytes(ID.as_bytes()).unwrap(),
-            done,
-            turn: Turn::default(),
-        };
-        lab.correlator.note(note, lab.start);
-        lab
-    }
-
-    fn at(&self, millis: u64) -> Instant {
-        self.start + Duration::from_millis(millis)
-    }
-
-    fn say(&mut self, millis: u64, lines: &str) {
-        let message = Message::from_bytes(lines.replace('\n', "\r\n").into_bytes());
-        let now = self.at(millis);
-        if message
-            .event()
-            .is_some_and(|event| self.correlator.wants(event))
-        {
-            self.correlator.event(&message, now);
-        }
-    }
-
-    fn newchannel(&mut self, channel: &str, uniqueid: &str) {
-        self.say(
-            2,
-            &format!("Event: Newchannel\nChannel: {channel}\nUniqueid: {uniqueid}\nLinkedid: {ID}"),
-        );
+    fn watching(watched: Watched) -> Self {
+        Self::with(Correlator::watching(Arc::new(watched)))
     }
 
     fn varset(&mut self, channel: &str, uniqueid: &str, linkedid: &str, variable: &str) {
@@ -102,41 +50,14 @@ impl Lab {
     }
 
     fn answer(&mut self, millis: u64) {
-        self.say(
-            millis,
-            &format!("Event: OriginateResponse\nActionID: {ID}\nResponse: Success\nReason: 4"),
-        );
-        self.say(
-            millis,
-            &format!("Event: Newstate\nChannel: PJSIP/x-1\nChannelStateDesc: Up\nUniqueid: {ID}\nLinkedid: {ID}"),
-        );
-    }
-
-    fn hangup(&mut self, millis: u64, channel: &str, uniqueid: &str) {
-        self.say(
-            millis,
-            &format!("Event: Hangup\nChannel: {channel}\nUniqueid: {uniqueid}\nLinkedid: {ID}\nCause: 16\nCause-txt: x"),
-        );
-    }
-
-    fn silence_until(&mut self, millis: u64) {
-        while let Some(due) = self
-            .correlator
-            .deadline()
-            .filter(|&due| due <= self.at(millis))
-        {
-            self.correlator.tick(due);
-        }
-    }
-
-    fn over(&mut self) -> Option<Signals> {
-        self.ended.try_recv().ok()
+        self.originate_response(millis, "Success", 4);
+        self.newstate(millis, ID, "Up");
     }
 
     /// What is caught by the time that the originated channel, the only one, is hung up.
     fn captured(mut self) -> Captured {
         self.answer(1_000);
-        self.hangup(5_000, "PJSIP/x-1", ID);
+        self.hangup(5_000, "PJSIP/x-1", ID, 16);
         self.silence_until(7_000);
         self.over().expect("it is over").captured
     }
@@ -147,10 +68,12 @@ fn what_a_real_dialplan_sets_is_caught_as_it_was_before_it_was_escaped() {
     let path = "tests/traces/22-one-id/answered-variables-set-by-dialplan.txt";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let trace = fs::read_to_string(path).unwrap();
-    let mut lab = Lab::new(watched());
+    let mut lab = Lab::watching(watched());
     for block in trace.split("# t=").skip(1) {
         let (_, lines) = block.split_once('\n').unwrap();
-        lab.say(100, lines.trim_end());
+        if lines.contains("Event: ") {
+            lab.say(100, lines);
+        }
     }
     let captured = lab.over().expect("it is over").captured;
     assert_eq!(captured.value(CHOICE), b"a\"b");
@@ -170,7 +93,7 @@ fn a_variable_is_caught_on_whatever_channel_of_the_call_it_is_set() {
         // Bridged with a call that is older, its Linkedid is that of the other.
         ("PJSIP/x-1", ID, "1763800000.1", "_CHOICE"),
     ] {
-        let mut lab = Lab::new(watched());
+        let mut lab = Lab::watching(watched());
         lab.varset(channel, uniqueid, linkedid, &format!("{name}=1"));
         assert_eq!(lab.captured().value(CHOICE), b"1", "{channel} {name}");
     }
@@ -183,7 +106,7 @@ fn a_variable_of_another_call_or_of_what_runs_after_a_failure_is_not_caught() {
         ("OutgoingSpoolFailed", "1763800000.7", ID),
         ("", "", ""),
     ] {
-        let mut lab = Lab::new(watched());
+        let mut lab = Lab::watching(watched());
         lab.varset(channel, uniqueid, linkedid, "CHOICE=9");
         assert_eq!(lab.captured(), Captured::default(), "{channel}");
     }
@@ -191,17 +114,17 @@ fn a_variable_of_another_call_or_of_what_runs_after_a_failure_is_not_caught() {
 
 #[test]
 fn what_is_not_asked_for_is_not_kept() {
-    let mut lab = Lab::new(Watched::default());
+    let mut lab = Lab::watching(Watched::default());
     lab.set("CHOICE=9");
     assert_eq!(lab.captured(), Captured::default());
-    let mut lab = Lab::new(watched());
+    let mut lab = Lab::watching(watched());
     lab.set("RTPAUDIOQOS=ssrc=1");
     assert_eq!(lab.captured(), Captured::default());
 }
 
 #[test]
 fn the_last_value_that_is_not_empty_counts_and_an_opt_out_that_ever_held_holds() {
-    let mut lab = Lab::new(watched());
+    let mut lab = Lab::watching(watched());
     for variable in ["CHOICE=1", "CHOICE=9", "CHOICE=2", "CHOICE="] {
         lab.set(variable);
     }
@@ -214,17 +137,17 @@ fn the_last_value_that_is_not_empty_counts_and_an_opt_out_that_ever_held_holds()
 fn the_far_half_of_a_local_channel_is_heard_out_when_it_may_still_set_a_variable() {
     let far_half = format!("{ID};2");
     let answered = |watched| {
-        let mut lab = Lab::new(watched);
-        lab.newchannel("Local/1@x-1;1", ID);
-        lab.newchannel("Local/1@x-1;2", &far_half);
+        let mut lab = Lab::watching(watched);
+        lab.newchannel(2, "Local/1@x-1;1", ID);
+        lab.newchannel(2, "Local/1@x-1;2", &far_half);
         lab.answer(1_000);
-        lab.hangup(5_000, "Local/1@x-1;1", ID);
+        lab.hangup(5_000, "Local/1@x-1;1", ID, 16);
         lab
     };
     let mut lab = answered(watched());
     assert!(lab.over().is_none(), "its `h` extension runs now");
     lab.varset("Local/1@x-1;2", &far_half, ID, "OUTCOME=BUSY");
-    lab.hangup(5_003, "Local/1@x-1;2", &far_half);
+    lab.hangup(5_003, "Local/1@x-1;2", &far_half, 16);
     let signals = lab.over().expect("over with its last leg");
     assert_eq!(signals.captured.value(OUTCOME), b"BUSY");
     assert_eq!(signals.ended_at, lab.at(5_000));
@@ -256,8 +179,8 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
             .map(|&(place, value)| (place, value.as_bytes().into()))
             .collect(),
     };
-    let mut lab = Lab::new(watched());
-    lab.newchannel("PJSIP/x-1", ID);
+    let mut lab = Lab::watching(watched());
+    lab.newchannel(2, "PJSIP/x-1", ID);
     lab.answer(1_000);
     lab.set("AMDSTATUS=HUMAN");
     // Two channels have it, and the second got it last.
@@ -278,8 +201,8 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
     lab.correlator.note(note, asked_at);
     // What is heard from then on goes on from there.
     lab.set("AMDSTATUS=MACHINE");
-    lab.hangup(9_000, "PJSIP/line-1", "1763800000.7");
-    lab.hangup(9_000, "PJSIP/x-1", ID);
+    lab.hangup(9_000, "PJSIP/line-1", "1763800000.7", 16);
+    lab.hangup(9_000, "PJSIP/x-1", ID, 16);
     let captured = lab.over().expect("it is over").captured;
     assert_eq!(captured.text(AMDSTATUS), "MACHINE");
     assert_eq!(captured.text(CHOICE), "9");
@@ -290,13 +213,13 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
 /// The verdict on a call that was answered, set these variables, and ended after two seconds.
 fn decide(variables: &[&str], change: impl FnOnce(&mut Signals, &mut Circumstances)) -> Verdict {
     let watched = watched();
-    let mut lab = Lab::new(watched.clone());
-    lab.newchannel("PJSIP/x-1", ID);
+    let mut lab = Lab::watching(watched.clone());
+    lab.newchannel(2, "PJSIP/x-1", ID);
     lab.answer(1_000);
     for variable in variables {
         lab.set(variable);
     }
-    lab.hangup(3_000, "PJSIP/x-1", ID);
+    lab.hangup(3_000, "PJSIP/x-1", ID, 16);
     let mut signals = lab.over().expect("it is over");
     let mut circumstances = Circumstances {
         watched: Some(&watched),

@@ -3,22 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::ami::connection::Handler as _;
-use crate::ami::message::Message;
-use crate::call::correlator::{Correlator, Note};
-use crate::call::id::CallId;
-use crate::call::observations::Signals;
-use crate::call::verdict::{self, Circumstances, Verdict};
-use crate::disposition::Disposition::{self, *};
-use crate::trunk::rate_limit::Turn;
 use proptest::prelude::*;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-/// The id that stands in the recordings whose call has one id.
-const ID: &str = "01k9qx3e7r8b2m5tv6w0c4d1fa";
+use super::*;
+use crate::disposition::Disposition::{self, *};
 
 /// One message of a recording, with its time since the connection in seconds.
 #[derive(Debug, Clone)]

@@ -62,15 +62,9 @@ impl Line {
             fates: Fates::ByNumber,
             record_dialed: true,
             ..SimulatorConfig::new(Simulate {
-                seed: 1,
-                answered: 1.0,
-                busy: 0.0,
-                declined: 0.0,
-                congestion: 0.0,
-                invalid: 0.0,
-                no_channel: 0.0,
                 talk: Duration::from_secs(60),
                 ring: Duration::from_millis(100),
+                ..Simulate::default()
             })
         };
         change(&mut config);
