@@ -1,56 +1,34 @@
-//! `{column}` in a text of the campaign: compiled once, rendered for each contact. Pure.
+//! `{column}` in a text of the campaign: compiled once, bound to the list's columns, rendered for each contact. Pure.
 
-/// A text with columns of the list in it. `{{` and `}}` stand for braces.
+/// A text with columns of the list in it, by their names or by what they are bound to. `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<Piece>);
+pub struct Template<C = String>(Vec<Piece<C>>);
 
-/// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// As it stands.
+pub enum Piece<C = String> {
     Text(String),
-    /// The value of this column.
-    Column(String),
+    Column(C),
 }
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// A `{` without its `}`.
-    #[error("`{{` is never closed: write {{column}}, or {{{{ for a brace")]
-    Unclosed {
-        /// Where it stands, in bytes.
-        at: usize,
-    },
-    /// A `}` without its `{`.
-    #[error("`}}` was never opened: write }}}} for a brace")]
-    Unopened {
-        /// Where it stands, in bytes.
-        at: usize,
-    },
-    /// `{}`
-    #[error("`{{}}` names no column")]
-    Nameless {
-        /// Where it stands, in bytes.
-        at: usize,
-    },
+#[error("{message}")]
+pub struct TemplateError {
+    message: &'static str,
+    /// Where the brace is, in bytes from the beginning of the text.
+    pub(crate) at: usize,
 }
 
-impl TemplateError {
-    /// Where the brace stands, in bytes from the beginning of the text.
-    pub fn at(&self) -> usize {
-        match *self {
-            Self::Unclosed { at } | Self::Unopened { at } | Self::Nameless { at } => at,
-        }
-    }
-}
+const UNCLOSED: &str = "`{` is never closed: write {column}, or {{ for a brace";
+const UNOPENED: &str = "`}` was never opened: write }} for a brace";
+const NAMELESS: &str = "`{}` names no column";
 
 impl Template {
     /// Compiles a text.
     ///
     /// # Errors
     /// A brace that is alone, or names no column.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -59,28 +37,27 @@ impl Template {
             let brace = &rest[place..=place];
             let after = &rest[place + 1..];
             let at = text.len() - rest.len() + place;
+            let error = |message| Err(TemplateError { message, at });
             if let Some(doubled) = after.strip_prefix(brace) {
                 literal.push_str(brace);
                 rest = doubled;
-            } else if brace == "}" {
-                return Err(TemplateError::Unopened { at });
-            } else {
-                let (name, after) = after
-                    .split_once('}')
-                    .ok_or(TemplateError::Unclosed { at })?;
-                let name = name.trim();
-                if name.contains('{') {
-                    return Err(TemplateError::Unclosed { at });
-                }
-                if name.is_empty() {
-                    return Err(TemplateError::Nameless { at });
-                }
-                if !literal.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                }
-                pieces.push(Piece::Column(name.to_owned()));
-                rest = after;
+                continue;
             }
+            if brace == "}" {
+                return error(UNOPENED);
+            }
+            let (name, after) = match after.split_once('}') {
+                Some((name, after)) if !name.contains('{') => (name.trim(), after),
+                _ => return error(UNCLOSED),
+            };
+            if name.is_empty() {
+                return error(NAMELESS);
+            }
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Column(name.to_owned()));
+            rest = after;
         }
         literal.push_str(rest);
         if !literal.is_empty() {
@@ -89,25 +66,32 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The pieces in their order.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.0
+    /// The same with what each column's name stands for.
+    pub(crate) fn bind<C>(&self, mut column: impl FnMut(&str) -> C) -> Template<C> {
+        let bound = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => Piece::Text(text.clone()),
+            Piece::Column(name) => Piece::Column(column(name)),
+        });
+        Template(bound.collect())
     }
 
-    /// What stands there whatever the list holds.
-    pub fn text(&self) -> String {
-        self.0
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => text.as_str(),
-                Piece::Column(_) => "",
-            })
-            .collect()
+    /// The text around the columns.
+    pub(crate) fn text(&self) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Column(_) => String::new(),
+        };
+        self.0.iter().map(text).collect()
     }
 
-    /// Whether any column is named.
-    pub fn names_a_column(&self) -> bool {
+    pub(crate) fn names_a_column(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Column(_)))
+    }
+}
+
+impl<C> Template<C> {
+    pub(crate) fn pieces(&self) -> &[Piece<C>] {
+        &self.0
     }
 }
 
@@ -142,16 +126,19 @@ mod tests {
 
     #[test]
     fn a_brace_that_is_alone_is_an_error() {
-        use TemplateError::{Nameless, Unclosed, Unopened};
-        for (text, error) in [
-            ("a{b", Unclosed { at: 1 }),
-            ("a{b{c}", Unclosed { at: 1 }),
-            ("{{é{b", Unclosed { at: 4 }),
-            ("a}b", Unopened { at: 1 }),
-            ("{a}}", Unopened { at: 3 }),
-            ("a{ }b", Nameless { at: 1 }),
+        for (text, message, at) in [
+            ("a{b", UNCLOSED, 1),
+            ("a{b{c}", UNCLOSED, 1),
+            ("{{é{b", UNCLOSED, 4),
+            ("a}b", UNOPENED, 1),
+            ("{a}}", UNOPENED, 3),
+            ("a{ }b", NAMELESS, 1),
         ] {
-            assert_eq!(Template::parse(text), Err(error), "{text}");
+            assert_eq!(
+                Template::parse(text),
+                Err(TemplateError { message, at }),
+                "{text}"
+            );
         }
     }
 }

@@ -36,8 +36,10 @@ use crate::trunk::{Found, Takes, Trunk};
 const SKIPPED_AT_ONCE: usize = 256;
 /// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How old what is known of the lists of numbers never to call may be.
+/// How often the files of numbers never to call are looked at.
 const SUPPRESSED_AS_OF: Duration = Duration::from_secs(1);
+/// A look that takes longer than this holds up new calls: a number that was added must be known.
+const SUPPRESSED_AT_MOST: Duration = Duration::from_secs(10);
 
 /// What came of the last look for a call to begin, before any trunk was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,20 +288,23 @@ impl Dispatcher {
         self.queue.fetch(wall);
     }
 
-    /// Whether the lists of numbers never to call are known as they are now; looks at them if not.
+    /// Whether the files of numbers never to call are known well enough to begin a call. Looks at them if that was not
+    /// done lately; calls are begun meanwhile.
     pub(super) fn knows_who_is_suppressed(&mut self) -> bool {
-        if self.refreshing.is_some() {
-            return false;
-        }
-        let is_fresh = self
+        let is_due = self
             .suppressed_as_of
-            .is_some_and(|as_of| self.resources.rehearsal || as_of.elapsed() < SUPPRESSED_AS_OF);
-        if is_fresh || !self.resources.suppress.has_files() {
-            return true;
+            .is_none_or(|as_of| !self.resources.rehearsal && as_of.elapsed() >= SUPPRESSED_AS_OF);
+        if is_due && self.refreshing.is_none() && self.resources.suppress.has_files() {
+            let suppress = self.resources.suppress.clone();
+            self.refreshing = Some(tokio::task::spawn_blocking(move || suppress.refresh()));
         }
-        let suppress = self.resources.suppress.clone();
-        self.refreshing = Some(tokio::task::spawn_blocking(move || suppress.refresh()));
-        false
+        self.suppressions_are_known()
+    }
+
+    fn suppressions_are_known(&self) -> bool {
+        let is_recent =
+            |as_of: Instant| self.resources.rehearsal || as_of.elapsed() < SUPPRESSED_AT_MOST;
+        self.suppressed_as_of.is_some_and(is_recent) || !self.resources.suppress.has_files()
     }
 
     /// Writes the rows of contacts that are not called, up to the next who is.
@@ -481,7 +486,7 @@ impl Dispatcher {
             Gated::Closed(opens) => opens,
             Gated::Open => None,
         };
-        let linked = self.linked() && self.refreshing.is_none();
+        let linked = self.linked() && self.suppressions_are_known();
         let of_day = self
             .queue
             .next_due()

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::contact_history::{Histories, History};
-use crate::contacts::{Contact, Done, Entry, List, Position, Rereader, Rows, Skipped};
+use crate::contacts::{
+    Contact, Done, List, ListEntry as Entry, ListRows as Rows, Position, Rereader, Skipped,
+};
 use crate::results::resume::{ContactProgress, PriorRun};
 
 /// How many rows are read at once.

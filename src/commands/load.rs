@@ -81,11 +81,6 @@ impl Examined {
 
 fn suppressions(campaign: &Campaign) -> Result<Suppressions, Diagnostic> {
     let opt_out = campaign.capture.opt_out.as_ref();
-    let numbering = campaign.numbering();
-    Suppressions::load(
-        &campaign.suppress,
-        opt_out.map(|opt_out| opt_out.file.as_path()),
-        move |field| numbering.read(field).ok().map(|number| number.key()),
-    )
-    .map_err(|error| Diagnostic::of_file(&error.file, error.source.to_string()))
+    let opt_out = opt_out.map(|opt_out| opt_out.file.as_path());
+    Suppressions::load(&campaign.suppress, opt_out, campaign.numbering())
 }

@@ -19,7 +19,7 @@ use crate::commands::rehearsal::{self, Extent, Forecast};
 use crate::commands::run::result_files::{holds_a_rehearsal, of_rehearsal};
 use crate::config::{Campaign, Outside};
 use crate::contact_history::History;
-use crate::contacts::{Contact, Entry};
+use crate::contacts::{Contact, ListEntry as Entry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::format::rough;

@@ -297,7 +297,7 @@ impl<'r, 't> Section<'r, 't> {
         let template = match Template::parse(text.text) {
             Ok(template) => template,
             Err(error) => {
-                let at = self.document.inside(text, error.at());
+                let at = self.document.inside(text, error.at);
                 self.error(at, format!("`{key}`: {error}"));
                 return None;
             }

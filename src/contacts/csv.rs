@@ -1,245 +1,411 @@
-//! The rows of a CSV file, with the place of each: RFC 4180 by `csv-core`, lines as an editor counts them.
+//! The one reader of CSV that people bring: RFC 4180, with the line and the column of every row, field and fault.
 //!
-//! The `csv` crate says where the end of the row before stands, which is another line after CRLF or an empty line, and
-//! takes a quotation mark that is never closed for the end of the list. Both matter here: the line is what an operator
-//! goes by, and everybody below such a mark would not be called and nobody would know.
+//! It differs from the `csv` crate in two things that matter to an operator. Lines are counted as an editor shows them,
+//! whether they end in LF, CRLF or CR. And a quotation mark that is never closed, or closed in front of more text, is an
+//! error: every row behind it would be lost in a field, and nobody would know.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use memchr::memchr2_iter;
+use memchr::{memchr, memchr2_iter};
 
-use crate::contacts::Position;
+use crate::config::{Diagnostic, Location};
 
 /// Bytes read at once where row follows row.
-pub(super) const STREAM: usize = 1 << 17;
+pub(crate) const STREAM: usize = 1 << 17;
 /// Bytes read at once where one row is wanted.
 pub(super) const ONE_ROW: usize = 1 << 12;
+/// Bytes and fields of a row that are kept in memory: more is no row of a list of contacts.
+const MAX_ROW: usize = 1 << 20;
 
-/// The fields of a row.
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Spreadsheets write these in front of what they call Unicode text.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+/// An .xlsx or .ods is a ZIP archive.
+const ZIP_MARK: [u8; 4] = *b"PK\x03\x04";
+
+/// A place in a file where a line begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// In bytes.
+    pub(crate) offset: u64,
+    /// From 1, as an editor counts them.
+    pub(crate) line: u64,
+}
+
+/// One row of a file. Kept from row to row, so that none of them costs an allocation.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Record {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Record {
-    /// How many fields there are.
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// A field without the spaces around it.
-    pub(super) fn get(&self, place: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(place)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(self.bytes[start..end].trim_ascii())
-    }
-
-    /// The fields in their order.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|place| self.get(place))
-    }
-
-    /// Whether it is one of the rows without anything that spreadsheets leave at the end.
-    fn is_blank(&self) -> bool {
-        let mut ends = self.ends.iter();
-        // Most rows begin with something: the other fields need no look then.
-        ends.next()
-            .is_none_or(|&end| self.bytes[..end].trim_ascii().is_empty())
-            && self.fields().all(<[u8]>::is_empty)
-    }
-}
-
-/// Where a row stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct CsvRow {
     /// Where it begins.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// The line on which it ends; another one when a field holds line breaks.
-    pub(super) last_line: u64,
+    pub(crate) last_line: u64,
+    /// A line end follows. Without one, more of the row may be written later.
+    pub(crate) is_complete: bool,
+    bytes: Vec<u8>,
+    fields: Vec<FieldBounds>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FieldBounds {
+    /// Where it ends in the bytes of the row.
+    end: usize,
+    /// Where it begins in the file.
+    offset: u64,
+}
+
+/// Why a file is no CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CsvFault {
+    #[error("is UTF-16: save it as \"CSV UTF-8\"")]
+    Utf16,
+    #[error("is a spreadsheet's own file: save it as \"CSV UTF-8\"")]
+    Spreadsheet,
+    #[error("a quotation mark (\") is opened here and never closed")]
+    Unclosed,
+    #[error(
+        "text follows the quotation mark that closes a field; the field begins on line {begins} (a quotation mark within a field is written twice)"
+    )]
+    TextBehindQuote {
+        /// The line on which the field begins.
+        begins: u64,
+    },
+    #[error("the row that begins here is longer than 1 MiB")]
+    TooLong,
 }
 
 /// Why there is no next row.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ScanError {
-    /// The disk failed.
-    #[error("cannot be read: {0}")]
+pub(crate) enum CsvError {
+    #[error("cannot be read")]
     Io(#[from] io::Error),
-    /// A field is still open at the end of the file.
-    #[error("a quotation mark (\") is opened in the row on line {line} and never closed")]
-    Unclosed {
-        /// Where the row begins.
-        line: u64,
-    },
+    #[error("line {}: {fault}", .at.line)]
+    Invalid { fault: CsvFault, at: Location },
 }
 
-impl From<ScanError> for io::Error {
-    fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::Io(error) => error,
-            ScanError::Unclosed { .. } => Self::new(ErrorKind::InvalidData, error),
+impl CsvError {
+    /// As an error of the file that was read.
+    pub(crate) fn into_diagnostic(self, file: &Path) -> Diagnostic {
+        match self {
+            Self::Io(error) => Diagnostic::of_file(file, format!("cannot be read: {error}")),
+            Self::Invalid { fault, at } => match fault {
+                CsvFault::Utf16 | CsvFault::Spreadsheet => {
+                    Diagnostic::of_line(file, at.line, fault.to_string())
+                }
+                _ => Diagnostic::at(file, at, fault.to_string()),
+            },
         }
+    }
+}
+
+impl From<CsvError> for io::Error {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Io(error) => error,
+            CsvError::Invalid { .. } => Self::new(ErrorKind::InvalidData, error),
+        }
+    }
+}
+
+impl CsvRow {
+    /// How many fields there are.
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// A field without the spaces around it.
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
+        let end = self.fields.get(index)?.end;
+        let before = index.checked_sub(1).map(|before| self.fields[before].end);
+        Some(self.bytes[before.unwrap_or(0)..end].trim_ascii())
+    }
+
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
+    /// Whether it is one of the rows without anything that spreadsheets leave at the end.
+    fn is_blank(&self) -> bool {
+        // Most rows begin with something: the other fields need no look then.
+        self.get(0).is_none_or(<[u8]>::is_empty) && self.fields().all(<[u8]>::is_empty)
+    }
+
+    fn clear(&mut self, at: Position) {
+        self.at = at;
+        self.bytes.clear();
+        self.fields.clear();
     }
 }
 
 /// Reads a shared file row by row, from a place of its own.
 #[derive(Debug)]
-pub(super) struct Scanner {
+pub(crate) struct CsvReader {
     file: File,
-    core: Reader,
+    /// The bytes that end a field without quotation marks.
+    ends_field: [bool; 256],
     buffer: Box<[u8]>,
     /// What of the buffer is still to be read.
-    unread: std::ops::Range<usize>,
+    unread: Range<usize>,
     /// Where the file is read next.
     offset: u64,
     line: u64,
-    /// Whether a CR was read last, so that an LF is the rest of the same line end.
-    after_cr: bool,
 }
 
-impl Scanner {
-    /// Begins at a place where a row does.
-    pub(super) fn new(file: File, from: Position, delimiter: u8, buffer: usize) -> Self {
-        let mut core = ReaderBuilder::new().delimiter(delimiter).build();
-        // A byte order mark is dropped from the first thing that is read. This is not the start of a file.
-        core.read_record(b"\n", &mut [], &mut []);
+impl CsvReader {
+    /// Begins at a place where a row does. Any of `delimiters` ends a field.
+    pub(crate) fn new(file: File, from: Position, delimiters: &[u8], buffer: usize) -> Self {
+        let mut ends_field = [false; 256];
+        for &byte in delimiters.iter().chain(b"\r\n") {
+            ends_field[usize::from(byte)] = true;
+        }
         Self {
             file,
-            core,
+            ends_field,
             buffer: vec![0; buffer].into(),
             unread: 0..0,
             offset: from.offset,
             line: from.line,
-            after_cr: false,
         }
+    }
+
+    /// Begins at the beginning of a file, behind a byte order mark. What is plainly no CSV is refused.
+    pub(crate) fn open(file: File, delimiters: &[u8], buffer: usize) -> Result<Self, CsvError> {
+        let start = Position { offset: 0, line: 1 };
+        let mut reader = Self::new(file, start, delimiters, buffer.max(ZIP_MARK.len()));
+        reader.fill()?;
+        let begin = &reader.buffer[reader.unread.clone()];
+        let at = Location { line: 1, column: 1 };
+        if UTF16_MARKS.iter().any(|mark| begin.starts_with(mark)) {
+            let fault = CsvFault::Utf16;
+            return Err(CsvError::Invalid { fault, at });
+        }
+        if begin.starts_with(&ZIP_MARK) {
+            let fault = CsvFault::Spreadsheet;
+            return Err(CsvError::Invalid { fault, at });
+        }
+        if begin.starts_with(UTF8_MARK) {
+            reader.unread.start += UTF8_MARK.len();
+        }
+        Ok(reader)
     }
 
     /// Goes on from another place where a row begins.
-    pub(super) fn go_to(&mut self, from: Position) {
-        // As at a start: a row may have been left in the middle by an error.
-        self.core.reset();
-        self.core.read_record(b"\n", &mut [], &mut []);
+    pub(crate) fn go_to(&mut self, from: Position) {
         self.unread = 0..0;
         self.offset = from.offset;
         self.line = from.line;
-        self.after_cr = false;
     }
 
-    /// Reads the next row that is not blank; `None` at the end.
-    pub(super) fn read(&mut self, record: &mut Record) -> Result<Option<Place>, ScanError> {
-        while let Some(place) = self.read_any(record)? {
-            if !record.is_blank() {
-                return Ok(Some(place));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Where the line after the last row begins.
-    pub(super) fn next_line(&mut self) -> io::Result<Position> {
-        // The parser takes the CR of a CRLF for the end of a row.
-        if self.after_cr
-            && (!self.unread.is_empty() || self.fill()?)
-            && self.buffer[self.unread.start] == b'\n'
-        {
-            self.consume(1);
-        }
-        Ok(self.position())
-    }
-
-    fn position(&self) -> Position {
+    /// Where the next row begins, or a blank line in front of it.
+    pub(crate) fn position(&self) -> Position {
         Position {
             offset: self.offset - self.unread.len() as u64,
             line: self.line,
         }
     }
 
-    fn read_any(&mut self, record: &mut Record) -> Result<Option<Place>, ScanError> {
+    /// Reads the next row that is not blank; `false` at the end.
+    pub(crate) fn read(&mut self, row: &mut CsvRow) -> Result<bool, CsvError> {
+        while self.read_any(row)? {
+            if !row.is_blank() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Passes over the rest of the line at a place where a row begins; `false` where that has no end.
+    pub(crate) fn skip_line(&mut self, from: Position) -> io::Result<bool> {
+        self.go_to(from);
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            if let Some(end) = unread.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+                self.unread.start += end;
+                self.end_line()?;
+                return Ok(true);
+            }
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Where a field begins.
+    pub(crate) fn location(&self, row: &CsvRow, field: usize) -> io::Result<Location> {
+        let offset = row.fields.get(field).map_or(row.at.offset, |at| at.offset);
+        self.location_of(row.at, offset)
+    }
+
+    fn read_any(&mut self, row: &mut CsvRow) -> Result<bool, CsvError> {
+        loop {
+            match self.peek()? {
+                None => return Ok(false),
+                Some(b'\r' | b'\n') => self.end_line()?,
+                Some(_) => break,
+            }
+        }
+        row.clear(self.position());
+        loop {
+            let offset = self.position().offset;
+            if self.peek()? == Some(b'"') {
+                self.quoted(row, offset)?;
+            } else {
+                self.unquoted(row)?;
+            }
+            let end = row.bytes.len();
+            row.fields.push(FieldBounds { end, offset });
+            row.last_line = self.line;
+            row.is_complete = match self.peek()? {
+                None => false,
+                Some(b'\r' | b'\n') => {
+                    self.end_line()?;
+                    true
+                }
+                Some(_) => {
+                    self.unread.start += 1;
+                    continue;
+                }
+            };
+            return Ok(true);
+        }
+    }
+
+    /// Reads a field up to its delimiter or the end of the line.
+    fn unquoted(&mut self, row: &mut CsvRow) -> Result<(), CsvError> {
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            let end = unread
+                .iter()
+                .position(|&byte| self.ends_field[usize::from(byte)]);
+            let length = end.unwrap_or(unread.len());
+            row.bytes.extend_from_slice(&unread[..length]);
+            self.unread.start += length;
+            self.check_length(row)?;
+            if end.is_some() || !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads a field in quotation marks, and the blanks behind it.
+    fn quoted(&mut self, row: &mut CsvRow, offset: u64) -> Result<(), CsvError> {
+        let begins = self.line;
+        let invalid = |reader: &Self, row: &CsvRow, fault, offset| {
+            let at = reader.location_of(row.at, offset)?;
+            Err(CsvError::Invalid { fault, at })
+        };
+        self.unread.start += 1;
+        let mut after_cr = false;
         loop {
             if self.unread.is_empty() && !self.fill()? {
-                return Ok(None);
+                return invalid(self, row, CsvFault::Unclosed, offset);
             }
-            if !matches!(self.buffer[self.unread.start], b'\r' | b'\n') {
+            let unread = &self.buffer[self.unread.clone()];
+            let end = memchr(b'"', unread);
+            let text = &unread[..end.unwrap_or(unread.len())];
+            self.line += count_lines(text, &mut after_cr);
+            row.bytes.extend_from_slice(text);
+            self.unread.start += text.len();
+            self.check_length(row)?;
+            if end.is_none() {
+                continue;
+            }
+            self.unread.start += 1;
+            if self.peek()? != Some(b'"') {
                 break;
             }
-            self.consume(1);
+            self.unread.start += 1;
+            row.bytes.push(b'"');
+            after_cr = false;
         }
-        let at = self.position();
-        let (mut written, mut ended) = (0, 0);
-        record.bytes.resize(record.bytes.capacity().max(256), 0);
-        record.ends.resize(record.ends.capacity().max(16), 0);
-        let mut at_end = false;
         loop {
-            at_end = at_end || (self.unread.is_empty() && !self.fill()?);
-            // A last line without its end gets one. If that is taken for text, a quotation mark is open.
-            let input = if at_end {
-                b"\n"
-            } else {
-                &self.buffer[self.unread.clone()]
-            };
-            let (result, taken, bytes, ends) = self.core.read_record(
-                input,
-                &mut record.bytes[written..],
-                &mut record.ends[ended..],
-            );
-            written += bytes;
-            ended += ends;
-            if !at_end {
-                self.consume(taken);
-            }
-            match result {
-                ReadRecordResult::Record | ReadRecordResult::End => break,
-                ReadRecordResult::OutputFull => {
-                    record.bytes.resize(2 * record.bytes.len(), 0);
+            match self.peek()? {
+                None => return Ok(()),
+                Some(byte) if self.ends_field[usize::from(byte)] => return Ok(()),
+                Some(b' ' | b'\t') => self.unread.start += 1,
+                Some(_) => {
+                    let fault = CsvFault::TextBehindQuote { begins };
+                    return invalid(self, row, fault, self.position().offset);
                 }
-                ReadRecordResult::OutputEndsFull => {
-                    record.ends.resize(2 * record.ends.len(), 0);
-                }
-                ReadRecordResult::InputEmpty if at_end => {
-                    return Err(ScanError::Unclosed { line: at.line });
-                }
-                ReadRecordResult::InputEmpty => {}
             }
         }
-        record.bytes.truncate(written);
-        record.ends.truncate(ended);
-        // The end of the row's own line is read already, or it is the end of the file.
-        let last_line = if at_end { self.line } else { self.line - 1 };
-        Ok(Some(Place { at, last_line }))
+    }
+
+    fn check_length(&self, row: &CsvRow) -> Result<(), CsvError> {
+        if row.bytes.len() + row.fields.len() > MAX_ROW {
+            let at = self.location_of(row.at, row.at.offset)?;
+            let fault = CsvFault::TooLong;
+            return Err(CsvError::Invalid { fault, at });
+        }
+        Ok(())
+    }
+
+    /// The next byte; `None` at the end of the file.
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        if self.unread.is_empty() && !self.fill()? {
+            return Ok(None);
+        }
+        Ok(Some(self.buffer[self.unread.start]))
+    }
+
+    /// Passes over a line end: LF, CRLF or CR.
+    fn end_line(&mut self) -> io::Result<()> {
+        let is_cr = self.buffer[self.unread.start] == b'\r';
+        self.unread.start += 1;
+        if is_cr && self.peek()? == Some(b'\n') {
+            self.unread.start += 1;
+        }
+        self.line += 1;
+        Ok(())
     }
 
     /// Reads on; `false` at the end of the file.
     fn fill(&mut self) -> io::Result<bool> {
-        let read = loop {
-            match self.file.read_at(&mut self.buffer, self.offset) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
+        let read = read_at(&self.file, &mut self.buffer, self.offset)?;
         self.offset += read as u64;
         self.unread = 0..read;
         Ok(read > 0)
     }
 
-    /// Passes over bytes that were read, and counts their line ends: LF, CRLF or CR.
-    fn consume(&mut self, count: usize) {
-        let bytes = &self.buffer[self.unread.start..self.unread.start + count];
-        for place in memchr2_iter(b'\r', b'\n', bytes) {
-            let after_cr = match place.checked_sub(1) {
-                Some(before) => bytes[before] == b'\r',
-                None => self.after_cr,
-            };
-            if bytes[place] == b'\r' || !after_cr {
-                self.line += 1;
-            }
+    /// The location of an offset, counted from the beginning of a line before it.
+    fn location_of(&self, from: Position, offset: u64) -> io::Result<Location> {
+        let mut text = vec![0; usize::try_from(offset - from.offset).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut text, from.offset)?;
+        let lines = count_lines(&text, &mut false);
+        let line_start = memchr::memrchr2(b'\r', b'\n', &text).map_or(0, |end| end + 1);
+        let is_char = |byte: &&u8| **byte & 0xC0 != 0x80;
+        Ok(Location {
+            line: from.line + lines,
+            column: text[line_start..].iter().filter(is_char).count() as u64 + 1,
+        })
+    }
+}
+
+/// How many lines end in a text: by LF, CRLF or CR. `after_cr`: what is read before it ends in CR.
+fn count_lines(text: &[u8], after_cr: &mut bool) -> u64 {
+    let mut lines = 0;
+    for end in memchr2_iter(b'\r', b'\n', text) {
+        let follows_cr = end
+            .checked_sub(1)
+            .map_or(*after_cr, |before| text[before] == b'\r');
+        lines += u64::from(text[end] == b'\r' || !follows_cr);
+    }
+    if let Some(&last) = text.last() {
+        *after_cr = last == b'\r';
+    }
+    lines
+}
+
+/// Reads at a place; 0 at the end of the file.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
         }
-        if let Some(&last) = bytes.last() {
-            self.after_cr = last == b'\r';
-        }
-        self.unread.start += count;
     }
 }
 
@@ -251,25 +417,30 @@ mod tests {
 
     use super::*;
 
-    type Row = (u64, Vec<Vec<u8>>);
+    type FieldsAt = (u64, Vec<Vec<u8>>);
 
-    /// The rows with the offset of each, or `None` where a quotation mark is open.
-    fn scan(text: &[u8], buffer: usize) -> Option<Vec<Row>> {
+    fn file(text: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text).unwrap();
-        let mut scanner = Scanner::new(file, Position { offset: 0, line: 1 }, b',', buffer);
-        let (mut record, mut rows) = (Record::default(), Vec::new());
+        file
+    }
+
+    /// The rows with the offset of each, or why they cannot be read.
+    fn scan(text: &[u8], buffer: usize) -> Result<Vec<FieldsAt>, (CsvFault, u64, u64)> {
+        let start = Position { offset: 0, line: 1 };
+        let mut reader = CsvReader::new(file(text), start, b",", buffer);
+        let (mut row, mut rows) = (CsvRow::default(), Vec::new());
         loop {
-            match scanner.read(&mut record) {
-                Ok(None) => return Some(rows),
-                Ok(Some(place)) => {
-                    let before = &text[..usize::try_from(place.at.offset).unwrap()];
-                    assert_eq!(place.at.line, lines(before), "{:?}", before.escape_ascii());
-                    let fields = record.fields().map(<[u8]>::to_vec).collect();
-                    rows.push((place.at.offset, fields));
+            match reader.read(&mut row) {
+                Ok(false) => return Ok(rows),
+                Ok(true) => {
+                    let before = &text[..usize::try_from(row.at.offset).unwrap()];
+                    assert_eq!(row.at.line, lines(before), "{:?}", before.escape_ascii());
+                    let fields = row.fields().map(<[u8]>::to_vec).collect();
+                    rows.push((row.at.offset, fields));
                 }
-                Err(ScanError::Unclosed { .. }) => return None,
-                Err(ScanError::Io(error)) => panic!("{error}"),
+                Err(CsvError::Invalid { fault, at }) => return Err((fault, at.line, at.column)),
+                Err(CsvError::Io(error)) => panic!("{error}"),
             }
         }
     }
@@ -299,25 +470,40 @@ mod tests {
         #[test]
         fn rows_are_those_of_the_csv_crate_whatever_the_buffer(text in "[ab ,\"\r\n]{0,40}", buffer in 1..9_usize) {
             let text = text.as_bytes();
-            if let Some(rows) = scan(text, buffer) {
+            let rows = scan(text, buffer);
+            prop_assert_eq!(&rows, &scan(text, STREAM));
+            if let Ok(rows) = rows {
                 let fields: Vec<_> = rows.iter().map(|(_, fields)| fields.clone()).collect();
                 prop_assert_eq!(fields, reference(text));
                 // Each row reads the same from its own place.
                 for (offset, fields) in rows {
                     let rest = &text[usize::try_from(offset).unwrap()..];
-                    prop_assert_eq!(&scan_first(rest), &fields);
+                    prop_assert_eq!(&scan(rest, ONE_ROW).unwrap()[0].1, &fields);
                 }
             }
         }
-    }
 
-    fn scan_first(text: &[u8]) -> Vec<Vec<u8>> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(text).unwrap();
-        let mut scanner = Scanner::new(file, Position { offset: 0, line: 1 }, b',', ONE_ROW);
-        let mut record = Record::default();
-        scanner.read(&mut record).unwrap();
-        record.fields().map(<[u8]>::to_vec).collect()
+        #[test]
+        fn what_is_written_by_the_rules_is_read_as_it_was_meant(
+            rows in prop::collection::vec(prop::collection::vec("[ab ,\"\r\né]{0,6}", 2..4), 1..5),
+            end in "\n|\r\n|\r",
+            buffer in 1..9_usize,
+        ) {
+            let mut text = String::new();
+            for row in &rows {
+                let fields: Vec<String> =
+                    row.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+                text.push_str(&fields.join(","));
+                text.push_str(&end);
+            }
+            let trimmed = |row: &Vec<String>| -> Vec<Vec<u8>> {
+                row.iter().map(|field| field.as_bytes().trim_ascii().to_vec()).collect()
+            };
+            let expected: Vec<_> =
+                rows.iter().map(trimmed).filter(|row| !row.iter().all(Vec::is_empty)).collect();
+            let read = scan(text.as_bytes(), buffer).unwrap();
+            prop_assert_eq!(read.into_iter().map(|(_, fields)| fields).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]
@@ -326,5 +512,53 @@ mod tests {
         let rows = scan(text.as_bytes(), 64).unwrap();
         assert_eq!((rows[0].1[0].len(), rows[0].1.len()), (5000, 302));
         assert_eq!(rows[1].1, [b"1", b"2"]);
+    }
+
+    #[test]
+    fn a_quotation_mark_out_of_place_is_told_with_line_and_column() {
+        let behind = |begins| CsvFault::TextBehindQuote { begins };
+        for (text, fault) in [
+            ("n,x\n1,\"A\n2,\"B\n", (behind(2), 3, 4)),
+            ("1,\"a\r\nb\" ,\"é\"x", (behind(2), 2, 8)),
+            ("1,\"A\"\" \"x\n", (behind(1), 1, 9)),
+            ("é,\"a\"\r\nü,\"b\rc", (CsvFault::Unclosed, 2, 3)),
+            ("a\n\"", (CsvFault::Unclosed, 2, 1)),
+        ] {
+            for buffer in [1, 3, STREAM] {
+                assert_eq!(
+                    scan(text.as_bytes(), buffer).unwrap_err(),
+                    fault,
+                    "{text:?}"
+                );
+            }
+        }
+        // Within a field that does not begin with one, it is a sign like any other.
+        let rows = scan(b"1,7\" pipe,\"b\" \t\n", STREAM).unwrap();
+        assert_eq!(rows[0].1, [&b"1"[..], b"7\" pipe", b"b"]);
+    }
+
+    #[test]
+    fn a_row_that_never_ends_takes_no_memory() {
+        for text in ["x".repeat(2 * MAX_ROW), ",".repeat(2 * MAX_ROW)] {
+            for quote in ["", "\""] {
+                let text = format!("a\n{quote}{text}");
+                let fault = scan(text.as_bytes(), STREAM).unwrap_err();
+                assert_eq!(fault, (CsvFault::TooLong, 2, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_again_by_line_and_column() {
+        let mut reader =
+            CsvReader::open(file("\u{feff}\nä,\"b\r\n\",é,x\n".as_bytes()), b",", STREAM).unwrap();
+        let mut row = CsvRow::default();
+        assert!(reader.read(&mut row).unwrap());
+        let places: Vec<_> = (0..4)
+            .map(|field| reader.location(&row, field).unwrap())
+            .collect();
+        let places: Vec<_> = places.iter().map(|at| (at.line, at.column)).collect();
+        assert_eq!(places, [(2, 1), (2, 3), (3, 3), (3, 5)]);
+        assert!((row.at.line, row.last_line, row.is_complete) == (2, 3, true));
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! The list is dialed as it was at the start. It is copied to an unnamed file first, every row of the copy is looked at
 //! once, and the rows are then read again from there as the calls need them: memory holds only what cannot be told
-//! from a row alone, which are the rows that repeat an id or a number. What a row may hold is decided here; when it is
-//! dialed is the campaign's.
+//! from a row alone, which is what repeats, and a bit for each row that cannot be called. What a row may hold is decided
+//! here; when it is dialed is the campaign's.
 
 mod columns;
-mod csv;
+pub(crate) mod csv;
 mod done;
+mod render;
 mod row;
 mod shard;
 #[cfg(test)]
@@ -18,42 +19,37 @@ mod zones;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use md5::{Digest as _, Md5};
-
 use jiff::tz::TimeZone;
+use md5::{Digest as _, Md5};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{BadRows, Campaign, CampaignErrors, Diagnostic, Duplicates};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
-use columns::{Columns, Row};
-use csv::{ONE_ROW, Place, Record, STREAM, ScanError, Scanner};
-use row::Why;
+use crate::results::journal;
+use columns::ListColumns;
+use csv::{CsvReader, CsvRow, ONE_ROW, STREAM, read_at};
+use done::RowSet;
+use render::Templates;
+use row::RowError;
 use zones::Zones;
 
+pub use csv::Position;
 pub use done::Done;
-pub use row::{Contact, Entry, Rendered, Skipped, Unsendable};
+pub use row::{Contact, ListEntry, Rendered, Skipped};
 pub use shard::Shard;
-
-/// Where a row stands in the private copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    pub(crate) offset: u64,
-    pub(crate) line: u64,
-}
 
 /// How many rows there are in this run's part of the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ListSummary {
     /// Rows, header and empty ones apart.
     pub contacts: u64,
     /// Those of them that have no number or cannot be sent.
     pub bad: u64,
-    /// Those whose numbers all stand earlier in the list.
+    /// Those whose numbers are all in earlier rows.
     pub duplicates: u64,
 }
 
@@ -61,26 +57,21 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct List {
     copy: File,
-    columns: Columns,
+    columns: ListColumns,
+    templates: Templates,
     zones: Zones,
-    /// Which rows are this run's.
+    /// This run's part.
     shard: Option<Shard>,
     duplicates: Duplicates,
-    summary: Summary,
+    summary: ListSummary,
+    /// Rows that cannot be called.
+    bad: RowSet,
+    /// Rows that are not this run's.
+    other_parts: RowSet,
     /// Rows whose id was there before, by their offset, in order: the number behind the `#`.
     repeated_ids: Vec<(u64, u32)>,
-    /// Numbers that were there before, by the offset of their row and the place of their column, in order: the line of
-    /// the first.
-    repeated_numbers: Vec<((u64, u16), u64)>,
-}
-
-/// What is found in a row that can be called. Kept from row to row, so that none of them costs an allocation.
-#[derive(Debug, Default)]
-struct Judged {
-    /// Its numbers with the places of their columns, each once; never empty.
-    numbers: Vec<(u16, Number)>,
-    zone: u16,
-    scratch: Vec<u8>,
+    /// The keys of numbers that are there more than once, in order: the line of the first.
+    first_lines: Vec<(u64, u64)>,
 }
 
 impl List {
@@ -96,37 +87,29 @@ impl List {
             let at = campaign.contacts.file_at;
             CampaignErrors(vec![Diagnostic::at(&campaign.path, at, message)])
         })?;
-        let columns = Columns::bind(campaign, &copy)?;
+        let (columns, templates) = columns::bind(campaign, &copy)?;
         let mut list = Self {
             copy,
             columns,
+            templates,
             zones: Zones::new(campaign.zone()),
             shard,
             duplicates: campaign.contacts.duplicates,
-            summary: Summary::default(),
+            summary: ListSummary::default(),
+            bad: RowSet::default(),
+            other_parts: RowSet::default(),
             repeated_ids: Vec::new(),
-            repeated_numbers: Vec::new(),
+            first_lines: Vec::new(),
         };
-        let bad = validate::check(&mut list).map_err(|error| {
-            let line = match error {
-                ScanError::Io(_) => None,
-                ScanError::Unclosed { line } => Some(line),
-            };
-            CampaignErrors(vec![Diagnostic {
-                file: source.clone(),
-                line,
-                column: None,
-                message: error.to_string(),
-            }])
-        })?;
-        if campaign.contacts.bad_rows == BadRows::Stop && bad.all > 0 {
+        let bad = validate::check(&mut list);
+        let bad = bad.map_err(|error| CampaignErrors(vec![error.into_diagnostic(source)]))?;
+        if campaign.contacts.bad_rows == BadRows::Stop && bad.count > 0 {
             return Err(CampaignErrors(bad.into_errors(source)));
         }
         Ok(list)
     }
 
-    /// How many rows there are.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> ListSummary {
         self.summary
     }
 
@@ -134,28 +117,23 @@ impl List {
     ///
     /// # Errors
     /// The copy cannot be read.
-    pub fn digest(&self) -> io::Result<String> {
+    pub(crate) fn digest(&self) -> io::Result<String> {
         let mut digest = Md5::new();
         let (mut buffer, mut offset) = (vec![0; STREAM], 0);
         loop {
-            match self.copy.read_at(&mut buffer, offset) {
-                Ok(0) => break,
-                Ok(read) => {
-                    digest.update(&buffer[..read]);
-                    offset += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            let read = read_at(&self.copy, &mut buffer, offset)?;
+            if read == 0 {
+                break;
             }
+            digest.update(&buffer[..read]);
+            offset += read as u64;
         }
-        Ok(format!(
-            "{:032x}",
-            u128::from_be_bytes(digest.finalize().into())
-        ))
+        let digest = u128::from_be_bytes(digest.finalize().into());
+        Ok(format!("{digest:032x}"))
     }
 
     /// The list's file name, as notes name it.
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         &self.columns.file_name
     }
 
@@ -169,30 +147,24 @@ impl List {
     ///
     /// # Errors
     /// The copy cannot be opened a second time.
-    pub fn rows(self: &Arc<Self>) -> io::Result<Rows> {
-        Ok(Rows {
-            scanner: self.scanner(self.columns.body, STREAM)?,
-            record: Record::default(),
-            judged: Judged::default(),
-            list: Arc::clone(self),
-            done: Done::default(),
-            row: 0,
-            at_end: false,
-        })
+    pub fn rows(self: &Arc<Self>) -> io::Result<ListRows> {
+        self.rows_but(Done::nothing(self.columns.body))
     }
 
     /// The rows in their order but for those that are `done`. Blocks on the disk.
     ///
     /// # Errors
     /// The copy cannot be opened a second time.
-    pub fn rows_but(self: &Arc<Self>, done: Done) -> io::Result<Rows> {
-        let mut rows = self.rows()?;
-        match done.from() {
-            Some(from) => rows.scanner.go_to(from),
-            None => rows.at_end = true,
-        }
-        rows.done = done;
-        Ok(rows)
+    pub fn rows_but(self: &Arc<Self>, done: Done) -> io::Result<ListRows> {
+        let (from, index) = done.first_open.unwrap_or_default();
+        Ok(ListRows {
+            reader: self.reader(from, STREAM)?,
+            row: CsvRow::default(),
+            list: Arc::clone(self),
+            at_end: done.first_open.is_none(),
+            done,
+            index,
+        })
     }
 
     /// Tells which rows are done by the ids of their contacts, whether those can be called or not. Rows that are not
@@ -201,15 +173,14 @@ impl List {
     /// # Errors
     /// The copy cannot be read.
     pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<Done> {
-        let mut scanner = self.scanner(self.columns.body, STREAM)?;
-        let (mut record, mut judged) = (Record::default(), Judged::default());
-        let mut done = Done::default();
-        while let Some(place) = scanner.read(&mut record)? {
-            let is_ours = self.shard.is_none() || {
-                let verdict = self.judge(&record, place, &mut judged);
-                self.is_ours(&record, place, verdict.is_ok().then_some(&judged))
-            };
-            done.push(place.at, !is_ours || is_done(&self.id(&record, place.at)));
+        let mut reader = self.reader(self.columns.body, STREAM)?;
+        let (mut row, mut done) = (CsvRow::default(), Done::default());
+        for index in 0.. {
+            if !reader.read(&mut row)? {
+                break;
+            }
+            let other = self.other_parts.contains(index);
+            done.push(row.at, other || is_done(&self.id(&row)));
         }
         Ok(done)
     }
@@ -220,13 +191,13 @@ impl List {
     /// The copy cannot be opened a second time.
     pub fn rereader(self: &Arc<Self>) -> io::Result<Rereader> {
         Ok(Rereader {
-            scanner: self.scanner(self.columns.body, ONE_ROW)?,
-            record: Record::default(),
+            reader: self.reader(self.columns.body, ONE_ROW)?,
+            row: CsvRow::default(),
             list: Arc::clone(self),
         })
     }
 
-    /// What the Originate of a contact says when this of its numbers is called on this trunk (both by their places).
+    /// What the Originate of a contact says when this of its numbers is called on this trunk (both by their indices).
     ///
     /// # Errors
     /// Why it cannot be sent.
@@ -235,216 +206,193 @@ impl List {
         contact: &Contact,
         number: usize,
         trunk: usize,
-    ) -> Result<Rendered, Unsendable> {
-        let columns = &self.columns;
-        let row = Row {
-            record: &contact.record,
-            number: &contact.numbers[number],
-        };
-        let (mut channel, mut caller_id) = (Vec::new(), Vec::new());
-        columns.channel(row, trunk, &mut channel)?;
-        let has_caller_id = columns.caller_id(row, trunk, &mut caller_id)?;
-        let variables = columns.variables().enumerate().map(|(place, name)| {
-            let mut value = Vec::new();
-            columns.variable(row, place, &mut value)?;
-            Ok((Arc::clone(name), value))
-        });
-        Ok(Rendered {
-            channel,
-            caller_id: has_caller_id.then_some(caller_id),
-            variables: variables.collect::<Result<_, Unsendable>>()?,
-        })
+    ) -> Result<Rendered, RowError> {
+        self.templates
+            .render(&contact.row, &contact.numbers[number], trunk)
     }
 
     /// The values of the columns that the campaign keeps, in its order.
     pub fn kept(&self, contact: &Contact) -> Vec<String> {
-        self.columns.kept(&contact.record)
+        self.columns.kept(&contact.row)
     }
 
-    /// The numbers of a row that can be called on every trunk, and its zone.
-    fn judge(&self, record: &Record, place: Place, judged: &mut Judged) -> Result<(), Why> {
-        let of_row = |why| Why::Row {
-            why,
-            goes_on_to: Some(place.last_line).filter(|&line| line != place.at.line),
-        };
-        let (found, expected) = (record.len(), self.columns.names.len());
+    /// Looks at a row for the first time: whether it can be called at each of its numbers on every trunk. Gives these and
+    /// its zone.
+    fn judge(
+        &self,
+        row: &CsvRow,
+        numbers: &mut Vec<Number>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<u16, RowError> {
+        let (found, expected) = (row.len(), self.columns.names.len());
         if found != expected {
-            return Err(of_row(Unsendable::Fields { found, expected }));
+            return Err(RowError::Fields { found, expected });
         }
-        self.columns
-            .numbers(record, &mut judged.numbers)
-            .map_err(Why::Number)?;
-        judged.zone = self.zone(record).map_err(of_row)?;
-        self.check_templates(record, judged).map_err(of_row)
+        let zone = self.read(row, numbers)?;
+        let id = self.columns.own_id(row);
+        if !journal::has_room(&id, numbers.len()) {
+            return Err(RowError::LongId { bytes: id.len() });
+        }
+        for number in &*numbers {
+            self.templates.check(row, number, scratch)?;
+        }
+        Ok(zone)
     }
 
-    fn zone(&self, record: &Record) -> Result<u16, Unsendable> {
-        let Some((name, field)) = self.columns.zone_field(record) else {
+    /// The numbers of a row, and its zone.
+    fn read(&self, row: &CsvRow, numbers: &mut Vec<Number>) -> Result<u16, RowError> {
+        self.columns.numbers(row, numbers)?;
+        let Some((column, name)) = self.columns.zone_field(row) else {
             return Ok(0);
         };
-        self.zones.find(field).ok_or_else(|| Unsendable::Zone {
-            column: name.to_owned(),
-            name: String::from_utf8_lossy(field).into_owned(),
+        self.zones.find(name).ok_or_else(|| RowError::Zone {
+            column: column.to_owned(),
+            name: String::from_utf8_lossy(name).into_owned(),
         })
     }
 
-    /// Whether every template has a value that can be sent, whatever number is called.
-    fn check_templates(&self, record: &Record, judged: &mut Judged) -> Result<(), Unsendable> {
-        let scratch = &mut judged.scratch;
-        for (_, number) in &judged.numbers {
-            let row = Row { record, number };
-            self.columns.check(row, scratch)?;
-            for variable in 0..self.columns.variables().len() {
-                scratch.clear();
-                self.columns.variable(row, variable, scratch)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a row comes to; `None` where it is another run's.
-    fn entry(&self, record: &Record, place: Place, judged: &mut Judged) -> Option<Entry> {
-        let at = place.at;
-        let verdict = self.judge(record, place, judged);
-        if !self.is_ours(record, place, verdict.is_ok().then_some(&*judged)) {
-            return None;
-        }
+    /// What a row comes to that was looked at before.
+    fn entry(&self, row: &CsvRow, is_bad: bool) -> ListEntry {
         let skipped = |disposition, why| {
-            Entry::Skipped(Skipped {
-                id: self.id(record, at).into_owned(),
-                number: self.columns.first_number_field(record).into_owned(),
+            ListEntry::Skipped(Skipped {
+                id: self.id(row).into_owned(),
+                number: self.columns.first_number_field(row).into_owned(),
                 disposition,
-                line: at.line,
+                line: row.at.line,
                 why,
-                kept: self.columns.kept(record),
+                kept: self.columns.kept(row),
             })
         };
-        if let Err(why) = verdict {
-            return Some(skipped(why.disposition(), why.to_string()));
-        }
-        let mut first_line = None;
-        let (mut numbers, mut passed_over) = (Vec::new(), Vec::new());
-        for &(column, number) in &judged.numbers {
-            match noted(&self.repeated_numbers, (at.offset, column)) {
-                Some(line) => {
-                    first_line = first_line.or(Some(line));
-                    passed_over.push(number);
-                }
-                None => numbers.push(number),
-            }
+        let mut numbers = Vec::new();
+        let zone = if is_bad {
+            self.judge(row, &mut numbers, &mut Vec::new())
+        } else {
+            self.read(row, &mut numbers)
+        };
+        let zone = match zone {
+            Ok(zone) => zone,
+            Err(error) => return skipped(error.disposition(), error.in_row(row)),
+        };
+        let (mut first_line, mut passed_over) = (None, Vec::new());
+        if !self.first_lines.is_empty() {
+            numbers.retain(|number| {
+                let line = noted(&self.first_lines, number.key());
+                let earlier = line.filter(|&line| line != row.at.line);
+                first_line = first_line.or(earlier);
+                passed_over.extend(earlier.map(|_| *number));
+                earlier.is_none()
+            });
         }
         if let (true, Some(line)) = (numbers.is_empty(), first_line) {
             let why = format!("the number stands on line {line} already");
-            return Some(skipped(Disposition::Duplicate, why));
+            return skipped(Disposition::Duplicate, why);
         }
-        Some(Entry::Contact(Contact {
-            record: record.clone(),
-            id: self.id(record, at).into_owned(),
+        ListEntry::Contact(Contact {
+            id: self.id(row).into_owned(),
             numbers,
             passed_over,
-            zone: judged.zone,
-            at,
-        }))
+            zone,
+            at: row.at,
+            row: row.clone(),
+        })
     }
 
     /// Whether a row is in this run's part of the list. That is told by its first number, also where the row cannot be
     /// called, or else by its id.
-    fn is_ours(&self, record: &Record, place: Place, judged: Option<&Judged>) -> bool {
-        let Some(shard) = self.shard else {
-            return true;
-        };
-        let number = match judged {
-            Some(judged) => judged.numbers.first().map(|&(_, number)| number),
-            None => self.columns.first_number(record),
-        };
-        shard.holds(match number {
-            Some(number) => number.key(),
-            None => xxh3_64(self.columns.own_id(record, place.at).as_bytes()),
+    fn is_ours(&self, row: &CsvRow) -> bool {
+        self.shard.is_none_or(|shard| {
+            shard.holds(match self.columns.first_number(row) {
+                Some(number) => number.key(),
+                None => xxh3_64(self.columns.own_id(row).as_bytes()),
+            })
         })
     }
 
     /// The id of a row: the column's, or the number as given, or the line; with `#2` and so on where it repeats.
-    fn id<'r>(&self, record: &'r Record, at: Position) -> Cow<'r, str> {
-        let id = self.columns.own_id(record, at);
-        match noted(&self.repeated_ids, at.offset) {
+    fn id<'r>(&self, row: &'r CsvRow) -> Cow<'r, str> {
+        let id = self.columns.own_id(row);
+        match noted(&self.repeated_ids, row.at.offset) {
             Some(repetition) => format!("{id}#{repetition}").into(),
             None => id,
         }
     }
 
-    fn scanner(&self, from: Position, buffer: usize) -> io::Result<Scanner> {
+    fn reader(&self, from: Position, buffer: usize) -> io::Result<CsvReader> {
         let file = self.copy.try_clone()?;
-        Ok(Scanner::new(file, from, self.columns.delimiter, buffer))
+        Ok(CsvReader::new(
+            file,
+            from,
+            &[self.columns.delimiter],
+            buffer,
+        ))
     }
 }
 
 /// What is noted under a key.
-fn noted<K: Ord + Copy, T: Copy>(notes: &[(K, T)], key: K) -> Option<T> {
+fn noted<T: Copy>(notes: &[(u64, T)], key: u64) -> Option<T> {
     let place = notes.binary_search_by_key(&key, |&(key, _)| key);
     place.ok().map(|place| notes[place].1)
 }
 
 /// The rows of a list, in order.
 #[derive(Debug)]
-pub struct Rows {
+pub struct ListRows {
     list: Arc<List>,
-    scanner: Scanner,
-    record: Record,
-    judged: Judged,
-    /// Rows that are passed over, counted from where the reading began.
+    reader: CsvReader,
+    row: CsvRow,
+    /// Rows that are passed over.
     done: Done,
-    /// How many rows were read.
-    row: u64,
+    /// Of the row that is read next.
+    index: u64,
     at_end: bool,
+}
+
+impl Iterator for ListRows {
+    type Item = io::Result<ListEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.at_end {
+            match self.reader.read(&mut self.row) {
+                Ok(true) => {}
+                Ok(false) => self.at_end = true,
+                Err(error) => return Some(Err(error.into())),
+            }
+            let index = self.index;
+            self.index += 1;
+            if !self.at_end && !self.done.contains(index) && !self.list.other_parts.contains(index)
+            {
+                let is_bad = self.list.bad.contains(index);
+                return Some(Ok(self.list.entry(&self.row, is_bad)));
+            }
+        }
+        None
+    }
 }
 
 /// Reads contacts of a list at their places.
 #[derive(Debug)]
 pub struct Rereader {
     list: Arc<List>,
-    scanner: Scanner,
-    record: Record,
+    reader: CsvReader,
+    row: CsvRow,
 }
 
 impl Rereader {
-    /// The contact at a place. Blocks on the disk.
+    /// The contact at a place where one was read before. Blocks on the disk.
     ///
     /// # Errors
     /// The copy cannot be read.
     pub fn read(&mut self, at: Position) -> io::Result<Contact> {
-        self.scanner.go_to(at);
-        if let Some(place) = self.scanner.read(&mut self.record)?
-            && let Some(Entry::Contact(contact)) =
-                self.list.entry(&self.record, place, &mut Judged::default())
+        self.reader.go_to(at);
+        if self.reader.read(&mut self.row)?
+            && let ListEntry::Contact(contact) = self.list.entry(&self.row, false)
         {
             return Ok(contact);
         }
+        let name = self.list.file_name();
         Err(io::Error::other(format!(
-            "the private copy of {} has changed",
-            self.list.columns.file_name
+            "the private copy of {name} has changed"
         )))
-    }
-}
-
-impl Iterator for Rows {
-    type Item = io::Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.at_end {
-            let place = match self.scanner.read(&mut self.record) {
-                Ok(place) => place?,
-                Err(error) => return Some(Err(error.into())),
-            };
-            self.row += 1;
-            if self.done.contains(self.row - 1) {
-                continue;
-            }
-            let entry = self.list.entry(&self.record, place, &mut self.judged);
-            if let Some(entry) = entry {
-                return Some(Ok(entry));
-            }
-        }
-        None
     }
 }
 

@@ -1,15 +1,14 @@
-//! What a row of the list comes to: somebody to call, or a row that is not called and why.
+//! What a row of the list comes to: a contact, or a row that is not called and why.
 
-use std::fmt;
 use std::sync::Arc;
 
+use super::csv::{CsvRow, Position};
 use crate::ami::action::ActionError;
-use crate::contacts::Position;
-use crate::contacts::csv::Record;
 use crate::disposition::Disposition;
 use crate::phone_number::{Number, NumberError};
+use crate::results::journal::ALWAYS_FITS;
 
-/// Somebody to call.
+/// A person to call.
 #[derive(Debug, Clone)]
 pub struct Contact {
     /// What the results call the contact; unique in the list.
@@ -19,11 +18,11 @@ pub struct Contact {
     /// Numbers of this row that are called for an earlier one.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub passed_over: Vec<Number>,
-    /// The contact's time zone, by its place in [`List::zones`](super::List::zones).
+    /// The contact's time zone, by its index in [`List::zones`](super::List::zones).
     pub zone: u16,
     /// Where to read it again.
     pub at: Position,
-    pub(super) record: Record,
+    pub(super) row: CsvRow,
 }
 
 /// A row that is not called, and why.
@@ -47,12 +46,9 @@ pub struct Skipped {
     pub kept: Vec<String>,
 }
 
-/// One row of the list.
 #[derive(Debug)]
-pub enum Entry {
-    /// Somebody to call.
+pub enum ListEntry {
     Contact(Contact),
-    /// A row that is not called.
     Skipped(Skipped),
 }
 
@@ -67,75 +63,43 @@ pub struct Rendered {
     pub variables: Vec<(Arc<str>, Vec<u8>)>,
 }
 
-/// Why a contact's row cannot be sent to Asterisk.
+/// Why a row cannot be called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unsendable {
-    /// Another number of fields than the header has.
+pub(crate) enum RowError {
+    #[error(transparent)]
+    Number(#[from] NumberError),
     #[error("{found} fields, where the header has {expected}")]
-    Fields {
-        /// In this row.
-        found: usize,
-        /// In the header.
-        expected: usize,
-    },
-    /// Not UTF-8, so nobody knows which characters are meant.
+    Fields { found: usize, expected: usize },
+    #[error(
+        "the contact's id is too long: {bytes} bytes, and {ALWAYS_FITS} always fit into the journal"
+    )]
+    LongId { bytes: usize },
     #[error("column `{0}` is not UTF-8: save the list as UTF-8")]
     Encoding(String),
-    /// A time zone that nobody knows, so nobody knows when the contact may be called.
     #[error("column `{column}`: no time zone is called {name:?}; write it like America/Montevideo")]
-    Zone {
-        /// The column.
-        column: String,
-        /// What stands there.
-        name: String,
-    },
-    /// A character in a dial string that could make it another one.
+    Zone { column: String, name: String },
+    /// A character that could make the dial string another one.
     #[error("column `{column}` holds {char:?}, which has no place in a dial string")]
-    Undialable {
-        /// The column.
-        column: String,
-        /// The first such character.
-        char: char,
-    },
+    Undialable { column: String, char: char },
     /// Asterisk would not take it, or take it as something else.
     #[error(transparent)]
     Action(#[from] ActionError),
 }
 
-/// Why a row is not called.
-#[derive(Debug)]
-pub(super) enum Why {
-    Number(NumberError),
-    Row {
-        why: Unsendable,
-        /// The line on which the row ends, where that is another one.
-        goes_on_to: Option<u64>,
-    },
-}
-
-impl Why {
+impl RowError {
     pub(super) fn disposition(&self) -> Disposition {
         match self {
             Self::Number(_) => Disposition::InvalidNumber,
-            Self::Row { .. } => Disposition::Failed,
+            _ => Disposition::Failed,
         }
     }
-}
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(error) => error.fmt(f),
-            Self::Row { why, goes_on_to } => {
-                why.fmt(f)?;
-                // What a forgotten quotation mark does: the rows below become part of a field.
-                goes_on_to.map_or(Ok(()), |line| {
-                    write!(
-                        f,
-                        " (the row goes on to line {line}: check its quotation marks)"
-                    )
-                })
-            }
+    /// The same, with what a forgotten quotation mark may have to do with it: the rows below become part of a field.
+    pub(super) fn in_row(&self, row: &CsvRow) -> String {
+        if matches!(self, Self::Number(_)) || row.last_line == row.at.line {
+            return self.to_string();
         }
+        let line = row.last_line;
+        format!("{self} (the row goes on to line {line}: check its quotation marks)")
     }
 }

@@ -101,7 +101,19 @@ mod tests {
                 .collect();
             assert_eq!(holding.len(), 1, "{key}");
         }
-        // As other machines and later versions have it, too.
-        assert!(Shard { index: 0, of: 1 }.holds(u64::MAX));
+    }
+
+    #[test]
+    fn a_key_is_in_the_same_part_in_every_version_and_on_every_machine() {
+        let part = |key: u64| {
+            let holds = |&index: &u32| Shard { index, of: 1_000 }.holds(key);
+            (0..1_000).find(holds)
+        };
+        let parts: Vec<_> = [0, 1, 0x234, u64::MAX]
+            .map(part)
+            .into_iter()
+            .flatten()
+            .collect();
+        assert_eq!(parts, [897, 78, 634, 627]);
     }
 }

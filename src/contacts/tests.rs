@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::config::{self, Campaign, CampaignErrors};
-use crate::contacts::{Contact, Entry, List, Shard, Skipped, Summary};
+use crate::contacts::{Contact, List, ListEntry as Entry, ListSummary as Summary, Shard, Skipped};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
 
@@ -346,7 +346,7 @@ fn a_file_that_is_no_list_is_told_once_and_what_to_do() {
         (&utf16, "list.csv:1 is UTF-16: save it as \"CSV UTF-8\""),
         (
             b"\"id,number\na,1\n",
-            "list.csv:1 a quotation mark (\") is opened in the row on line 1 and never closed",
+            "list.csv:1 a quotation mark (\") is opened here and never closed",
         ),
     ];
     for (list, fault) in cases {
@@ -394,17 +394,44 @@ fn nobody_disappears_behind_an_open_quotation_mark() {
     ] {
         assert_eq!(
             Setup::new().faults(list),
-            ["list.csv:2 a quotation mark (\") is opened in the row on line 2 and never closed"],
+            ["list.csv:2 a quotation mark (\") is opened here and never closed"],
             "{list:?}"
         );
     }
-    let closed_later = "id,number,name\na,1,\"Ann\nb,2,Bob\nc,3,\"Cem\",x\nd,4,Dan\n";
-    let list = Setup::new().list(closed_later);
+    let closed_later = "id,number,name\na,1,\"Ann\nb,2,Bob\nc,3,\"Cem\"\nd,4,Dan\n";
+    let faults = Setup::new().open(closed_later).unwrap_err();
+    assert_eq!((faults.0[0].line, faults.0[0].column), (Some(4), Some(6)));
+    assert_eq!(
+        faults.0[0].message,
+        "text follows the quotation mark that closes a field; the field begins on line 2 (a quotation mark within a field is written twice)"
+    );
+    let by_the_rules = "id,number,name\na,1,\"Ann\nb,2,Bob\nc,3\",x\nd,4,Dan\n";
+    let list = Setup::new().list(by_the_rules);
     assert_eq!(
         skipped(&list)[0].why,
         "4 fields, where the header has 3 (the row goes on to line 4: check its quotation marks)"
     );
     assert_eq!(called(&list), pairs(&[("d", "4")]));
+}
+
+#[test]
+fn an_id_that_has_no_room_in_the_journal_is_a_fault_of_its_row() {
+    let long = "x".repeat(4_000);
+    let list = Setup::new().list(format!(
+        "id,number\na,1\n{long},2\n{},3\nc,4\n",
+        "y".repeat(512)
+    ));
+    assert_eq!(called(&list).len(), 3);
+    let skipped = skipped(&list);
+    assert_eq!(
+        (skipped[0].disposition, skipped[0].line),
+        (Disposition::Failed, 3)
+    );
+    assert_eq!(
+        skipped[0].why,
+        "the contact's id is too long: 4000 bytes, and 512 always fit into the journal"
+    );
+    assert_eq!(list.summary().bad, 1);
 }
 
 #[test]
@@ -809,6 +836,17 @@ fn parts_of_a_list_are_disjoint_complete_and_even() {
         }
     }
     assert_eq!(all.len(), ROWS);
+}
+
+#[test]
+fn a_contact_is_in_the_same_part_in_every_version_and_on_every_machine() {
+    let setup = Setup::new();
+    let list = "id,number\na,+598 2900 0100\nb,099 123 456\nc,202-555-0123\nd,112\ne,ask\ng,12345678901234567890\n";
+    fs::write(setup.folder.path().join("list.csv"), list).unwrap();
+    let parts: Vec<String> = (0..5)
+        .map(|index| part(&setup, index, 5).0.join(" "))
+        .collect();
+    assert_eq!(parts, ["c g", "a", "b", "", "d e"]);
 }
 
 #[test]

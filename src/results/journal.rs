@@ -22,6 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::call::id::CallId;
 use crate::clock::Clock;
+use crate::phone_number;
 use crate::results::fs::{check_name, sibling, sync_folder};
 use crate::results::group_commit::GroupCommit;
 use crate::results::writer::WriteError;
@@ -30,6 +31,13 @@ use crate::results::writer::WriteError;
 const SLOT: usize = 4096;
 /// Bytes in front of the content: its length and its checksum.
 const PREFIX: usize = 12;
+/// An id of so many bytes has room, whatever it is made of.
+pub(crate) const ALWAYS_FITS: usize = 512;
+/// Bytes of JSON that a contact's id and numbers may take in a slot: trunk, caller id and the call's own data take less
+/// than the rest.
+const CONTACT_ROOM: usize = SLOT - PREFIX - 960;
+/// Bytes of JSON that a number takes, with its quotation marks and comma.
+const NUMBER_ROOM: usize = phone_number::MAX_LEN + 4;
 /// What a slot without a call begins with.
 const NOTHING: [u8; PREFIX] = [0; PREFIX];
 /// Its name is that of the results and this.
@@ -131,6 +139,13 @@ pub fn path_of(results: &Path) -> PathBuf {
 pub fn results_of(journal: &Path) -> Option<PathBuf> {
     let name = journal.file_name()?.to_str()?.strip_suffix(ENDING)?;
     Some(journal.with_file_name(name))
+}
+
+/// Whether a call of a contact with this id, and so many numbers, can be noted.
+pub(crate) fn has_room(id: &str, numbers: usize) -> bool {
+    let room = CONTACT_ROOM.saturating_sub(numbers * NUMBER_ROOM);
+    // A byte takes six at most.
+    6 * id.len() <= room || serde_json::to_string(id).is_ok_and(|json| json.len() <= room)
 }
 
 /// What an earlier run noted; `None` where there is no journal, because the run ended cleanly.

@@ -1,132 +1,114 @@
 //! Numbers that are never called: those of the files of `[suppress]`, and those of people who opted out.
 //!
-//! A number is known here by a key of 64 bits that whoever reads the contacts makes of it, so that the same number is
-//! the same however it is written. Each file is a sorted array of keys: 8 bytes a number, and a look-up takes a few
-//! microseconds among ten million, which is nothing to a call. A hash table would take twice as much, for a speed that
-//! nobody waits for. What came later stands in a small tree beside it.
+//! A number is known here by its key, so that it is the same however it is written. Each file is a sorted array of keys:
+//! 8 bytes a number, and a look-up takes a few microseconds among ten million, which is nothing to a call. What came
+//! later is in a small tree beside it.
 //!
 //! Files are read here and in nothing that waits for a socket: [`Suppressions::load`] and [`Suppressions::refresh`]
-//! belong on a thread that may block. How a file is read is in `source`, how one is added to in `opt_out`.
+//! belong on a thread that may block. How a file is read is in `watched_file`, how one is added to in `opt_out`.
 
 mod opt_out;
 mod watched_file;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tracing::{info, warn};
 
-pub use opt_out::opt_out;
-use watched_file::{News, Source};
-
-/// What a number is known by; `None` for what is no number.
-type Key = dyn Fn(&str) -> Option<u64> + Send + Sync;
+use crate::config::Diagnostic;
+use crate::phone_number::Numbering;
+pub(crate) use opt_out::opt_out;
+use watched_file::{FileChange, WatchedFile};
 
 /// The numbers that are never called. A clone is the same list.
 #[derive(Clone)]
-pub struct Suppressions(Arc<Shared>);
-
-/// A file of suppressed numbers that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", file.display())]
-pub struct SuppressError {
-    /// The file.
-    pub file: PathBuf,
-    /// What is wrong with it.
-    pub source: io::Error,
-}
+pub(crate) struct Suppressions(Arc<Shared>);
 
 struct Shared {
-    key: Box<Key>,
+    numbering: Numbering,
     /// Held while files are read, which may take long.
-    sources: Mutex<Vec<Source>>,
+    files: Mutex<Vec<WatchedFile>>,
     /// Held for moments only.
-    numbers: RwLock<Numbers>,
+    numbers: RwLock<SuppressedNumbers>,
 }
 
 #[derive(Default)]
-struct Numbers {
-    /// One for each file.
-    lists: Vec<List>,
+struct SuppressedNumbers {
+    of_files: Vec<FileNumbers>,
     inserted: BTreeSet<u64>,
 }
 
-/// What a file says.
 #[derive(Default)]
-struct List {
-    now: Content,
-    /// What it said before, as long as it may be in the middle of being rewritten.
-    before: Option<Content>,
+struct FileNumbers {
+    now: FileContent,
+    /// What the file had before, as long as it may be in the middle of being rewritten.
+    before: Option<FileContent>,
 }
 
 #[derive(Default)]
-struct Content {
+struct FileContent {
     sorted: Box<[u64]>,
     /// What was added at its end since.
     appended: BTreeSet<u64>,
-    /// The last line, as long as no line end follows: it may be the beginning of another number.
+    /// The last line, as long as no line end follows.
     unfinished: Option<u64>,
 }
 
 impl Suppressions {
-    /// Reads the files. `key` says what a number is known by, and is `None` for what is no number.
+    /// Reads the files.
     ///
     /// The file of `opt_out`, to which runs add, is one of them whether or not it is named among `files`, and need not
     /// exist yet.
     ///
     /// # Errors
-    /// A file cannot be read, or has lines and none of them is a number.
-    pub fn load(
+    /// A file cannot be read, is no CSV, or has lines and none of them is a number.
+    pub(crate) fn load(
         files: &[PathBuf],
         opt_out: Option<&Path>,
-        key: impl Fn(&str) -> Option<u64> + Send + Sync + 'static,
-    ) -> Result<Self, SuppressError> {
+        numbering: Numbering,
+    ) -> Result<Self, Diagnostic> {
         let named = files.iter().map(PathBuf::as_path);
         let unnamed = opt_out.filter(|file| !named.clone().any(|named| named == *file));
-        let mut sources = Vec::new();
-        let mut numbers = Numbers::default();
-        for file in named.chain(unnamed) {
-            let mut source = Source::new(file.to_owned(), opt_out == Some(file));
-            let news = source.look(&key).map_err(|error| SuppressError {
-                file: file.to_owned(),
-                source: error,
-            })?;
-            let mut list = List::default();
-            if let Some(news) = news {
-                list.take(news);
-                list.before = None;
+        let (mut files, mut numbers) = (Vec::new(), SuppressedNumbers::default());
+        for path in named.chain(unnamed) {
+            let mut file = WatchedFile::new(path.to_owned(), opt_out == Some(path));
+            let mut of_file = FileNumbers::default();
+            if let Some(change) = file.look(numbering)? {
+                of_file.take(change);
+                of_file.before = None;
             }
-            let known = list.now.sorted.len() + usize::from(list.now.unfinished.is_some());
-            info!("{}: {known} numbers that are never called", file.display());
-            source.warn_of_lines();
-            sources.push(source);
-            numbers.lists.push(list);
+            let now = &of_file.now;
+            let known = now.sorted.len() + usize::from(now.unfinished.is_some());
+            info!("{}: {known} numbers that are never called", path.display());
+            file.warn_of_lines();
+            files.push(file);
+            numbers.of_files.push(of_file);
         }
         Ok(Self(Arc::new(Shared {
-            key: Box::new(key),
-            sources: Mutex::new(sources),
+            numbering,
+            files: Mutex::new(files),
             numbers: RwLock::new(numbers),
         })))
     }
 
     /// Whether there are files that may change.
-    pub fn has_files(&self) -> bool {
-        let sources = self.0.sources.lock();
-        !sources.unwrap_or_else(PoisonError::into_inner).is_empty()
+    pub(crate) fn has_files(&self) -> bool {
+        let numbers = self.0.numbers.read();
+        let numbers = numbers.unwrap_or_else(PoisonError::into_inner);
+        !numbers.of_files.is_empty()
     }
 
     /// Whether this number is never called.
-    pub fn contains(&self, key: u64) -> bool {
+    pub(crate) fn contains(&self, key: u64) -> bool {
         let numbers = self.0.numbers.read();
         let numbers = numbers.unwrap_or_else(PoisonError::into_inner);
-        numbers.inserted.contains(&key) || numbers.lists.iter().any(|list| list.contains(key))
+        numbers.inserted.contains(&key) || numbers.of_files.iter().any(|file| file.contains(key))
     }
 
     /// Adds a number from now on, whatever the files say.
-    pub fn insert(&self, key: u64) {
+    pub(crate) fn insert(&self, key: u64) {
         self.write(|numbers| {
             numbers.inserted.insert(key);
         });
@@ -137,38 +119,38 @@ impl Suppressions {
     /// A file that is gone or cannot be used any more keeps the numbers that it had, and is warned of once. A number
     /// that a file no longer has is let go when the file says the same at two looks, so that nobody is called because a
     /// file was looked at while it was being written.
-    pub fn refresh(&self) {
-        let sources = self.0.sources.lock();
-        let mut sources = sources.unwrap_or_else(PoisonError::into_inner);
-        for (place, source) in sources.iter_mut().enumerate() {
-            let file = source.path().display().to_string();
-            match source.look(&self.0.key) {
-                Ok(news) => {
-                    if source.recovered() {
-                        info!("{file} can be read again");
+    pub(crate) fn refresh(&self) {
+        let files = self.0.files.lock();
+        let mut files = files.unwrap_or_else(PoisonError::into_inner);
+        for (index, file) in files.iter_mut().enumerate() {
+            let change = match file.look(self.0.numbering) {
+                Ok(change) => change,
+                Err(error) => {
+                    if file.is_news(true) {
+                        warn!("{error}; the numbers it had are still not called");
                     }
-                    let read = news.is_some();
-                    let old = self.write(|numbers| {
-                        let list = numbers.lists.get_mut(place)?;
-                        match news {
-                            Some(news) => list.take(news),
-                            None => list.before.take(),
-                        }
-                    });
-                    drop(old);
-                    if read {
-                        source.warn_of_lines();
-                    }
+                    continue;
                 }
-                Err(error) if source.failed() => {
-                    warn!("{file}: {error}; the numbers it had are still not called");
+            };
+            if file.is_news(false) {
+                info!("{} can be read again", file.path().display());
+            }
+            let has_changed = change.is_some();
+            let old = self.write(|numbers| {
+                let of_file = numbers.of_files.get_mut(index)?;
+                match change {
+                    Some(change) => of_file.take(change),
+                    None => of_file.before.take(),
                 }
-                Err(_) => {}
+            });
+            drop(old);
+            if has_changed {
+                file.warn_of_lines();
             }
         }
     }
 
-    fn write<R>(&self, change: impl FnOnce(&mut Numbers) -> R) -> R {
+    fn write<R>(&self, change: impl FnOnce(&mut SuppressedNumbers) -> R) -> R {
         let numbers = self.0.numbers.write();
         change(&mut numbers.unwrap_or_else(PoisonError::into_inner))
     }
@@ -180,43 +162,38 @@ impl fmt::Debug for Suppressions {
     }
 }
 
-impl List {
+/// What the number in a field is known by; `None` for what is no number.
+fn key(numbering: Numbering, field: &str) -> Option<u64> {
+    numbering.read(field).ok().map(|number| number.key())
+}
+
+impl FileNumbers {
     fn contains(&self, key: u64) -> bool {
         self.now.contains(key) || self.before.as_ref().is_some_and(|old| old.contains(key))
     }
 
     /// Takes what was read of the file, and gives what is to be dropped, which may take a while.
-    fn take(&mut self, news: News) -> Option<Content> {
-        match news {
-            News::Added {
-                numbers,
-                unfinished,
-            } => {
-                self.now.appended.extend(numbers);
-                self.now.unfinished = unfinished;
-                None
-            }
-            News::Replaced {
-                numbers,
-                unfinished,
-            } => {
-                let now = Content {
-                    sorted: numbers,
-                    appended: BTreeSet::new(),
-                    unfinished,
-                };
-                let old = std::mem::replace(&mut self.now, now);
-                if self.before.is_some() {
-                    return Some(old);
-                }
-                self.before = Some(old);
-                None
-            }
+    fn take(&mut self, change: FileChange) -> Option<FileContent> {
+        if !change.is_whole {
+            self.now.appended.extend(change.numbers);
+            self.now.unfinished = change.unfinished;
+            return None;
         }
+        let now = FileContent {
+            sorted: change.numbers.into_boxed_slice(),
+            appended: BTreeSet::new(),
+            unfinished: change.unfinished,
+        };
+        let old = std::mem::replace(&mut self.now, now);
+        if self.before.is_some() {
+            return Some(old);
+        }
+        self.before = Some(old);
+        None
     }
 }
 
-impl Content {
+impl FileContent {
     fn contains(&self, key: u64) -> bool {
         self.unfinished == Some(key)
             || self.appended.contains(&key)
@@ -230,10 +207,8 @@ mod tests {
     use std::fs::{self, File};
     use std::time::{Duration, SystemTime};
 
-    use crate::phone_number::Numbering;
-
-    fn key(field: &str) -> Option<u64> {
-        Numbering::new(None).read(field).ok()?.as_str().parse().ok()
+    fn key_of(number: u64) -> u64 {
+        key(Numbering::new(None), &number.to_string()).unwrap()
     }
 
     struct Folder(tempfile::TempDir);
@@ -259,12 +234,14 @@ mod tests {
     }
 
     fn load(files: &[PathBuf]) -> Suppressions {
-        Suppressions::load(files, None, key).unwrap()
+        Suppressions::load(files, None, Numbering::new(None)).unwrap()
     }
 
     fn known(list: &Suppressions, numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let numbers = numbers.into_iter();
-        numbers.filter(|&number| list.contains(number)).collect()
+        numbers
+            .filter(|&number| list.contains(key_of(number)))
+            .collect()
     }
 
     #[test]
@@ -275,10 +252,15 @@ mod tests {
             folder.write("more.csv", 1, "phone;name\n\"(099) 123 458\";Ana\n"),
         ];
         let list = load(&files);
-        assert_eq!(
-            known(&list, 99_123_455..99_123_460),
-            [99_123_456, 99_123_457, 99_123_458]
-        );
+        let numbers = [
+            "099123455",
+            "099123456",
+            "099123457",
+            "099123458",
+            "99123456",
+        ];
+        let known = numbers.map(|number| list.contains(key(Numbering::new(None), number).unwrap()));
+        assert_eq!(known, [false, true, true, true, false]);
     }
 
     #[test]
@@ -302,24 +284,39 @@ mod tests {
             ),
             (
                 folder.write("book.csv", 1, b"PK\x03\x04\x14\0tel\xff\0"),
+                "spreadsheet's own file",
+            ),
+            (
+                folder.write("binary.csv", 1, b"\x7fELF\x04\x14\0tel\xff\0"),
                 "no line of it begins with a number",
+            ),
+            (
+                folder.write("quoted.csv", 1, "100\n\"101\n\"102\n"),
+                ":3:2: text follows the quotation mark",
             ),
             (
                 folder.write("utf16.txt", 1, b"\xff\xfe1\x002\x00\n\x00"),
                 "UTF-16",
             ),
         ] {
-            let error = Suppressions::load(std::slice::from_ref(&file), None, key).unwrap_err();
+            let error = Suppressions::load(std::slice::from_ref(&file), None, Numbering::new(None))
+                .err()
+                .unwrap();
             let text = error.to_string();
-            assert!(text.starts_with(&format!("{}: ", file.display())), "{text}");
+            assert!(text.starts_with(&format!("{}:", file.display())), "{text}");
             assert!(text.contains(why), "{text}");
         }
-        let list = Suppressions::load(std::slice::from_ref(&missing), Some(&missing), key).unwrap();
+        let list = Suppressions::load(
+            std::slice::from_ref(&missing),
+            Some(&missing),
+            Numbering::new(None),
+        )
+        .unwrap();
         list.refresh();
         opt_out(&missing, &["100"]).unwrap();
-        assert!(!list.contains(100));
+        assert!(!list.contains(key_of(100)));
         list.refresh();
-        assert!(list.contains(100));
+        assert!(list.contains(key_of(100)));
     }
 
     #[test]
@@ -354,7 +351,44 @@ mod tests {
         assert_eq!(known(&list, [102, 200]), [102, 200]);
         folder.write("dnc.txt", 3, "300\n101\n102\n");
         list.refresh();
-        assert!(list.contains(300));
+        assert!(list.contains(key_of(300)));
+    }
+
+    #[test]
+    fn what_changed_far_in_front_of_the_end_is_seen_when_the_file_comes_to_rest_or_at_the_latest_in_a_minute()
+     {
+        let folder = Folder::new();
+        let mut text: String = (100_000..120_000)
+            .map(|number| format!("{number}\n"))
+            .collect();
+        let file = folder.write("dnc.txt", 1, &text);
+        for (rest, first) in [(false, "200001\n"), (true, "200002\n")] {
+            let list = load(std::slice::from_ref(&file));
+            text.replace_range(..7, first);
+            for look in 2..70 {
+                if look == 2 || !rest {
+                    text.push_str(&format!("3{look:05}\n"));
+                    folder.write("dnc.txt", look, &text);
+                }
+                list.refresh();
+                assert!(
+                    list.contains(key_of(300_002)),
+                    "what was added is read at once"
+                );
+            }
+            assert!(list.contains(key_of(first.trim().parse().unwrap())));
+            folder.write("dnc.txt", 1, &text);
+        }
+    }
+
+    #[test]
+    fn lines_end_as_they_do_in_a_list_of_contacts() {
+        let folder = Folder::new();
+        let list = load(&[
+            folder.write("cr.txt", 1, "phone,date\r100,x\r101,y\r"),
+            folder.write("crlf.txt", 1, "102\r\n103"),
+        ]);
+        assert_eq!(known(&list, 0..1000), [100, 101, 102, 103]);
     }
 
     #[test]
@@ -384,11 +418,11 @@ mod tests {
         fs::remove_file(&file).unwrap();
         list.refresh();
         list.refresh();
-        assert!(list.contains(100));
+        assert!(list.contains(key_of(100)));
         folder.write("dnc.txt", 2, "<html>502 Bad Gateway</html>\n<p>\n");
         list.refresh();
         list.refresh();
-        assert!(list.contains(100));
+        assert!(list.contains(key_of(100)));
         folder.write("dnc.txt", 3, "101\n");
         list.refresh();
         list.refresh();
@@ -401,7 +435,7 @@ mod tests {
         let file = folder.write("dnc.txt", 1, "100\n");
         let list = load(&[file]);
         let clone = list.clone();
-        clone.insert(200);
+        clone.insert(key_of(200));
         folder.write("dnc.txt", 2, "101\n");
         list.refresh();
         list.refresh();

@@ -1,83 +1,84 @@
 //! One file of numbers: what it says, and what has changed in it since.
 //!
-//! Runs and people add to such files while others read them, one line at a time. A file that still begins with all
-//! that was read of it is read on from there; whether it does is told by its content, since neither its length nor its
-//! times say so.
+//! Runs and people add to such files while others read them, one line at a time. A file that grew, and has in front of its
+//! old end what it had there, is read on from there. That says nothing of what is further in front, so the whole is
+//! compared once the file does not change any more, or has changed often, and is read again where it differs.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek as _};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str;
 
-use md5::{Digest as _, Md5};
-use memchr::{memchr, memchr3};
 use tracing::warn;
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::suppression::Key;
+use super::key;
+use crate::config::Diagnostic;
+use crate::contacts::csv::{CsvError, CsvReader, CsvRow, Position, STREAM, read_at};
+use crate::phone_number::Numbering;
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 18;
-/// So much of a line is kept; a number stands at its beginning.
-const MAX_LINE: usize = 1 << 10;
+/// Any of them ends a field: people write these files with whichever they like.
+const DELIMITERS: &[u8] = b",;\t";
+/// So many bytes in front of the old end of a file that grew must be as they were.
+const TAIL: u64 = 1 << 16;
+/// After so many changes of which only that is known, the whole is compared.
+const MAX_TRUSTED: u32 = 60;
+
+const NO_NUMBERS: &str =
+    "no line of it begins with a number; where nobody is on the list, leave the file empty";
 
 /// A file, and how far it was read.
-pub(super) struct Source {
+pub(super) struct WatchedFile {
     path: PathBuf,
     /// It need not exist yet.
     may_be_missing: bool,
-    seen: Option<Stamp>,
+    seen: Option<FileStamp>,
     reading: Reading,
+    /// Changes since the whole was compared.
+    trusted: u32,
     /// So many lines without a number were warned of.
     warned: u64,
     failing: bool,
 }
 
 /// What was read of a file.
-pub(super) enum News {
-    /// It has all that it had, and this.
-    Added {
-        /// The numbers of the lines that were added.
-        numbers: Vec<u64>,
-        /// That of the last line, if no line end follows.
-        unfinished: Option<u64>,
-    },
-    /// It says this.
-    Replaced {
-        /// The numbers of its lines, sorted.
-        numbers: Box<[u64]>,
-        /// That of the last line, if no line end follows.
-        unfinished: Option<u64>,
-    },
+pub(super) struct FileChange {
+    /// The file has these numbers; otherwise it has them besides those that it had.
+    pub(super) is_whole: bool,
+    /// The numbers of its complete lines; sorted, each once, if they are the whole.
+    pub(super) numbers: Vec<u64>,
+    /// That of the last line, as long as no line end follows: it may be the beginning of another number.
+    pub(super) unfinished: Option<u64>,
 }
 
 /// What tells that a file has changed, short of reading it.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
+    inode: (u64, u64),
     length: u64,
     modified: (i64, i64),
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            inode: (metadata.dev(), metadata.ino()),
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
 }
 
-impl Source {
+impl WatchedFile {
     pub(super) fn new(path: PathBuf, may_be_missing: bool) -> Self {
         Self {
             path,
             may_be_missing,
             seen: None,
             reading: Reading::default(),
+            trusted: 0,
             warned: 0,
             failing: false,
         }
@@ -88,11 +89,51 @@ impl Source {
     }
 
     /// Reads what is new in the file; `None` if it has not changed.
-    pub(super) fn look(&mut self, key: &Key) -> io::Result<Option<News>> {
-        if let Some(seen) = &self.seen {
+    pub(super) fn look(&mut self, numbering: Numbering) -> Result<Option<FileChange>, Diagnostic> {
+        let path = self.path.clone();
+        let unreadable = |error: io::Error| CsvError::from(error).into_diagnostic(&path);
+        let Some((file, stamp)) = self.open().map_err(unreadable)? else {
+            return Ok(None);
+        };
+        let is_whole = !self.is_as_before(&file, stamp).map_err(unreadable)?;
+        if !is_whole && self.seen == Some(stamp) {
+            return Ok(None);
+        }
+        let mut reading = if is_whole {
+            Reading::default()
+        } else {
+            self.reading.clone()
+        };
+        // Before it is parsed: what is written in between is found to be different at the next look.
+        reading.hash(&file, stamp.length).map_err(unreadable)?;
+        let is_first = self.seen.is_none();
+        let (mut numbers, unfinished) = reading
+            .read(&file, numbering, is_first)
+            .map_err(|error| error.into_diagnostic(&path))?;
+        if is_whole {
+            if numbers.is_empty() && unfinished.is_none() && reading.is_of_something_else() {
+                return Err(Diagnostic::of_file(&path, NO_NUMBERS));
+            }
+            numbers.sort_unstable();
+            numbers.dedup();
+            self.trusted = 0;
+        }
+        self.reading = reading;
+        self.seen = Some(stamp);
+        Ok(Some(FileChange {
+            is_whole,
+            numbers,
+            unfinished,
+        }))
+    }
+
+    /// Opens the file if there is something to be looked at.
+    fn open(&self) -> io::Result<Option<(File, FileStamp)>> {
+        if let Some(seen) = self.seen {
             let metadata = fs::metadata(&self.path)?;
             // What is no file, such as a pipe, was read once and for all.
-            if !metadata.is_file() || *seen == Stamp::of(&metadata) {
+            let is_same = seen == FileStamp::of(&metadata) && self.trusted == 0;
+            if is_same || !metadata.is_file() {
                 return Ok(None);
             }
         }
@@ -106,40 +147,31 @@ impl Source {
             }
             file => file?,
         };
-        // Before it is read: what is written meanwhile makes another stamp.
-        let stamp = Stamp::of(&file.metadata()?);
-        let mut numbers = Vec::new();
-        let first = self.seen.is_none();
-        let news = if !first && self.reading.is_begin_of(&mut file)? {
-            let mut reading = self.reading.clone();
-            let unfinished = reading.read(&mut file, key, &mut numbers)?;
-            self.reading = reading;
-            News::Added {
-                numbers,
-                unfinished,
-            }
-        } else {
-            if !first {
-                file.rewind()?;
-            }
-            let mut reading = Reading::default();
-            let unfinished = reading.read(&mut file, key, &mut numbers)?;
-            if numbers.is_empty() && unfinished.is_none() && reading.is_of_something_else() {
-                return Err(io::Error::new(
-                    ErrorKind::InvalidData,
-                    "no line of it begins with a number; where nobody is on the list, leave the file empty",
-                ));
-            }
-            self.reading = reading;
-            numbers.sort_unstable();
-            numbers.dedup();
-            News::Replaced {
-                numbers: numbers.into_boxed_slice(),
-                unfinished,
-            }
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let mut copy = tempfile::tempfile()?;
+            io::copy(&mut file, &mut copy)?;
+            file = copy;
+        }
+        Ok(Some((file, FileStamp::of(&metadata))))
+    }
+
+    /// Whether the file begins with what was read of it.
+    fn is_as_before(&mut self, file: &File, stamp: FileStamp) -> io::Result<bool> {
+        let Some(seen) = self.seen else {
+            return Ok(false);
         };
-        self.seen = Some(stamp);
-        Ok(Some(news))
+        let known = &self.reading;
+        let mut hasher = Xxh3::new();
+        let grew = stamp.inode == seen.inode && stamp.length > seen.length;
+        if grew && self.trusted < MAX_TRUSTED {
+            self.trusted += 1;
+            let is_there = update(&mut hasher, file, tail_before(known.hashed))?;
+            return Ok(is_there && hasher.digest() == known.tail);
+        }
+        self.trusted = 0;
+        let is_there = update(&mut hasher, file, 0..known.hashed)?;
+        Ok(is_there && hasher.digest() == known.whole.digest())
     }
 
     /// Warns of lines that are no numbers, unless that was done.
@@ -154,55 +186,42 @@ impl Source {
         self.warned = bad;
     }
 
-    /// Notes that the file cannot be used, and says whether that is new.
-    pub(super) fn failed(&mut self) -> bool {
-        !std::mem::replace(&mut self.failing, true)
-    }
-
-    /// Notes that the file can be used, and says whether that is new.
-    pub(super) fn recovered(&mut self) -> bool {
-        std::mem::take(&mut self.failing)
+    /// Notes whether the file can be used, and says whether that is new.
+    pub(super) fn is_news(&mut self, failing: bool) -> bool {
+        std::mem::replace(&mut self.failing, failing) != failing
     }
 }
 
 /// How far a file was read.
 #[derive(Clone, Default)]
 struct Reading {
-    bytes: u64,
-    /// Of all these bytes.
-    digest: Md5,
-    /// The last line, as long as no line end follows.
-    unfinished: Vec<u8>,
-    unfinished_is_bad: bool,
-    lines: u64,
-    header: Header,
-    unfinished_is_odd_header: bool,
-    /// How many of the lines with an end were no numbers, but had to be.
+    /// Behind its last complete row.
+    end: Position,
+    /// So many bytes of it are in the hashes: of all of them, and of their tail.
+    hashed: u64,
+    whole: Xxh3,
+    tail: u64,
+    /// Something stands in front, so that no header comes any more.
+    has_begun: bool,
+    has_odd_header: bool,
+    /// What a last row says that has no line end.
+    unfinished: RowMeaning,
+    /// How many complete rows were no numbers, but had to be; and the line of the first.
     bad: u64,
     first_bad: u64,
 }
 
-/// What became of the line that may be a header.
+/// What a row says.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Header {
-    /// It may come yet.
-    #[default]
-    Awaited,
-    /// It named a column of numbers, or there was none.
-    Over,
-    /// It named something else.
-    Odd,
-}
-
-/// What a line says.
-enum Line {
+enum RowMeaning {
     /// Nothing, and nothing was to be expected of it.
+    #[default]
     Nothing,
     Number(u64),
-    /// It may be the names of the columns.
+    /// It may name the columns.
     Header {
         /// The first column does not seem to be one of numbers.
-        odd: bool,
+        is_odd: bool,
     },
     NoNumber,
 }
@@ -210,220 +229,195 @@ enum Line {
 impl Reading {
     /// How many lines were no numbers, but had to be, and the first of them.
     fn bad(&self) -> (u64, u64) {
-        match (self.bad, self.unfinished_is_bad) {
-            (0, true) => (1, self.lines + 1),
+        match (self.bad, self.unfinished == RowMeaning::NoNumber) {
+            (0, true) => (1, self.end.line.max(1)),
             (bad, last) => (bad + u64::from(last), self.first_bad),
         }
     }
 
     /// Whether a file in which there is no number is another than the one that was meant. One that is empty, or has
-    /// the header of a list of numbers and nothing below it, is a list in which nobody stands.
+    /// the header of a list of numbers and nothing below it, is a list of nobody.
     fn is_of_something_else(&self) -> bool {
-        self.bad().0 > 0 || self.header == Header::Odd || self.unfinished_is_odd_header
+        let is_odd = self.unfinished == RowMeaning::Header { is_odd: true };
+        self.bad().0 > 0 || self.has_odd_header || is_odd
     }
 
-    /// Whether a file begins with all that was read. Reads that much of it.
-    fn is_begin_of(&self, file: &mut File) -> io::Result<bool> {
-        let mut digest = Md5::new();
-        let mut begin = file.take(self.bytes);
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match read(&mut begin, &mut chunk)? {
-                0 => break,
-                length => digest.update(&chunk[..length]),
-            }
-        }
-        Ok(begin.limit() == 0 && digest.finalize() == self.digest.clone().finalize())
-    }
-
-    /// Reads on to the end of the file, and gives the number of a last line that has no end.
-    fn read(
-        &mut self,
-        file: &mut File,
-        key: &Key,
-        numbers: &mut Vec<u64>,
-    ) -> io::Result<Option<u64>> {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match read(file, &mut chunk)? {
-                0 => break,
-                length => self.feed(&chunk[..length], key, numbers)?,
-            }
-        }
-        let last = self.parse(&self.unfinished, key);
-        self.unfinished_is_bad = matches!(last, Line::NoNumber);
-        self.unfinished_is_odd_header = matches!(last, Line::Header { odd: true });
-        Ok(match last {
-            Line::Number(number) => Some(number),
-            Line::Nothing | Line::Header { .. } | Line::NoNumber => None,
-        })
-    }
-
-    fn feed(&mut self, mut bytes: &[u8], key: &Key, numbers: &mut Vec<u64>) -> io::Result<()> {
-        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-        if self.bytes == 0 && is_utf16 {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "it is UTF-16: save it as UTF-8",
-            ));
-        }
-        self.digest.update(bytes);
-        self.bytes += bytes.len() as u64;
-        while let Some(end) = memchr(b'\n', bytes) {
-            let line = &bytes[..end];
-            if self.unfinished.is_empty() {
-                self.line(line, key, numbers);
-            } else {
-                self.keep(line);
-                let line = std::mem::take(&mut self.unfinished);
-                self.line(&line, key, numbers);
-            }
-            bytes = &bytes[end + 1..];
-        }
-        self.keep(bytes);
+    fn hash(&mut self, file: &File, length: u64) -> io::Result<()> {
+        update(&mut self.whole, file, self.hashed..length)?;
+        self.hashed = length;
+        let mut tail = Xxh3::new();
+        update(&mut tail, file, tail_before(length))?;
+        self.tail = tail.digest();
         Ok(())
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = MAX_LINE - self.unfinished.len();
-        self.unfinished
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    fn line(&mut self, line: &[u8], key: &Key, numbers: &mut Vec<u64>) {
-        self.lines += 1;
-        match self.parse(line, key) {
-            Line::Nothing => return,
-            Line::Number(number) => numbers.push(number),
-            Line::Header { odd: true } => {
-                self.header = Header::Odd;
-                return;
-            }
-            Line::Header { odd: false } => {}
-            Line::NoNumber => {
-                if self.bad == 0 {
-                    self.first_bad = self.lines;
+    /// Reads on to the end of the file. Gives its numbers, and that of a last line that has no end. Where it is not
+    /// `strict`, a line with a fault is one without a number: the lines behind it hold.
+    fn read(
+        &mut self,
+        file: &File,
+        numbering: Numbering,
+        strict: bool,
+    ) -> Result<(Vec<u64>, Option<u64>), CsvError> {
+        let file = file.try_clone()?;
+        let mut reader = if self.end.offset == 0 {
+            CsvReader::open(file, DELIMITERS, STREAM)?
+        } else {
+            CsvReader::new(file, self.end, DELIMITERS, STREAM)
+        };
+        let (mut row, mut numbers) = (CsvRow::default(), Vec::new());
+        self.unfinished = RowMeaning::Nothing;
+        loop {
+            let (meaning, is_complete) = match reader.read(&mut row) {
+                Ok(false) => break,
+                Ok(true) => (self.meaning(&row, numbering), row.is_complete),
+                Err(CsvError::Invalid { .. }) if !strict => {
+                    (RowMeaning::NoNumber, reader.skip_line(row.at)?)
                 }
-                self.bad += 1;
+                Err(error) => return Err(error),
+            };
+            if !is_complete {
+                self.unfinished = meaning;
+                break;
             }
+            self.end = reader.position();
+            match meaning {
+                RowMeaning::Nothing => continue,
+                RowMeaning::Number(number) => numbers.push(number),
+                RowMeaning::Header { is_odd } => self.has_odd_header = is_odd,
+                RowMeaning::NoNumber => {
+                    if self.bad == 0 {
+                        self.first_bad = row.at.line;
+                    }
+                    self.bad += 1;
+                }
+            }
+            self.has_begun = true;
         }
-        if self.header == Header::Awaited {
-            self.header = Header::Over;
-        }
+        let unfinished = match self.unfinished {
+            RowMeaning::Number(number) => Some(number),
+            _ => None,
+        };
+        Ok((numbers, unfinished))
     }
 
-    fn parse(&self, line: &[u8], key: &Key) -> Line {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        let field = first_field(line);
-        match str::from_utf8(field).ok().and_then(key) {
-            Some(number) => Line::Number(number),
-            None if field.starts_with(b"#") || is_blank(line) => Line::Nothing,
-            None if self.header == Header::Awaited && has_letters(field) => Line::Header {
-                odd: !names_numbers(field),
-            },
-            None => Line::NoNumber,
+    fn meaning(&self, row: &CsvRow, numbering: Numbering) -> RowMeaning {
+        let field = row.get(0).unwrap_or_default();
+        let text = String::from_utf8_lossy(field);
+        match str::from_utf8(field)
+            .ok()
+            .and_then(|field| key(numbering, field))
+        {
+            Some(number) => RowMeaning::Number(number),
+            None if field.starts_with(b"#") => RowMeaning::Nothing,
+            None if !self.has_begun && text.chars().any(char::is_alphabetic) => {
+                RowMeaning::Header {
+                    is_odd: !names_numbers(&text),
+                }
+            }
+            None => RowMeaning::NoNumber,
         }
     }
 }
 
-fn read(from: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match from.read(chunk) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read,
+fn tail_before(end: u64) -> Range<u64> {
+    end.saturating_sub(TAIL)..end
+}
+
+/// Hashes a part of a file; `false` where it is not that long.
+fn update(hasher: &mut Xxh3, file: &File, mut part: Range<u64>) -> io::Result<bool> {
+    let mut buffer = vec![0; STREAM];
+    while part.start < part.end {
+        let length = usize::try_from(part.end - part.start).unwrap_or(STREAM);
+        let read = read_at(file, &mut buffer[..length.min(STREAM)], part.start)?;
+        if read == 0 {
+            return Ok(false);
         }
+        hasher.update(&buffer[..read]);
+        part.start += read as u64;
     }
-}
-
-/// The first column, whichever of the usual delimiters the file has.
-fn first_field(line: &[u8]) -> &[u8] {
-    let line = line.trim_ascii();
-    let (field, end) = match line.strip_prefix(b"\"") {
-        Some(quoted) => (quoted, memchr(b'"', quoted)),
-        None => (line, memchr3(b',', b';', b'\t', line)),
-    };
-    field[..end.unwrap_or(field.len())].trim_ascii()
-}
-
-/// One of the rows without anything that spreadsheets leave at the end.
-fn is_blank(line: &[u8]) -> bool {
-    line.iter()
-        .all(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';' | b'"'))
+    Ok(true)
 }
 
 /// Whether this may be the name of a column of telephone numbers.
-fn names_numbers(field: &[u8]) -> bool {
+fn names_numbers(name: &str) -> bool {
     const WORDS: [&str; 9] = [
         "num", "núm", "phone", "fon", "tel", "mobil", "celular", "cell", "msisdn",
     ];
-    str::from_utf8(field).is_ok_and(|name| {
-        let name = name.to_lowercase();
-        !name.contains(char::is_control) && WORDS.iter().any(|word| name.contains(word))
-    })
-}
-
-fn has_letters(field: &[u8]) -> bool {
-    String::from_utf8_lossy(field)
-        .chars()
-        .any(char::is_alphabetic)
+    let name = name.to_lowercase();
+    !name.contains(char::is_control) && WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
-    fn key(field: &str) -> Option<u64> {
-        field.replace(' ', "").parse().ok()
+    use super::*;
+
+    /// A file that is read after each piece that is added to it.
+    fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Reading, Vec<u64>) {
+        let (mut file, mut reading, mut all) = (
+            tempfile::tempfile().unwrap(),
+            Reading::default(),
+            Vec::new(),
+        );
+        let mut length = 0;
+        for piece in pieces {
+            file.write_all(piece).unwrap();
+            length += piece.len() as u64;
+            reading.hash(&file, length).unwrap();
+            all.extend(reading.read(&file, Numbering::new(None), false).unwrap().0);
+        }
+        (reading, all)
     }
 
-    fn fed<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Reading, Vec<u64>) {
-        let mut reading = Reading::default();
-        let mut numbers = Vec::new();
-        for chunk in chunks {
-            reading.feed(chunk, &key, &mut numbers).unwrap();
-        }
-        (reading, numbers)
+    fn keys<const N: usize>(numbers: [&str; N]) -> [u64; N] {
+        numbers.map(|number| key(Numbering::new(None), number).unwrap())
     }
 
     #[test]
     fn the_first_column_counts_whatever_stands_around_it() {
-        let text = b"\xef\xbb\xbfnumber,name\r\n1,Ana\r\n\"2\",\"x, y\"\r\n3;Eva\r\n4\tx\r\n 5 5 \r\n6,Jos\xe9\r\n";
-        let (reading, numbers) = fed([&text[..]]);
-        assert_eq!(numbers, [1, 2, 3, 4, 55, 6]);
+        let text = b"\xef\xbb\xbfnumber,name\r\n1,Ana\r\n\"2\",\"x,\r\n y\"\r\n3;Eva\r4\tx\r\n 5 5 \r\n6,Jos\xe9\r\n";
+        let (reading, numbers) = read([&text[..]]);
+        assert_eq!(numbers, keys(["1", "2", "3", "4", "55", "6"]));
         assert_eq!(reading.bad, 0);
     }
 
     #[test]
     fn only_lines_that_should_be_numbers_are_counted_as_none() {
         let text = b"\n# since 2019\nphone\n1\nask Ana\n,,;\n\n# more\n+\n,Eva\n2\n";
-        let (reading, numbers) = fed([&text[..]]);
-        assert_eq!(numbers, [1, 2]);
+        let (reading, numbers) = read([&text[..]]);
+        assert_eq!(numbers, keys(["1", "2"]));
         assert_eq!((reading.bad, reading.first_bad), (3, 5));
-        let (reading, _) = fed([&b"--\n1\n"[..]]);
+        let (reading, _) = read([&b"--\n1\n"[..]]);
         assert_eq!(reading.bad, 1, "a header has letters");
     }
 
     #[test]
-    fn a_line_without_end_takes_no_memory() {
-        let chunk = [b'1'; 4096];
-        let (reading, _) = fed((0..100).map(|_| &chunk[..]));
-        assert!(reading.unfinished.capacity() <= 2 * MAX_LINE);
+    fn a_fault_takes_its_line_and_no_other() {
+        let (reading, numbers) = read([&b"1\n\"2\n3\n\"4\"x\n5\n"[..], b"\"6", b"\n7\n"]);
+        assert_eq!(numbers, keys(["1", "3", "5", "7"]));
+        assert_eq!((reading.bad, reading.first_bad), (3, 2));
+        let overlong = "8".repeat(3 << 20);
+        let (reading, numbers) = read([overlong.as_bytes(), b"\n9\n"]);
+        assert_eq!((reading.bad, numbers), (1, keys(["9"]).to_vec()));
     }
 
     proptest! {
         #[test]
-        fn how_a_file_is_cut_into_reads_never_matters(
-            text in "([0-9]{1,4}|[a-c ]{1,3}|#|\"|,|\n|\r\n){0,40}",
+        fn how_a_file_grows_never_matters(
+            text in "([0-9]{1,4}|[a-c ]{1,3}|#|,|\n|\r\n){1,40}",
             size in 1..8_usize,
         ) {
-            let (whole, numbers) = fed([text.as_bytes()]);
-            let (cut, same) = fed(text.as_bytes().chunks(size));
+            let (whole, numbers) = read([text.as_bytes()]);
+            let (grown, same) = read(text.as_bytes().chunks(size));
             prop_assert_eq!(numbers, same);
-            prop_assert_eq!(whole.bad, cut.bad);
-            prop_assert_eq!(whole.first_bad, cut.first_bad);
-            prop_assert_eq!(whole.unfinished, cut.unfinished);
-            prop_assert!(whole.digest.finalize() == cut.digest.finalize());
+            prop_assert_eq!(whole.bad, grown.bad);
+            prop_assert!(whole.unfinished == grown.unfinished);
+            prop_assert_eq!(whole.tail, grown.tail);
+            prop_assert_eq!(whole.whole.digest(), grown.whole.digest());
         }
     }
 }

@@ -270,7 +270,7 @@ fn a_list_that_a_spreadsheet_saved_as_something_else_is_told_from_one_that_lacks
         ),
         (
             b"number,n\xe9\n100,Ana\n",
-            "contacts.csv:1: the name of column 2 is not UTF-8: save the list as UTF-8\n",
+            "contacts.csv:1:8: the name of column 2 is not UTF-8: save the list as UTF-8\n",
         ),
     ] {
         fs::write(folder.path().join("contacts.csv"), bytes).unwrap();

@@ -129,7 +129,6 @@ impl Lab {
         let list =
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
-        let key = campaign.numbering();
         let opt_out = &campaign.capture.opt_out;
         Resources {
             link: established.link,
@@ -145,7 +144,7 @@ impl Lab {
             suppress: Suppressions::load(
                 &campaign.suppress,
                 opt_out.as_ref().map(|opt_out| &*opt_out.file),
-                move |field| key.read(field).ok().map(|number| number.key()),
+                numbering,
             )
             .unwrap(),
             numbering,

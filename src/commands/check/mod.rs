@@ -27,7 +27,7 @@ use crate::commands::load;
 use crate::commands::plan;
 use crate::commands::run::result_files::{Target, of_results};
 use crate::config::{Campaign, CampaignErrors, Diagnostic};
-use crate::contacts::{Contact, Entry, List, Summary};
+use crate::contacts::{Contact, List, ListEntry as Entry, ListSummary as Summary};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;

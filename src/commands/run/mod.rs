@@ -257,7 +257,7 @@ fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>,
 
 /// Why a run that begins has nobody to call, if so.
 fn nobody_to_call(
-    list: &contacts::Summary,
+    list: &contacts::ListSummary,
     tally: &Tally,
     limit: Option<u64>,
 ) -> Option<&'static str> {
