@@ -224,7 +224,7 @@ pub enum Generated {
 
 /// A disposition, however it is written.
 fn disposition(given: &str) -> Result<Disposition, String> {
-    Disposition::meant(given).ok_or_else(|| {
+    Disposition::from_words(given).ok_or_else(|| {
         let names = Disposition::ALL.map(Disposition::as_str);
         match nearest(given, names) {
             Some(nearest) => format!("it is no disposition; did you mean {nearest:?}?"),

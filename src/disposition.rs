@@ -1,4 +1,4 @@
-//! How a call ended, in the words that every part of the dialer speaks and that stand in the results.
+//! How a call ended, in the words of the results.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,13 +26,13 @@ pub enum Disposition {
     InvalidNumber,
     /// Asterisk refused the request, or nothing else describes the end.
     Failed,
-    /// Dialed, and nobody can say how it ended.
+    /// Dialed, and how it ended is not known.
     Unknown,
     /// Hung up because the operator stopped the run.
     Cancelled,
     /// On a list of numbers never to call.
     Suppressed,
-    /// The number already stands earlier in the list.
+    /// The number is in an earlier row of the list.
     Duplicate,
 }
 
@@ -78,8 +78,8 @@ impl Disposition {
         matches!(self, Self::Busy | Self::NoAnswer | Self::Congestion)
     }
 
-    /// The disposition that somebody means. Case, spaces, underscores and hyphens do not matter.
-    pub fn meant(word: &str) -> Option<Self> {
+    /// The disposition of that name, whatever its case, spaces, underscores and hyphens.
+    pub fn from_words(word: &str) -> Option<Self> {
         let letters = |text: &str| -> Vec<u8> {
             let bytes = text.bytes().filter(|byte| !b" _-".contains(byte));
             bytes.map(|byte| byte.to_ascii_uppercase()).collect()
@@ -90,16 +90,12 @@ impl Disposition {
             .find(|disposition| letters(disposition.as_str()) == word)
     }
 
-    /// The disposition that a dialplan names for a call of its own, however it writes it. What only the dialer can know
-    /// of a call is not for a dialplan to say.
-    pub fn told(word: &str) -> Option<Self> {
-        let known_to_the_dialer_alone = |disposition: &Self| {
-            matches!(
-                disposition,
-                Self::Unknown | Self::Cancelled | Self::Suppressed | Self::Duplicate
-            )
-        };
-        Self::meant(word).filter(|disposition| !known_to_the_dialer_alone(disposition))
+    /// The disposition that a dialplan names, however it writes it; none that only the dialer can know.
+    pub fn from_dialplan(word: &str) -> Option<Self> {
+        match Self::from_words(word) {
+            Some(Self::Unknown | Self::Cancelled | Self::Suppressed | Self::Duplicate) => None,
+            disposition => disposition,
+        }
     }
 
     /// Whether somebody or something picked up.
@@ -149,12 +145,15 @@ mod tests {
     fn a_dialplan_names_an_outcome_as_it_likes_and_none_that_only_the_dialer_knows() {
         for word in ["NO ANSWER", "no_answer", "No-Answer", "NOANSWER"] {
             assert_eq!(
-                Disposition::told(word),
+                Disposition::from_dialplan(word),
                 Some(Disposition::NoAnswer),
                 "{word}"
             );
         }
-        assert_eq!(Disposition::told("short"), Some(Disposition::Short));
+        assert_eq!(
+            Disposition::from_dialplan("short"),
+            Some(Disposition::Short)
+        );
         for word in [
             "",
             "ANSWER",
@@ -163,7 +162,7 @@ mod tests {
             "SUPPRESSED",
             "Duplicate",
         ] {
-            assert_eq!(Disposition::told(word), None, "{word}");
+            assert_eq!(Disposition::from_dialplan(word), None, "{word}");
         }
     }
 

@@ -22,6 +22,7 @@ mod output;
 mod phone_number;
 mod results;
 mod schedule;
+mod shutdown;
 mod signals;
 pub mod sim;
 mod suppression;

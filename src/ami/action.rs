@@ -9,8 +9,7 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
-use crate::ami::lines::Lines;
-use crate::ami::message::shown_line;
+use crate::ami::message::{header, lines, shown_line};
 
 /// The longest line that Asterisk reads, in bytes without its line end. It refuses the message of a longer one.
 pub const MAX_LINE: usize = 1022;
@@ -70,7 +69,7 @@ pub enum ActionError {
 /// An action, encoded as it grows.
 ///
 /// ```
-/// # use dialer::ami::{Action, ActionError};
+/// # use dialer::ami::action::{Action, ActionError};
 /// # fn main() -> Result<(), ActionError> {
 /// let action = Action::new("Originate", "call-1")?
 ///     .header("Channel", "PJSIP/100")?
@@ -117,6 +116,12 @@ impl Action {
     /// The id that the response will carry.
     pub fn action_id(&self) -> &[u8] {
         &self.lines[self.id.clone()]
+    }
+
+    /// The name, for errors.
+    pub(super) fn name(&self) -> String {
+        let name = header(&self.lines, "Action").unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
     }
 
     /// Adds a header.
@@ -175,7 +180,7 @@ const VARIABLE: &[u8] = b"Variable: ";
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
-        for line in Lines::new(&self.lines) {
+        for line in lines(&self.lines) {
             list.entry(&format_args!("{}", shown_line(line)));
         }
         list.finish()

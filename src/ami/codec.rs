@@ -6,11 +6,10 @@
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use tokio_util::codec::Decoder;
 
-use crate::ami::lines::{End, Ends, Lines, Search};
-use crate::ami::message::{Message, split_header};
+use crate::ami::message::{Message, lines, split_header};
 
 /// The longest message that is kept, in bytes, its final empty line not counted. Asterisk's own are a few
 /// kilobytes; only the output of a CLI command comes anywhere near.
@@ -42,7 +41,7 @@ pub enum Frame {
 
 /// A piece of the stream that still stands at the beginning of the buffer.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Piece {
     /// A banner line of `content` bytes; the next piece begins at `total`.
     Banner { content: usize, total: usize },
     /// A message of `content` bytes; the next piece begins at `total`.
@@ -63,13 +62,14 @@ pub(super) enum Found {
 /// changes the frames, and no byte is looked at for an end twice.
 #[derive(Debug)]
 pub struct Codec {
-    state: State,
-    search: Search,
+    state: CodecState,
+    /// No message ends before this place of the buffer; it is looked at from here on.
+    scanned: usize,
     limit: usize,
 }
 
 #[derive(Debug)]
-enum State {
+enum CodecState {
     Banner,
     Messages,
     /// Inside a message that is too long: what of it was thrown away so far.
@@ -87,8 +87,8 @@ impl Codec {
     /// For what Asterisk sends: a banner, then messages.
     pub fn new() -> Self {
         Self {
-            state: State::Banner,
-            search: Search::new(),
+            state: CodecState::Banner,
+            scanned: 0,
             limit: MAX_MESSAGE,
         }
     }
@@ -96,7 +96,7 @@ impl Codec {
     /// For what a client sends: messages from the first byte.
     pub fn without_banner() -> Self {
         Self {
-            state: State::Messages,
+            state: CodecState::Messages,
             ..Self::new()
         }
     }
@@ -105,32 +105,27 @@ impl Codec {
     ///
     /// A banner or message found is left in the buffer, so that one that nobody wants costs nothing. The caller takes
     /// its `total` bytes out before it asks again.
-    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<Found> {
+    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
         match &self.state {
-            State::Banner => self.find_banner(buffer),
-            State::Messages => self.find_message(buffer),
-            State::TooLong { .. } => self.find_end_of_too_long(buffer),
+            CodecState::Banner => self.find_banner(buffer),
+            CodecState::Messages => self.find_message(buffer),
+            CodecState::TooLong { .. } => self.find_end_of_too_long(buffer),
         }
-    }
-
-    /// Where the lines of the message end that was found last.
-    pub(super) fn ends(&self) -> &Ends {
-        self.search.ends()
     }
 
     /// What is left when the stream has ended, if anything is.
-    pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<Found> {
-        if let Some(found) = self.find(buffer) {
-            return Some(found);
+    pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+        if let Some(piece) = self.find(buffer) {
+            return Some(piece);
         }
-        let (skipped, head) = match std::mem::replace(&mut self.state, State::Messages) {
-            State::TooLong { bytes, head } => (bytes, head),
-            State::Banner | State::Messages => (0, head_of(buffer)),
+        let (skipped, head) = match std::mem::replace(&mut self.state, CodecState::Messages) {
+            CodecState::TooLong { bytes, head } => (bytes, head),
+            CodecState::Banner | CodecState::Messages => (0, head_of(buffer)),
         };
         let bytes = skipped + buffer.len();
         buffer.clear();
-        self.search.reset();
-        (bytes > 0).then_some(Found::Skipped {
+        self.scanned = 0;
+        (bytes > 0).then_some(Piece::Skipped {
             bytes,
             why: CUT_OFF,
             head,
@@ -138,18 +133,17 @@ impl Codec {
     }
 
     /// Takes what was found last out of the buffer.
-    pub(super) fn take(&self, found: Found, buffer: &mut BytesMut) -> Frame {
-        match found {
-            Found::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
-            Found::Message { content, total } => Frame::Message(Message::indexed(
-                split(buffer, content, total),
-                *self.ends(),
-            )),
-            Found::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
+    pub(super) fn take(piece: Piece, buffer: &mut BytesMut) -> Frame {
+        match piece {
+            Piece::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
+            Piece::Message { content, total } => {
+                Frame::Message(Message::from_bytes(split(buffer, content, total)))
+            }
+            Piece::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
         }
     }
 
-    fn find_banner(&mut self, buffer: &[u8]) -> Option<Found> {
+    fn find_banner(&mut self, buffer: &[u8]) -> Option<Piece> {
         let line = &buffer[..buffer.len().min(MAX_BANNER)];
         let (content, total) = match memchr(b'\n', line) {
             Some(end) => (
@@ -159,71 +153,94 @@ impl Codec {
             None if line.len() == MAX_BANNER => (MAX_BANNER, MAX_BANNER),
             None => return None,
         };
-        self.state = State::Messages;
-        Some(Found::Banner { content, total })
+        self.state = CodecState::Messages;
+        Some(Piece::Banner { content, total })
     }
 
-    fn find_message(&mut self, buffer: &mut BytesMut) -> Option<Found> {
-        if self.search.scanned() == 0 {
+    fn find_message(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+        if self.scanned == 0 {
             drop_empty_lines(buffer);
             if **buffer == *b"\r" {
                 return None;
             }
         }
-        let Some(End { content, total }) = self.search.find(buffer) else {
+        let Some((content, total)) = self.find_end(buffer) else {
             // An end found from here on would come after more than the limit.
-            let open = self.search.open(buffer);
-            if open >= self.limit {
-                self.search.reset();
-                self.state = State::TooLong {
-                    bytes: open,
-                    head: head_of(buffer),
-                };
-                buffer.advance(open);
+            let bytes = self.scanned;
+            if bytes >= self.limit {
+                let head = head_of(buffer);
+                self.state = CodecState::TooLong { bytes, head };
+                self.drop_scanned(buffer);
             }
             return None;
         };
         let why = if content > self.limit {
             TOO_LONG
-        } else if self.begins_with_header(&buffer[..content]) {
-            return Some(Found::Message { content, total });
+        } else if begins_with_header(&buffer[..content]) {
+            return Some(Piece::Message { content, total });
         } else {
             NO_HEADER
         };
         let head = head_of(buffer);
         buffer.advance(total);
-        Some(Found::Skipped {
+        Some(Piece::Skipped {
             bytes: total,
             why,
             head,
         })
     }
 
-    fn begins_with_header(&self, frame: &[u8]) -> bool {
-        let first = || Lines::with(frame, self.ends()).next();
-        frame.starts_with(b"Event: ") || first().is_some_and(|line| split_header(line).is_some())
-    }
-
-    fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<Found> {
-        let State::TooLong { bytes, head } = &mut self.state else {
+    fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+        let end = self.find_end(buffer);
+        let scanned = self.scanned;
+        let CodecState::TooLong { bytes, head } = &mut self.state else {
             return None;
         };
-        if let Some(End { total, .. }) = self.search.find(buffer) {
-            buffer.advance(total);
-            let found = Found::Skipped {
-                bytes: *bytes + total,
-                why: TOO_LONG,
-                head: std::mem::take(head),
+        let Some((_, total)) = end else {
+            *bytes += scanned;
+            self.drop_scanned(buffer);
+            return None;
+        };
+        buffer.advance(total);
+        let piece = Piece::Skipped {
+            bytes: *bytes + total,
+            why: TOO_LONG,
+            head: std::mem::take(head),
+        };
+        self.state = CodecState::Messages;
+        Some(piece)
+    }
+
+    /// The length of the message at the beginning of the buffer, and where the next begins: behind the first line feed
+    /// with an empty line after it. `None` says that the end has not come.
+    fn find_end(&mut self, buffer: &[u8]) -> Option<(usize, usize)> {
+        let from = self.scanned;
+        for line_feed in memchr_iter(b'\n', &buffer[from..]) {
+            let content = from + line_feed + 1;
+            let empty_line = match buffer[content..] {
+                [b'\n', ..] => 1,
+                [b'\r', b'\n', ..] => 2,
+                [] | [b'\r'] => {
+                    self.scanned = content - 1;
+                    return None;
+                }
+                _ => continue,
             };
-            self.state = State::Messages;
-            return Some(found);
+            self.scanned = 0;
+            return Some((content, content + empty_line));
         }
-        let open = self.search.open(buffer);
-        self.search.reset();
-        buffer.advance(open);
-        *bytes += open;
+        self.scanned = buffer.len();
         None
     }
+
+    fn drop_scanned(&mut self, buffer: &mut BytesMut) {
+        buffer.advance(std::mem::take(&mut self.scanned));
+    }
+}
+
+fn begins_with_header(frame: &[u8]) -> bool {
+    let first = || lines(frame).next();
+    frame.starts_with(b"Event: ") || first().is_some_and(|line| split_header(line).is_some())
 }
 
 impl Default for Codec {
@@ -237,12 +254,12 @@ impl Decoder for Codec {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
-        Ok(self.find(buffer).map(|found| self.take(found, buffer)))
+        Ok(self.find(buffer).map(|piece| Self::take(piece, buffer)))
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
-        let found = self.find_at_end(buffer);
-        Ok(found.map(|found| self.take(found, buffer)))
+        let piece = self.find_at_end(buffer);
+        Ok(piece.map(|piece| Self::take(piece, buffer)))
     }
 }
 
@@ -410,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_found_wherever_it_stands_among_the_words_that_are_looked_at() {
+    fn an_end_is_found_at_every_distance_from_the_beginning() {
         for end in ["\r\n\r\n", "\n\n", "\r\n\n", "\n\r\n"] {
             for length in 0..24 {
                 let stream = format!("A: {}{end}B: 1\n\n", "x".repeat(length));
@@ -428,7 +445,7 @@ mod tests {
         for _ in 0..1000 {
             buffer.extend_from_slice(b"x");
             codec.decode(&mut buffer).unwrap();
-            assert_eq!(codec.search.scanned(), buffer.len());
+            assert_eq!(codec.scanned, buffer.len());
         }
     }
 
@@ -454,7 +471,7 @@ mod tests {
             banner: bool,
         ) {
             let codec = || Codec {
-                state: if banner { State::Banner } else { State::Messages },
+                state: if banner { CodecState::Banner } else { CodecState::Messages },
                 ..short(limit)
             };
             let mut chunks = Vec::new();

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Buf;
-use tokio::sync::oneshot;
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::time::Instant;
 
 use crate::ami::action::Action;
-use crate::ami::client::ListError;
-use crate::ami::codec::{Found, split};
-use crate::ami::connection::Handler;
-use crate::ami::message::{Message, View, shown, shown_line};
-use crate::ami::wire::Wire;
+use crate::ami::buffered_stream::BufferedStream;
+use crate::ami::client::Reply;
+use crate::ami::codec::{Piece, split};
+use crate::ami::errors::RequestError;
+use crate::ami::handler::Handler;
+use crate::ami::message::{Message, event_name, header, lines, shown, shown_line};
 
 /// The `ActionID`s of what the session itself sends, whose answers concern nobody.
 const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];
@@ -20,17 +20,24 @@ const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];
 /// At most one warning about malformed input in this time.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who waits for the response to an action.
+/// Who waits for the answer to an action.
 pub(super) enum Pending {
-    Response(oneshot::Sender<Message>),
-    List {
-        reply: oneshot::Sender<Result<Vec<Message>, ListError>>,
-        items: Vec<Message>,
-    },
+    Response(Reply<Message>),
+    List(Reply<Vec<Message>>, Vec<Message>),
 }
 
-pub(super) struct Inbox<H> {
-    pub(super) handler: H,
+impl Pending {
+    /// Whether the one who asked has given up waiting.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Response(reply) => reply.is_closed(),
+            Self::List(reply, _) => reply.is_closed(),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Inbox {
     /// By `ActionID`.
     pending: HashMap<Vec<u8>, Pending>,
     /// `FullyBooted` has come.
@@ -42,52 +49,63 @@ pub(super) struct Inbox<H> {
     pub(super) complaints: Complaints,
 }
 
-impl<H: Handler> Inbox<H> {
-    pub(super) fn new(handler: H) -> Self {
-        Self {
-            handler,
-            pending: HashMap::new(),
-            booted: false,
-            shutdown: false,
-            answered: false,
-            complaints: Complaints::default(),
-        }
-    }
-
+impl Inbox {
     /// From now on the answer to this action goes there.
     pub(super) fn expect(&mut self, action: &Action, pending: Pending) {
+        self.pending.retain(|_, pending| !pending.is_abandoned());
         self.pending.insert(action.action_id().to_vec(), pending);
     }
 
     /// Hands on everything that has come whole.
-    pub(super) fn take_all<S>(&mut self, wire: &mut Wire<S>, now: Instant) {
-        while let Some(found) = wire.codec.find(&mut wire.input) {
-            self.take(found, wire, now);
+    pub(super) fn take_all<S, H: Handler>(
+        &mut self,
+        stream: &mut BufferedStream<S>,
+        handler: &mut H,
+        now: Instant,
+    ) {
+        while let Some(piece) = stream.codec.find(&mut stream.input) {
+            self.take(piece, &mut stream.input, handler, now);
         }
     }
 
     /// Reports what was cut off by the end of the stream.
-    pub(super) fn take_rest<S>(&mut self, wire: &mut Wire<S>, now: Instant) {
-        while let Some(found) = wire.codec.find_at_end(&mut wire.input) {
-            self.take(found, wire, now);
+    pub(super) fn take_rest<S, H: Handler>(
+        &mut self,
+        stream: &mut BufferedStream<S>,
+        handler: &mut H,
+        now: Instant,
+    ) {
+        while let Some(piece) = stream.codec.find_at_end(&mut stream.input) {
+            self.take(piece, &mut stream.input, handler, now);
         }
     }
 
-    fn take<S>(&mut self, found: Found, wire: &mut Wire<S>, now: Instant) {
-        match found {
-            Found::Message { content, total } => self.message(wire, content, total, now),
-            Found::Skipped { bytes, why, head } => self.complaints.add(why, bytes, &head, now),
+    fn take<H: Handler>(
+        &mut self,
+        piece: Piece,
+        input: &mut BytesMut,
+        handler: &mut H,
+        now: Instant,
+    ) {
+        let (content, total) = match piece {
+            Piece::Message { content, total } => (content, total),
+            Piece::Skipped { bytes, why, head } => {
+                self.complaints.add(why, bytes, &head, now);
+                return;
+            }
             // The login has taken the only one.
-            Found::Banner { total, .. } => wire.input.advance(total),
-        }
-    }
-
-    fn message<S>(&mut self, wire: &mut Wire<S>, content: usize, total: usize, now: Instant) {
-        let Wire { codec, input, .. } = wire;
-        let whole = |input| Message::indexed(split(input, content, total), *codec.ends());
-        let view = View::new(&input[..content], codec.ends());
-        let Some(name) = view.event() else {
-            self.response(&whole(input), now);
+            Piece::Banner { total, .. } => {
+                input.advance(total);
+                return;
+            }
+        };
+        let frame = &input[..content];
+        let Some(name) = event_name(frame) else {
+            self.response(
+                &Message::from_bytes(split(input, content, total)),
+                handler,
+                now,
+            );
             return;
         };
         match name {
@@ -95,17 +113,16 @@ impl<H: Handler> Inbox<H> {
             b"Shutdown" => self.shutdown = true,
             _ => {}
         }
-        // Mostly nobody waits, and then no event's id is looked for.
-        if !self.pending.is_empty() && self.list_event(view) {
-            input.advance(total);
-        } else if self.handler.wants(name) {
-            self.handler.event(&whole(input), now);
+        // Mostly no list is awaited, and then no event's id is looked for.
+        let is_listed = !self.pending.is_empty() && self.list_event(frame);
+        if !is_listed && handler.wants(name) {
+            handler.event(&Message::from_bytes(split(input, content, total)), now);
         } else {
             input.advance(total);
         }
     }
 
-    fn response(&mut self, message: &Message, now: Instant) {
+    fn response<H: Handler>(&mut self, message: &Message, handler: &mut H, now: Instant) {
         if message.get("Response").is_none() {
             let why = "a message is neither an event nor a response";
             let bytes = message.as_bytes();
@@ -115,55 +132,48 @@ impl<H: Handler> Inbox<H> {
         self.answered = true;
         let id = message.get("ActionID").unwrap_or_default();
         match self.pending.remove(id) {
-            // A reply that nobody waits for any more is dropped.
+            // The one who asked may have given up; then the reply is dropped.
             Some(Pending::Response(reply)) => {
-                let _ = reply.send(message.kept());
+                let _ = reply.send(Ok(message.detached()));
             }
-            Some(Pending::List { reply, items }) => {
+            Some(Pending::List(reply, items)) => {
                 let starts = message
                     .get("EventList")
-                    .is_some_and(|list| is(list, "start"));
-                if starts && !message.is_error() {
-                    let id = id.to_vec();
-                    self.pending.insert(id, Pending::List { reply, items });
-                    return;
-                }
-                let _ = reply.send(if message.is_error() {
+                    .is_some_and(|list| list.eq_ignore_ascii_case(b"start"));
+                if message.is_error() {
                     let refusal = message.get("Message").unwrap_or(b"no reason given");
-                    Err(ListError::Refused(shown(refusal)))
+                    let _ = reply.send(Err(RequestError::Refused(shown(refusal))));
+                } else if starts {
+                    self.pending
+                        .insert(id.to_vec(), Pending::List(reply, items));
                 } else {
-                    Ok(items)
-                });
+                    let _ = reply.send(Ok(items));
+                }
             }
             None if OWN_IDS.contains(&id) => {}
-            None => self.handler.response(id, message, now),
+            None => handler.response(id, message, now),
         }
     }
 
     /// Whether the event belongs to a list that somebody waits for; if so it has been seen to.
-    fn list_event(&mut self, event: View<'_>) -> bool {
-        let Some(id) = event.get("ActionID") else {
+    fn list_event(&mut self, event: &[u8]) -> bool {
+        let Some(id) = header(event, "ActionID") else {
             return false;
         };
-        let Some(Pending::List { items, .. }) = self.pending.get_mut(id) else {
+        let Some(Pending::List(reply, items)) = self.pending.get_mut(id) else {
             return false;
         };
-        let ends = event
-            .get("EventList")
-            .is_some_and(|list| !is(list, "start"));
-        if !ends {
-            items.push(event.kept());
-            return true;
-        }
-        if let Some(Pending::List { reply, items }) = self.pending.remove(id) {
+        let ends =
+            header(event, "EventList").is_some_and(|list| !list.eq_ignore_ascii_case(b"start"));
+        if reply.is_closed() {
+            self.pending.remove(id);
+        } else if !ends {
+            items.push(Message::from_bytes(Bytes::copy_from_slice(event)));
+        } else if let Some(Pending::List(reply, items)) = self.pending.remove(id) {
             let _ = reply.send(Ok(items));
         }
         true
     }
-}
-
-fn is(value: &[u8], word: &str) -> bool {
-    value.eq_ignore_ascii_case(word.as_bytes())
 }
 
 /// Warnings about malformed input, few of them: a peer that sends nothing else must not fill the log.
@@ -176,9 +186,8 @@ pub(super) struct Complaints {
 impl Complaints {
     fn add(&mut self, why: &'static str, bytes: usize, head: &[u8], now: Instant) {
         if let Some(more) = self.due(now) {
-            let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
-            let began = shown_line(line.strip_suffix(b"\r").unwrap_or(line));
-            tracing::warn!(bytes, began, more, "from Asterisk: {why}; passed over");
+            let began = shown_line(lines(head).next().unwrap_or_default());
+            tracing::warn!(bytes, began, more, "from Asterisk: {why}; skipped");
         }
     }
 
@@ -196,10 +205,10 @@ impl Complaints {
     }
 
     /// Counts those held back, at the end.
-    pub(super) fn last_words(&mut self) {
+    pub(super) fn report_held_back(&mut self) {
         if self.held_back > 0 {
             let more = std::mem::take(&mut self.held_back);
-            tracing::warn!(more, "from Asterisk: malformed messages; passed over");
+            tracing::warn!(more, "from Asterisk: malformed messages; skipped");
         }
     }
 }
@@ -209,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_input_is_spoken_of_once_a_second_and_counted() {
+    fn malformed_input_is_reported_once_a_second_and_counted() {
         let mut complaints = Complaints::default();
         let start = Instant::now();
         assert_eq!(complaints.due(start), Some(0));

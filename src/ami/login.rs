@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 use crate::ami::action::{Action, ActionError};
+use crate::ami::buffered_stream::BufferedStream;
 use crate::ami::codec::Frame;
 use crate::ami::message::{Message, shown};
-use crate::ami::wire::Wire;
 
 /// The events asked for at the login, as classes of manager.conf. `call` and `dialplan` carry the calls, `system`
 /// carries `FullyBooted` and `Shutdown`. Asterisk sends of them what the user's `read` line allows.
@@ -79,68 +79,41 @@ impl fmt::Debug for Login {
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// Asterisk kept silent.
     #[error(
         "no {waiting_for} came from Asterisk within {after:?}: check that host and port are those of the manager \
          interface (a port for TLS says nothing to a client without TLS) and that Asterisk is not stuck"
     )]
     Timeout {
-        /// What should have come.
         waiting_for: &'static str,
-        /// How long it was waited for.
         after: Duration,
     },
-    /// Something else than Asterisk's manager interface listens there.
     #[error(
         "this is not Asterisk's manager interface, it began with {began:?}: check host and port, the manager's port \
          is 5038 unless manager.conf says otherwise"
     )]
-    NotAmi {
-        /// What it said first, made fit to be shown.
-        began: String,
-    },
-    /// Wrong user or secret, or an address that may not log in.
+    NotAmi { began: String },
     #[error(
         "Asterisk refused the login of user {username:?} ({message}): check [{username}] and its secret in \
          manager.conf, and that its permit and deny lines let this machine in; then run `manager reload` in \
          Asterisk's console"
     )]
-    Refused {
-        /// The user.
-        username: String,
-        /// What Asterisk said, made fit to be shown.
-        message: String,
-    },
-    /// The login was accepted, but Asterisk did not say that it is ready for calls.
+    Refused { username: String, message: String },
     #[error(
         "Asterisk accepted the login but sent no FullyBooted event within {after:?}: either it is still starting, or \
          `read` of [{username}] in manager.conf lacks `system`"
     )]
-    NotBooted {
-        /// The user.
-        username: String,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The connection was closed in the middle of the login.
+    NotBooted { username: String, after: Duration },
     #[error(
         "Asterisk closed the connection before any {waiting_for} came: it may be stopping, or authlimit and \
          authtimeout in manager.conf are too low"
     )]
-    Closed {
-        /// What should have come.
-        waiting_for: &'static str,
-    },
-    /// The connection broke in the middle of the login.
-    #[error("the connection broke before any {waiting_for} came: {source}")]
+    Closed { waiting_for: &'static str },
+    #[error("the connection broke before any {waiting_for} came")]
     Io {
-        /// What should have come.
         waiting_for: &'static str,
-        /// What happened.
         source: io::Error,
     },
-    /// The user's name or secret cannot be sent.
-    #[error("this user or secret cannot be sent to Asterisk: {0}")]
+    #[error("this user or secret cannot be sent to Asterisk")]
     Unsendable(#[from] ActionError),
 }
 
@@ -161,14 +134,14 @@ impl LoginError {
 
 /// Reads the banner and logs in; gives the banner. Nothing else is sent, as Asterisk asks for it.
 pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
-    wire: &mut Wire<S>,
+    stream: &mut BufferedStream<S>,
     login: &Login,
 ) -> Result<String, LoginError> {
     let step = Step {
         login,
         deadline: Instant::now() + login.timeout,
     };
-    let banner = match step.wait("banner", wire.frame()).await? {
+    let banner = match step.wait("banner", stream.frame()).await? {
         Frame::Banner(line) if is_banner(&line) => shown(&line),
         Frame::Banner(line) => return Err(step.not_ami(&line)),
         Frame::Skipped { head, .. } => return Err(step.not_ami(&head)),
@@ -179,7 +152,7 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
         Auth::Md5 => {
             let challenge = Action::new("Challenge", "challenge")?.header("AuthType", "MD5")?;
             let response = step
-                .wait("answer to the challenge", wire.ask(&challenge))
+                .wait("answer to the challenge", stream.ask(&challenge))
                 .await?;
             let Some(challenge) = response.get("Challenge").filter(|_| !response.is_error()) else {
                 return Err(step.refused(&response));
@@ -189,7 +162,9 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
                 .header("Key", md5_key(challenge, &login.secret))?
         }
     };
-    let response = step.wait("answer to the login", wire.ask(&action)).await?;
+    let response = step
+        .wait("answer to the login", stream.ask(&action))
+        .await?;
     if response.get("Response").is_some_and(|r| r == b"Success") {
         Ok(banner)
     } else {

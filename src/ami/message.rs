@@ -1,7 +1,7 @@
 //! One AMI message: its bytes, and the headers found in them when somebody asks.
 //!
-//! Nothing is parsed ahead but where the lines end, which framing learns anyway: most events are looked at once, for a
-//! name or an id, and dropped. Framing lives in the codec; what an event means lives with those who receive it.
+//! Nothing is parsed ahead: most events are looked at once, for a name or an id, and dropped. Framing lives in the codec;
+//! what an event means lives with those who receive it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,45 +9,29 @@ use std::fmt;
 use bytes::Bytes;
 use memchr::memchr;
 
-use crate::ami::lines::{Ends, Lines};
-
 /// One message of the Asterisk Manager Interface, without the empty line that ends it.
 ///
 /// Values are bytes: Asterisk passes on what it got from the network, which need not be UTF-8. A clone shares the
 /// bytes, and keeps the whole read buffer that they came from alive.
-#[derive(Clone)]
-pub struct Message {
-    frame: Bytes,
-    ends: Ends,
-}
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message(Bytes);
 
 impl Message {
     /// A message from its lines, each `Key: Value` and ended by `\r\n` or `\n`.
     ///
     /// Every sequence of bytes is accepted; a line that is no header is never found.
     pub fn from_bytes(frame: impl Into<Bytes>) -> Self {
-        let frame = frame.into();
-        let ends = Ends::of(&frame);
-        Self { frame, ends }
-    }
-
-    /// A message of which it is known already where its lines end.
-    pub(super) fn indexed(frame: Bytes, ends: Ends) -> Self {
-        Self { frame, ends }
+        Self(frame.into())
     }
 
     /// A copy that does not keep the read buffer alive, for those who keep messages.
-    pub(super) fn kept(&self) -> Self {
-        self.view().kept()
-    }
-
-    fn view(&self) -> View<'_> {
-        View::new(&self.frame, &self.ends)
+    pub(super) fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
     }
 
     /// The bytes as they came, without the empty line at the end.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.frame
+        &self.0
     }
 
     /// The name of the event, if this is one.
@@ -56,7 +40,7 @@ impl Message {
     ///
     /// [`is_response`]: Self::is_response
     pub fn event(&self) -> Option<&[u8]> {
-        self.view().event()
+        event_name(&self.0)
     }
 
     /// Whether this answers an action: it has a `Response:` header and is no event.
@@ -73,7 +57,7 @@ impl Message {
 
     /// The first value of a header, whose name is compared without regard to ASCII case.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.view().get(key)
+        header(&self.0, key)
     }
 
     /// The first value of a header as text; bytes that are not UTF-8 become U+FFFD.
@@ -83,29 +67,12 @@ impl Message {
 
     /// Every value of a header that may repeat (`Output`, `Variable`, `ChanVariable`), in order.
     pub fn get_all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.view()
-            .lines()
-            .filter_map(move |line| value_of(line, key))
+        lines(&self.0).filter_map(move |line| value_of(line, key))
     }
 
     /// Every header with its value, in order. Lines that are no headers are left out.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.view().lines().filter_map(split_header)
-    }
-}
-
-/// The bytes make the message.
-impl PartialEq for Message {
-    fn eq(&self, other: &Self) -> bool {
-        self.frame == other.frame
-    }
-}
-
-impl Eq for Message {}
-
-impl From<Bytes> for Message {
-    fn from(frame: Bytes) -> Self {
-        Self::from_bytes(frame)
+        lines(&self.0).filter_map(split_header)
     }
 }
 
@@ -113,47 +80,43 @@ impl From<Bytes> for Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
-        for line in self.view().lines() {
+        for line in lines(&self.0) {
             list.entry(&format_args!("{}", shown_line(line)));
         }
         list.finish()
     }
 }
 
-/// A message that still stands in the read buffer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    frame: &'a [u8],
-    ends: &'a Ends,
+/// The lines of a message without their ends.
+pub(super) fn lines(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = frame;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let line = match memchr(b'\n', rest) {
+            Some(end) => {
+                let line = &rest[..end];
+                rest = &rest[end + 1..];
+                line
+            }
+            None => std::mem::take(&mut rest),
+        };
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
 }
 
-impl<'a> View<'a> {
-    pub(super) fn new(frame: &'a [u8], ends: &'a Ends) -> Self {
-        Self { frame, ends }
+/// The name of the event, if a message is one. Asterisk writes it first, which makes this a glance.
+pub(super) fn event_name(frame: &[u8]) -> Option<&[u8]> {
+    if frame.starts_with(b"Event: ") {
+        return lines(frame).next()?.get(b"Event: ".len()..);
     }
+    header(frame, "Event")
+}
 
-    /// The name of the event, if this is one. Asterisk writes it first, which makes this a glance.
-    pub(super) fn event(self) -> Option<&'a [u8]> {
-        if self.frame.starts_with(b"Event: ") {
-            let line = self.lines().next()?;
-            return line.get(b"Event: ".len()..);
-        }
-        self.get("Event")
-    }
-
-    /// The first value of a header.
-    pub(super) fn get(self, key: &str) -> Option<&'a [u8]> {
-        self.lines().find_map(|line| value_of(line, key))
-    }
-
-    /// A copy, for those who keep messages.
-    pub(super) fn kept(self) -> Message {
-        Message::indexed(Bytes::copy_from_slice(self.frame), *self.ends)
-    }
-
-    fn lines(self) -> Lines<'a> {
-        Lines::with(self.frame, self.ends)
-    }
+/// The first value of a header.
+pub(super) fn header<'a>(frame: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    lines(frame).find_map(|line| value_of(line, key))
 }
 
 /// Splits a line at its first colon; `None` where there is none, or nothing before it.

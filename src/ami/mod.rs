@@ -1,29 +1,30 @@
 //! The Asterisk Manager Interface: bytes in, bytes out, one session.
 //!
-//! [`message`] reads headers, [`codec`] finds where a message ends, [`action`] encodes what is sent. [`connection`]
-//! is the task that owns the stream, [`client`] the handle to it; [`connect`] and [`login`] come before. What a call
-//! is, and what its events mean, is not known here.
+//! [`codec`] finds where a message ends, [`message`] reads its headers, [`action`] encodes what is sent. A [`transport`]
+//! gives the byte stream, [`login`] opens it, [`session`] is the task that owns it, and [`client`] the handle to that.
+//! What came goes to a [`handler`]. What a call is, and what its events mean, is not known here.
 
 pub mod action;
+mod buffered_stream;
 pub mod client;
 pub mod codec;
-pub mod connect;
-pub mod connection;
+pub mod errors;
+pub mod handler;
 mod inbox;
-mod lines;
 pub mod login;
 pub mod message;
+pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 mod tls_stream;
 pub mod transport;
-mod wire;
 
-pub use action::{Action, ActionError, check_header, check_variable, escape_variable};
-pub use client::{Client, ListError, Session, SessionClosed, SessionError};
-pub use codec::{Codec, Frame, MAX_MESSAGE};
-pub use connect::{ConnectError, connect_tcp};
-pub use connection::{Handler, open};
-pub use login::{Auth, Login, LoginError};
+pub use action::Action;
+pub use client::Client;
+pub use codec::{Codec, Frame};
+pub use errors::SessionError;
+pub use handler::{Handler, SharedHandler};
+pub use login::{Auth, Login};
 pub use message::{Message, unescape_c};
+pub use session::open;

@@ -30,107 +30,54 @@ pub struct TlsOptions {
 /// Why there is no TLS session. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file of authorities cannot be used.
     #[error("ca_file {}: {problem}", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// This machine has no list of authorities.
+    CaFile { path: PathBuf, problem: String },
     #[error(
         "this machine trusts no certificate authority: install its ca-certificates, or set ca_file in [ami] to the \
          authority that issued Asterisk's certificate"
     )]
     NoAuthorities,
-    /// The name to verify is none.
     #[error(
         "{name:?} is neither a host name nor an address: set server_name in [ami] to the name in the certificate"
     )]
-    BadName {
-        /// The name.
-        name: String,
-    },
-    /// The certificate is for other names.
+    BadName { name: String },
     #[error(
         "the certificate of {address} is for {presented}, not for {expected:?}: set host or server_name in [ami] to a \
          name that it is for"
     )]
     WrongName {
-        /// Host and port.
         address: String,
-        /// What was expected.
         expected: String,
-        /// What the certificate names.
         presented: String,
     },
-    /// Nobody who is trusted issued the certificate.
     #[error(
         "the certificate of {address} is from an unknown authority: set ca_file in [ami] to the certificate of the \
          authority that issued it"
     )]
-    UnknownAuthority {
-        /// Host and port.
-        address: String,
-    },
-    /// The certificate is too old.
+    UnknownAuthority { address: String },
     #[error(
-        "the certificate of {address} expired {when}: renew tlscertfile in Asterisk's manager.conf (and look at this machine's clock)"
+        "the certificate of {address} expired on {when}: renew tlscertfile in Asterisk's manager.conf (and look at this machine's clock)"
     )]
-    Expired {
-        /// Host and port.
-        address: String,
-        /// Since when, in words.
-        when: String,
-    },
-    /// The certificate is too new.
+    Expired { address: String, when: String },
     #[error(
         "the certificate of {address} is not valid before {when}: look at this machine's clock"
     )]
-    NotYetValid {
-        /// Host and port.
-        address: String,
-        /// From when, in words.
-        when: String,
-    },
-    /// The certificate is none for a server.
+    NotYetValid { address: String, when: String },
     #[error(
         "the certificate of {address} cannot be used for a server ({problem}): one that signs itself must not be \
          marked as an authority; have it issued by a private authority and set ca_file to that"
     )]
-    Unusable {
-        /// Host and port.
-        address: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The other side does not speak TLS.
+    Unusable { address: String, problem: String },
     #[error(
         "{address} does not speak TLS: use Asterisk's tlsbindaddr port (5039 by default), or set tls = false"
     )]
-    NotTls {
-        /// Host and port.
-        address: String,
-    },
-    /// The other side says nothing.
+    NotTls { address: String },
     #[error(
         "{address} did not answer the TLS handshake within {after:?}: is this the port for TLS?"
     )]
-    Timeout {
-        /// Host and port.
-        address: String,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// Anything else.
-    #[error("the TLS handshake with {address} failed: {source}")]
-    Handshake {
-        /// Host and port.
-        address: String,
-        /// What happened.
-        source: io::Error,
-    },
+    Timeout { address: String, after: Duration },
+    #[error("the TLS handshake with {address} failed")]
+    Handshake { address: String, source: io::Error },
 }
 
 /// A client that is ready to verify.
@@ -142,9 +89,6 @@ pub struct Tls {
 
 impl Tls {
     /// Reads the authorities to trust.
-    ///
-    /// # Errors
-    /// There are none, or the file of them cannot be used.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsError> {
         let authorities = match &options.ca_file {
             Some(path) => from_file(path)?,
@@ -160,17 +104,13 @@ impl Tls {
     }
 
     /// Does the handshake on a fresh stream to `host`.
-    ///
-    /// # Errors
-    /// What is wrong, and what to change.
     pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
         host: &str,
-        port: u16,
+        address: String,
         within: Duration,
     ) -> Result<TlsStream<S>, TlsError> {
-        let address = format!("{host}:{port}");
         let expected = self.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(expected.to_owned()).map_err(|InvalidDnsNameError| {
             TlsError::BadName {
@@ -233,11 +173,6 @@ fn explain(error: io::Error, address: String, expected: &str) -> TlsError {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
-            CertificateError::NotValidForName => TlsError::WrongName {
-                address,
-                expected: expected.to_owned(),
-                presented: "other names".to_owned(),
-            },
             CertificateError::NotValidForNameContext { presented, .. } => TlsError::WrongName {
                 address,
                 expected: expected.to_owned(),
@@ -246,17 +181,9 @@ fn explain(error: io::Error, address: String, expected: &str) -> TlsError {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 TlsError::UnknownAuthority { address }
             }
-            CertificateError::Expired => TlsError::Expired {
-                address,
-                when: "some time ago".to_owned(),
-            },
             CertificateError::ExpiredContext { not_after, .. } => TlsError::Expired {
                 address,
-                when: format!("on {}", day(*not_after)),
-            },
-            CertificateError::NotValidYet => TlsError::NotYetValid {
-                address,
-                when: "some later time".to_owned(),
+                when: day(*not_after),
             },
             CertificateError::NotValidYetContext { not_before, .. } => TlsError::NotYetValid {
                 address,

@@ -1,76 +1,160 @@
-//! The byte streams on which AMI sessions run.
+//! The byte streams on which AMI sessions run, and what to look at when there is none.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::ami::connect::{ConnectError, connect_tcp};
-use crate::ami::tls::Tls;
+use crate::ami::session::KEEPALIVE;
+use crate::ami::tls::{Tls, TlsError};
+
+/// Why there is no connection. Each names what to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("cannot find the address of {host:?}: check host in [ami] and the name service")]
+    Unresolved { host: String, source: io::Error },
+    #[error(
+        "{address} refused the connection: check that Asterisk is running there, and that [general] in manager.conf \
+         has `enabled = yes` and this port and a bindaddr that can be reached from here"
+    )]
+    Refused { address: String },
+    #[error(
+        "{address} did not answer within {after:?}: check host and port in [ami], and firewalls on the way"
+    )]
+    Timeout { address: String, after: Duration },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot connect to {address}")]
+    Io { address: String, source: io::Error },
+}
 
 /// A byte stream of any kind.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// How to get a byte stream to the PBX, again and again.
 pub enum Transport {
-    /// TCP to a host.
     Tcp {
         /// A name or an address.
         host: String,
-        /// The port.
         port: u16,
-        /// How long connecting may take.
-        within: Duration,
+        /// For the name service and the connection together, and again for the TLS handshake.
+        connect_timeout: Duration,
+        tls: Option<Tls>,
     },
-    /// TLS over TCP to a host.
-    Tls {
-        /// A name or an address.
-        host: String,
-        /// The port.
-        port: u16,
-        /// How long connecting may take, and the handshake after it.
-        within: Duration,
-        /// What verifies the other side.
-        tls: Tls,
-    },
-    /// Whatever this makes: a simulated PBX in this process, or a test's.
-    Made(Box<dyn Fn() -> Box<dyn Stream> + Send + Sync>),
+    /// A simulated PBX in this process, or a test's.
+    InProcess(Box<dyn Fn() -> Box<dyn ByteStream> + Send + Sync>),
 }
 
 impl Transport {
     /// Makes one stream.
-    ///
-    /// # Errors
-    /// Why there is none, and what to look at.
-    pub async fn connect(&self) -> Result<Box<dyn Stream>, ConnectError> {
-        match self {
-            Self::Tcp { host, port, within } => {
-                let stream = connect_tcp(host, *port, *within).await?;
-                Ok(Box::new(stream))
-            }
-            Self::Tls {
+    pub async fn connect(&self) -> Result<Box<dyn ByteStream>, ConnectError> {
+        let (host, port, within, tls) = match self {
+            Self::InProcess(make) => return Ok(make()),
+            Self::Tcp {
                 host,
                 port,
-                within,
+                connect_timeout,
                 tls,
-            } => {
-                let stream = connect_tcp(host, *port, *within).await?;
-                let stream = tls.handshake(stream, host, *port, *within).await?;
-                Ok(Box::new(stream))
+            } => (host, *port, *connect_timeout, tls),
+        };
+        let stream = connect_tcp(host, port, within).await?;
+        Ok(match tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let address = address(host, port);
+                Box::new(tls.handshake(stream, host, address, within).await?)
             }
-            Self::Made(make) => Ok(make()),
-        }
+        })
     }
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port, .. } => write!(f, "tcp to {host}:{port}"),
-            Self::Tls { host, port, .. } => write!(f, "tls to {host}:{port}"),
-            Self::Made(_) => f.write_str("made in this process"),
+            Self::Tcp { host, port, .. } => f.write_str(&address(host, *port)),
+            Self::InProcess(_) => f.write_str("in this process"),
         }
+    }
+}
+
+fn address(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Connects to the manager interface within the timeout, the name service included. Small writes leave at once
+/// (`TCP_NODELAY`): an action is a small write.
+pub async fn connect_tcp(
+    host: &str,
+    port: u16,
+    within: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let address = address(host, port);
+    let connected = timeout(within, resolve_and_connect(host, port, &address)).await;
+    connected.unwrap_or(Err(ConnectError::Timeout {
+        address,
+        after: within,
+    }))
+}
+
+async fn resolve_and_connect(
+    host: &str,
+    port: u16,
+    address: &str,
+) -> Result<TcpStream, ConnectError> {
+    let unresolved = |source| ConnectError::Unresolved {
+        host: host.to_owned(),
+        source,
+    };
+    let resolved = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<_> = resolved.map_err(unresolved)?.collect();
+    let failed = |source: io::Error| {
+        let address = address.to_owned();
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectError::Refused { address },
+            _ => ConnectError::Io { address, source },
+        }
+    };
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    deliver_soon_or_never(&stream).map_err(failed)?;
+    Ok(stream)
+}
+
+/// Has the system drop the connection when what was sent stays unacknowledged for as long as a silent session is waited
+/// for. By default it goes on sending for minutes, also after the session was given up, and an Originate whose call was
+/// recorded as `UNKNOWN` could ring a phone when the network is back.
+#[cfg(target_os = "linux")]
+fn deliver_soon_or_never(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(KEEPALIVE * 2))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn deliver_soon_or_never(_: &TcpStream) -> io::Result<()> {
+    let _ = KEEPALIVE;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_sent_is_not_delivered_long_after_its_session_was_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stream = connect_tcp("127.0.0.1", port, Duration::from_secs(5)).await;
+        let limit = socket2::SockRef::from(&stream.unwrap())
+            .tcp_user_timeout()
+            .unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(30)));
     }
 }

@@ -1,9 +1,9 @@
-//! What Asterisk said of one attempt, gathered in whatever order it was said. No judgement lives here: that is
+//! What Asterisk said of one attempt, gathered in whatever order it was said. What it means is
 //! [`verdict`](super::verdict)'s.
 
 use tokio::time::Instant;
 
-use crate::call::capture::Captured;
+use crate::call::captured::CapturedValues;
 
 /// A Q.850 cause as Asterisk's `Hangup` event gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl DialStatus {
 
 /// `OriginateResponse`: how the attempt to get an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Originated {
+pub struct OriginateResult {
     /// `Response: Success`
     pub success: bool,
     /// `Reason`: 4 answered, 3 ring timeout, 5 busy, 8 congestion (the last two only from Local channels and
@@ -130,24 +130,15 @@ pub struct Originated {
     pub reason: u16,
 }
 
-/// Why no more is to be expected of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Everything that Asterisk has to say was said.
-    Complete,
-    /// The session was lost, or Asterisk no longer knows the channel, before the end was seen.
-    Lost,
-}
-
 /// All that is known of one attempt when it is over.
 #[derive(Debug, Clone)]
-pub struct Signals {
+pub struct Observations {
     /// When the Originate was handed to the socket.
     pub written_at: Instant,
     /// Asterisk refused the request itself (`Response: Error`), with its message.
     pub refused: Option<String>,
     /// `OriginateResponse`, if it came.
-    pub originated: Option<Originated>,
+    pub originate_result: Option<OriginateResult>,
     /// The channel that was originated (the `;1` half of a Local channel), if it ever existed.
     pub channel: Option<Leg>,
     /// Asterisk's Linkedid of the originated channel.
@@ -160,30 +151,30 @@ pub struct Signals {
     pub up: bool,
     /// When the originated channel was hung up, or the call was otherwise over.
     pub ended_at: Instant,
-    /// Whether the end was seen.
-    pub end: End,
+    /// Asterisk said all that it has to say; else the session was lost, or Asterisk no longer knows the channel.
+    pub end_seen: bool,
     /// A moment was missed while the connection was down, so that the durations are not exact.
     pub approximate: bool,
     /// The variables that the campaign asks for.
-    pub captured: Captured,
+    pub captured: CapturedValues,
 }
 
-impl Signals {
+impl Observations {
     /// Nothing known but that the Originate is being written.
     pub fn new(written_at: Instant) -> Self {
         Self {
             written_at,
             refused: None,
-            originated: None,
+            originate_result: None,
             channel: None,
             linkedid: None,
             legs: Vec::new(),
             answered_at: None,
             up: false,
             ended_at: written_at,
-            end: End::Lost,
+            end_seen: false,
             approximate: false,
-            captured: Captured::default(),
+            captured: CapturedValues::default(),
         }
     }
 

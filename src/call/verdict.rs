@@ -1,16 +1,16 @@
-//! How a call ended: a pure function from the [`Signals`] of an attempt to a [`Disposition`].
+//! How a call ended: a pure function from the [`Observations`] of an attempt to a [`Disposition`].
 //!
-//! Nothing here waits, reads a clock or knows a file. What is told rests on recordings of Asterisk 16 and 22: a hangup
-//! cause does not say whether a call was answered, `DialStatus: NOANSWER` stands for everything that has no status of
-//! its own, and a Local channel's own half knows nothing of how the line behind it ended.
+//! Nothing here waits, reads a clock or knows a file. It rests on recordings of Asterisk 16 and 22: a hangup cause does
+//! not say whether a call was answered, `DialStatus: NOANSWER` means everything that has no status of its own, and the
+//! originated half of a Local channel knows nothing of how the line behind it ended.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::call::capture::{Captured, Watched};
+use crate::call::captured::{CapturedValues, CapturedVars};
 use crate::call::observations::{
-    Cause, DialStatus, End, FarEnd, Leg, Originated, Signals, Technology,
+    Cause, DialStatus, FarEnd, Leg, Observations, OriginateResult, Technology,
 };
 use crate::disposition::Disposition;
 
@@ -18,39 +18,35 @@ use crate::disposition::Disposition;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances<'a> {
     /// Why the dialer itself hung the call up, if it did.
-    pub cut: Option<Cut>,
+    pub own_hangup: Option<HangupReason>,
     /// Another call of the same trunk showed a sign of life lately, so silence is the callee's and not the trunk's.
     pub trunk_alive: bool,
     /// The call was placed by an earlier run, which was cut off.
     pub adopted: bool,
     /// An answered call shorter than this is `SHORT`.
     pub min_talk: Duration,
-    /// Which variables were watched, and what they tell.
-    pub watched: Option<&'a Watched>,
+    pub captured_vars: Option<&'a CapturedVars>,
 }
 
 /// Why the dialer hung up a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// It lasted for `call_timeout`.
+pub enum HangupReason {
     CallTimeout,
     /// The operator stopped the run.
-    Cancelled,
+    Stopped,
 }
 
-/// How an attempt ended, as it will stand in the results.
+/// How an attempt ended, as the results record it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The outcome.
     pub disposition: Disposition,
     /// The Q.850 cause as Asterisk said it, of the leg that decided.
     pub cause: Option<Cause>,
     /// The SIP code that the far end sent; `None` where the call was answered, nothing was sent, or the version of
     /// Asterisk does not tell.
     pub sip_code: Option<u16>,
-    /// When it was answered.
     pub answered_at: Option<Instant>,
-    /// What a reader of the results should know, in words; empty when the disposition says it all.
+    /// For a reader of the results; empty when the disposition says it all.
     pub note: String,
 }
 
@@ -65,46 +61,45 @@ const REASON_CONGESTION: u16 = 8;
 /// Asterisk gives a channel that it gives up while ringing this SIP code, though nobody sent it.
 const MADE_UP_SIP_CODE: u16 = 480;
 
-/// So many characters of a value stand in a note.
+/// How many characters of a value a note shows.
 const MAX_QUOTED: usize = 40;
 
-/// Tells how a call ended.
-pub fn decide(signals: &Signals, circumstances: &Circumstances) -> Verdict {
-    if let Some(message) = &signals.refused {
+pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Verdict {
+    if let Some(message) = &observations.refused {
         return refused(message);
     }
-    if signals.answered_at.is_some() {
-        return picked_up(signals, circumstances);
+    if observations.answered_at.is_some() {
+        return picked_up(observations, circumstances);
     }
-    // Whether a hangup that was asked for took effect is not known either: somebody may have answered meanwhile.
-    if signals.end == End::Lost {
-        let note = if circumstances.adopted {
-            "the dialer was cut off during this call, and it had ended before it was looked for"
-        } else if circumstances.cut == Some(Cut::Cancelled) {
+    // Whether our hangup took effect is not known either: somebody may have answered meanwhile.
+    if !observations.end_seen {
+        let note = if circumstances.own_hangup == Some(HangupReason::Stopped) {
             "the run was stopped, and Asterisk did not confirm the hangup"
+        } else if circumstances.adopted {
+            "the dialer was cut off during this call, and it had ended before it was looked for"
         } else {
             "the connection to Asterisk was lost before the end of the call was seen"
         };
-        return Verdict::of(Disposition::Unknown, signals, note);
+        return Verdict::of(Disposition::Unknown, observations, note);
     }
     // A call that the far end ended before our hangup took effect ended as the far end says.
-    let ended_by_far_end = signals
+    let ended_by_far_end = observations
         .deciding_leg()
         .is_some_and(|leg| leg.ended_by_far_end.is_some());
-    match circumstances.cut {
-        Some(Cut::Cancelled) if !ended_by_far_end => {
+    match circumstances.own_hangup {
+        Some(HangupReason::Stopped) if !ended_by_far_end => {
             return Verdict::of(
                 Disposition::Cancelled,
-                signals,
+                observations,
                 "hung up: the run was stopped",
             );
         }
-        Some(Cut::CallTimeout) if !ended_by_far_end => {
-            return Verdict::of(Disposition::NoAnswer, signals, "cut at call_timeout");
+        Some(HangupReason::CallTimeout) if !ended_by_far_end => {
+            return Verdict::of(Disposition::NoAnswer, observations, "cut at call_timeout");
         }
         _ => {}
     }
-    not_answered(signals, circumstances)
+    not_answered(observations, circumstances)
 }
 
 fn refused(message: &str) -> Verdict {
@@ -122,86 +117,78 @@ fn refused(message: &str) -> Verdict {
     }
 }
 
-fn picked_up(signals: &Signals, circumstances: &Circumstances) -> Verdict {
+fn picked_up(observations: &Observations, circumstances: &Circumstances) -> Verdict {
     // A callee that redirects (302) is reported as answered, but its channel never went up: the call goes on as
     // another one, which nobody ties to this.
-    if signals.hung_up() && !signals.up {
+    if observations.hung_up() && !observations.up {
         return Verdict {
             answered_at: None,
             ..Verdict::of(
                 Disposition::Unknown,
-                signals,
+                observations,
                 "redirected by the callee to another destination, which was not followed",
             )
         };
     }
-    // Whoever heard the beginning of a message is to hear all of it: the next run calls again. A call whose hangup nobody
-    // saw may have gone on to its end.
-    if circumstances.cut == Some(Cut::Cancelled)
-        && signals.end == End::Complete
-        && !signals.callee_hung_up()
-    {
-        return Verdict {
-            disposition: Disposition::Cancelled,
-            cause: signals.channel.as_ref().and_then(|leg| leg.cause.clone()),
-            sip_code: None,
-            answered_at: signals.answered_at,
-            note: "answered, then hung up: the run was stopped".to_owned(),
-        };
+    // Somebody who heard the beginning of a message is to hear all of it: the next run calls again. A call whose hangup
+    // was not seen may have gone on to its end.
+    let stopped = circumstances.own_hangup == Some(HangupReason::Stopped);
+    if stopped && observations.end_seen && !observations.callee_hung_up() {
+        let note = "answered, then hung up: the run was stopped".to_owned();
+        return Verdict::of_answered(Disposition::Cancelled, observations, note);
     }
-    let talk = signals
+    let talk = observations
         .answered_at
-        .map_or(Duration::ZERO, |answered| signals.ended_at - answered);
-    let (disposition, told) = told(&signals.captured, circumstances);
+        .map_or(Duration::ZERO, |answered| observations.ended_at - answered);
+    let (disposition, mut note) = captured_disposition(&observations.captured, circumstances);
     let disposition = disposition.unwrap_or(if talk < circumstances.min_talk {
         Disposition::Short
     } else {
         Disposition::Answered
     });
-    let end = match (circumstances.cut, signals.end) {
-        (Some(Cut::Cancelled), End::Lost) => {
+    let end = match circumstances.own_hangup {
+        Some(HangupReason::CallTimeout) => "cut at call_timeout",
+        Some(HangupReason::Stopped) if !observations.end_seen => {
             "answered; the run was stopped, and Asterisk did not confirm the hangup"
         }
-        (Some(Cut::CallTimeout), _) => "cut at call_timeout",
-        (None, End::Lost) => {
+        None if !observations.end_seen => {
             "answered; the connection to Asterisk was lost before its end was seen"
         }
-        (None | Some(Cut::Cancelled), End::Complete) if signals.approximate => {
+        _ if observations.approximate => {
             "answered while the connection to Asterisk was down: times are approximate"
         }
-        (None | Some(Cut::Cancelled), End::Complete) => "",
+        _ => "",
     };
-    let notes = [told.as_str(), end];
-    let notes: Vec<_> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-    Verdict {
-        disposition,
-        cause: signals.channel.as_ref().and_then(|leg| leg.cause.clone()),
-        sip_code: None,
-        answered_at: signals.answered_at,
-        note: notes.join("; "),
+    if !note.is_empty() && !end.is_empty() {
+        note.push_str("; ");
     }
+    note.push_str(end);
+    Verdict::of_answered(disposition, observations, note)
 }
 
 /// How an answered call ended by what the dialplan says, and what is to be noted of that.
-fn told(captured: &Captured, circumstances: &Circumstances) -> (Option<Disposition>, String) {
-    let Some(watched) = circumstances.watched else {
+fn captured_disposition(
+    captured: &CapturedValues,
+    circumstances: &Circumstances,
+) -> (Option<Disposition>, String) {
+    let Some(vars) = circumstances.captured_vars else {
         return (None, String::new());
     };
     let mut note = String::new();
-    if let Some(place) = watched.disposition {
-        let name = watched.names.get(place).map_or("", |name| name);
-        let word = captured.text(place);
+    if let Some(index) = vars.disposition {
+        let name = vars.names.get(index).map_or("", |name| name);
+        let word = captured.text(index);
         match word.trim() {
             "" => {}
-            word => match Disposition::told(word) {
+            word => match Disposition::from_dialplan(word) {
                 Some(disposition) => return (Some(disposition), format!("told by {name}")),
                 None => note = format!("{name} says {}, which names no outcome", quoted(word)),
             },
         }
     }
-    let is_machine = |machine| captured.meets(machine);
-    let machine = watched.machine.as_ref().is_some_and(is_machine);
-    (machine.then_some(Disposition::Machine), note)
+    let machine = vars.machine.as_ref();
+    let is_machine = machine.is_some_and(|machine| captured.meets(machine));
+    (is_machine.then_some(Disposition::Machine), note)
 }
 
 /// A word of the dialplan's for a note: not much of it, and on one line.
@@ -211,22 +198,24 @@ fn quoted(word: &str) -> String {
     format!("\"{}{more}\"", shown.escape_debug())
 }
 
-fn not_answered(signals: &Signals, circumstances: &Circumstances) -> Verdict {
-    let reason = signals.originated.map_or(0, |originated| originated.reason);
-    let Some(leg) = signals.deciding_leg() else {
+fn not_answered(observations: &Observations, circumstances: &Circumstances) -> Verdict {
+    let reason = observations
+        .originate_result
+        .map_or(0, |result| result.reason);
+    let Some(leg) = observations.deciding_leg() else {
         return Verdict::of(
             Disposition::Congestion,
-            signals,
+            observations,
             "no channel was created: unknown or unregistered trunk, or no free line",
         );
     };
     if reason == REASON_TIMEOUT {
-        return timed_out(signals, leg, circumstances);
+        return timed_out(observations, leg, circumstances);
     }
-    if let Some(code) = sip_code(leg, signals) {
+    if let Some(code) = sip_code(leg, observations) {
         return Verdict::of(
-            of_sip_code(code, signals.rang()),
-            signals,
+            of_sip_code(code, observations.rang()),
+            observations,
             note_of_sip_code(code),
         );
     }
@@ -237,53 +226,64 @@ fn not_answered(signals: &Signals, circumstances: &Circumstances) -> Verdict {
         cause
     };
     if gave_up_in_dialplan(leg) {
-        return timed_out(signals, leg, circumstances);
+        return timed_out(observations, leg, circumstances);
     }
     if let Some(disposition) = of_cause(cause) {
-        return Verdict::of(disposition, signals, "");
+        return Verdict::of(disposition, observations, "");
     }
     let status = |wanted| {
-        let own = signals.channel.as_ref().and_then(|leg| leg.dial_status);
+        let own = observations
+            .channel
+            .as_ref()
+            .and_then(|leg| leg.dial_status);
         leg.dial_status == Some(wanted) || own == Some(wanted)
     };
     if reason == REASON_BUSY || status(DialStatus::Busy) {
-        Verdict::of(Disposition::Busy, signals, "")
-    } else if signals.rang() {
-        Verdict::of(Disposition::NoAnswer, signals, "ended before an answer")
+        Verdict::of(Disposition::Busy, observations, "")
+    } else if observations.rang() {
+        Verdict::of(
+            Disposition::NoAnswer,
+            observations,
+            "ended before an answer",
+        )
     } else if reason == REASON_CONGESTION || status(DialStatus::Congestion) {
-        Verdict::of(Disposition::Congestion, signals, "")
+        Verdict::of(Disposition::Congestion, observations, "")
     } else {
         Verdict::of(
             Disposition::Failed,
-            signals,
+            observations,
             "ended at once without a cause: does the dialed extension exist?",
         )
     }
 }
 
-/// The ring timeout is over, Asterisk's or that of a `Dial` in the dialplan.
-fn timed_out(signals: &Signals, leg: &Leg, circumstances: &Circumstances) -> Verdict {
-    if signals.alive() {
-        Verdict::of(Disposition::NoAnswer, signals, "")
+/// A ring timeout: Asterisk's, or that of a `Dial` in the dialplan.
+fn timed_out(observations: &Observations, leg: &Leg, circumstances: &Circumstances) -> Verdict {
+    if observations.alive() {
+        Verdict::of(Disposition::NoAnswer, observations, "")
     } else if leg.technology != Technology::Sip {
-        Verdict::of(Disposition::NoAnswer, signals, "no ringing was signalled")
+        Verdict::of(
+            Disposition::NoAnswer,
+            observations,
+            "no ringing was signalled",
+        )
     } else if circumstances.trunk_alive {
         Verdict::of(
             Disposition::NoAnswer,
-            signals,
+            observations,
             "no ringing was signalled, but other calls of this trunk got through",
         )
     } else {
         Verdict::of(
             Disposition::Congestion,
-            signals,
+            observations,
             "the trunk was silent: no reply of any kind came",
         )
     }
 }
 
-/// A `Dial` in the dialplan gave this line up: nobody at the far end ended it, yet it has the cause of a ringing phone
-/// that was not answered, or was cancelled.
+/// A `Dial` in the dialplan gave this line up: the far end did not end it, yet it has the cause of a ringing phone that
+/// was not answered, or was cancelled.
 fn gave_up_in_dialplan(leg: &Leg) -> bool {
     leg.ended_by_far_end.is_none()
         && leg.technology != Technology::Local
@@ -297,10 +297,10 @@ fn gave_up_in_dialplan(leg: &Leg) -> bool {
 ///
 /// A `HangupRequest` carries only what was sent. Where a filter keeps that event away, the `Hangup`'s code is taken,
 /// but for a 480, which Asterisk also makes up, and for anything after a ring timeout.
-fn sip_code(leg: &Leg, signals: &Signals) -> Option<u16> {
+fn sip_code(leg: &Leg, observations: &Observations) -> Option<u16> {
     let timed_out = matches!(
-        signals.originated,
-        Some(Originated {
+        observations.originate_result,
+        Some(OriginateResult {
             reason: REASON_TIMEOUT,
             ..
         })
@@ -337,7 +337,7 @@ fn note_of_sip_code(code: u16) -> &'static str {
     }
 }
 
-/// Whether an end was somebody's beyond the trunk: the person called, or a network that knows the number.
+/// Whether an end came from beyond the trunk: from the person called, or from a network that knows the number.
 pub(super) fn is_from_beyond_the_trunk(end: FarEnd) -> bool {
     let disposition = match end.sip_code {
         Some(code) => Some(of_sip_code(code, false)),
@@ -359,15 +359,32 @@ fn of_cause(code: u16) -> Option<Disposition> {
 }
 
 impl Verdict {
+    /// A verdict on a call that was answered, with the cause of the originated channel.
+    fn of_answered(disposition: Disposition, observations: &Observations, note: String) -> Self {
+        Self {
+            disposition,
+            cause: observations
+                .channel
+                .as_ref()
+                .and_then(|leg| leg.cause.clone()),
+            sip_code: None,
+            answered_at: observations.answered_at,
+            note,
+        }
+    }
+
     /// A verdict on a call that was not answered, with the cause and code of the leg that decided.
-    fn of(disposition: Disposition, signals: &Signals, note: &str) -> Self {
-        let leg = signals.deciding_leg();
+    fn of(disposition: Disposition, observations: &Observations, note: &str) -> Self {
+        let leg = observations.deciding_leg();
         Self {
             disposition,
             cause: leg.and_then(|leg| leg.cause.clone()),
-            sip_code: leg.and_then(|leg| sip_code(leg, signals)),
+            sip_code: leg.and_then(|leg| sip_code(leg, observations)),
             answered_at: None,
             note: note.to_owned(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use crate::call;
-use crate::call::reconnect;
+use crate::call::reconcile::reconcile;
 use crate::campaign::dispatcher::{Dispatcher, settle};
 use crate::campaign::place_call::{self, Outcome, Record, Who};
+use crate::error_chain::error_chain;
 use crate::results::journal::JournalEntry;
 
 impl Dispatcher {
@@ -26,9 +27,9 @@ impl Dispatcher {
         }
         // A session that drops meanwhile is reconciled by whoever connects again.
         if let Some(client) = self.resources.link.client()
-            && let Err(error) = reconnect::reconcile(&client, self.resources.link.watched()).await
+            && let Err(error) = reconcile(&client, self.resources.link.captured_vars()).await
         {
-            warn!("the living calls could not be listed: {error}");
+            warn!("{}", error_chain(&error));
         }
     }
 

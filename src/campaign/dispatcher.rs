@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::{Over, Resources, Stop};
 use crate::call::id::CallId;
-use crate::call::reconnect::State;
+use crate::call::reconnect::SessionState;
 use crate::campaign::place_call::{self, Attempted, Outcome, Record, Who};
 use crate::campaign::queue::{Queue, Ready};
 use crate::campaign::snapshot::{Views, Waits};
@@ -106,7 +106,7 @@ pub(super) struct Dispatcher {
     pub(super) said: Option<Waits>,
     /// Where it is shown how the run is.
     pub(super) views: Views,
-    link: watch::Receiver<State>,
+    link: watch::Receiver<SessionState>,
     /// Since when there is no connection.
     pub(super) down_since: Option<Instant>,
     /// What cannot be written at the moment.
@@ -511,7 +511,7 @@ impl Dispatcher {
 
     fn link_changed(&mut self, kept: bool) {
         let lost = match &*self.link.borrow_and_update() {
-            State::Lost(why) => Some(Arc::clone(why)),
+            SessionState::Lost(why) => Some(Arc::clone(why)),
             _ if !kept => Some("the connection to Asterisk is no longer kept".into()),
             _ => None,
         };
@@ -522,7 +522,7 @@ impl Dispatcher {
 
     /// Whether calls can be placed now.
     pub(super) fn linked(&self) -> bool {
-        matches!(&*self.link.borrow(), State::Up(_))
+        matches!(&*self.link.borrow(), SessionState::Up(_))
     }
 }
 

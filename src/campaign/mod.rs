@@ -8,7 +8,6 @@
 
 mod adopt;
 pub mod busy;
-pub mod capture;
 pub mod contact_limits;
 mod dispatcher;
 mod explain;
@@ -29,7 +28,7 @@ use std::sync::Arc;
 use jiff::Zoned;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::reconnect::Link;
+use crate::call::reconnect::Reconnector;
 use crate::clock::Clock;
 use crate::config::Campaign;
 use crate::contacts::{Done, List};
@@ -54,7 +53,7 @@ pub struct Resources {
     /// Its contacts.
     pub list: Arc<List>,
     /// The link to Asterisk.
-    pub link: Link,
+    pub link: Reconnector,
     /// The results.
     pub writer: Writer,
     /// Their columns.

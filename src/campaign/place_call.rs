@@ -8,13 +8,12 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::{Resources, Stop};
-use crate::ami::client::SessionClosed;
+use crate::ami::errors::SessionClosed;
 use crate::call::id::CallId;
-use crate::call::observations::{End, Signals};
+use crate::call::observations::Observations;
 use crate::call::originate::originate;
 use crate::call::verdict::{self, Circumstances, Verdict};
-use crate::call::{self, Attempt, Ended};
-use crate::campaign::capture::columns;
+use crate::call::{self, Attempt, FinishedCall};
 use crate::campaign::retry::{self, Decision};
 use crate::contact_history::{Happened, History, may_have_rung};
 use crate::contacts::Contact;
@@ -216,7 +215,7 @@ async fn place(
     contact: &Contact,
     attempt: Attempt,
     stop: &Stop,
-) -> Option<Ended> {
+) -> Option<FinishedCall> {
     // The disk may have taken its time.
     let now = resources.clock.millis();
     let open = resources.gate.state(contact.zone, now) == Gated::Open;
@@ -231,15 +230,18 @@ pub async fn adopted(
     resources: &Resources,
     record: &Record,
     entry: &JournalEntry,
-    ended: oneshot::Receiver<Signals>,
+    ended: oneshot::Receiver<Observations>,
     stop: &Stop,
 ) -> Outcome {
     let watchdog = record.begun_at + resources.campaign.call.call_timeout;
     let followed = call::follow(&resources.link, record.id, ended, watchdog, &stop.hang_up).await;
     let ended = followed.unwrap_or_else(|SessionClosed| {
-        let mut signals = Signals::new(record.begun_at);
-        signals.ended_at = Instant::now();
-        Ended { signals, cut: None }
+        let mut observations = Observations::new(record.begun_at);
+        observations.ended_at = Instant::now();
+        FinishedCall {
+            observations,
+            own_hangup: None,
+        }
     });
     over(resources, record, entry.caller_id.clone(), &ended, true).await
 }
@@ -248,47 +250,52 @@ async fn over(
     resources: &Resources,
     record: &Record,
     caller_id: String,
-    ended: &Ended,
+    ended: &FinishedCall,
     adopted: bool,
 ) -> Outcome {
-    let signals = &ended.signals;
-    let lately = signals.written_at.checked_sub(LATELY);
-    let alive = signals.alive() || signals.answered_at.is_some();
+    let observations = &ended.observations;
+    let lately = observations.written_at.checked_sub(LATELY);
+    let alive = observations.alive() || observations.answered_at.is_some();
     let trunk_alive = lately.is_some_and(|lately| record.log.alive_since(lately))
         && !record.breaker.rests()
-        && (alive || !is_told(signals) || record.log.silent() <= SILENT);
+        && (alive || !is_told(observations) || record.log.silent() <= SILENT);
     let circumstances = Circumstances {
-        cut: ended.cut,
+        own_hangup: ended.own_hangup,
         trunk_alive,
         adopted,
         min_talk: resources.campaign.call.min_talk,
-        watched: Some(resources.link.watched()),
+        captured_vars: Some(resources.link.captured_vars()),
     };
-    let verdict = verdict::decide(signals, &circumstances);
+    let verdict = verdict::decide(observations, &circumstances);
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let channel = signals.channel.as_ref();
-    let connected_at = verdict.answered_at.unwrap_or(signals.ended_at);
+    let channel = observations.channel.as_ref();
+    let connected_at = verdict.answered_at.unwrap_or(observations.ended_at);
     let mut row = ResultsRow {
         caller_id,
-        ring: channel.map(|_| connected_at - signals.written_at),
-        talk: verdict.answered_at.map(|at| signals.ended_at - at),
+        ring: channel.map(|_| connected_at - observations.written_at),
+        talk: verdict.answered_at.map(|at| observations.ended_at - at),
         uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
-        linkedid: signals.linkedid.as_deref().map(text).unwrap_or_default(),
+        linkedid: observations
+            .linkedid
+            .as_deref()
+            .map(text)
+            .unwrap_or_default(),
         ..record.row(resources)
     };
     row.own
         .resize(resources.campaign.contacts.keep.len(), String::new());
     let capture = &resources.campaign.capture;
-    row.own.extend(columns(capture, &signals.captured));
-    let opted_out = if signals.captured.opted_out {
+    row.own
+        .extend(observations.captured.columns(capture.variables.len()));
+    let opted_out = if observations.captured.opted_out {
         resources.opt_out(record).await
     } else {
         Ok(())
     };
     let moments = Moments {
-        dialed_at: signals.written_at,
-        ended_at: signals.ended_at,
+        dialed_at: observations.written_at,
+        ended_at: observations.ended_at,
         alive,
     };
     let outcome = conclude(resources, record, row, verdict, moments);
@@ -306,8 +313,8 @@ async fn over(
 }
 
 /// Whether a channel was followed to its end.
-fn is_told(signals: &Signals) -> bool {
-    signals.channel.is_some() && signals.end == End::Complete
+fn is_told(observations: &Observations) -> bool {
+    observations.channel.is_some() && observations.end_seen
 }
 
 /// When an attempt was what, and whether anything was heard of it.

@@ -1,4 +1,4 @@
-//! The line to Asterisk, or to a simulated one in this process.
+//! The session with Asterisk, or with a simulated one in this process.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,30 +14,28 @@ use tracing::info;
 use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
-use crate::call::capture::Watched;
-use crate::call::reconnect::{Established, Link};
-use crate::campaign;
+use crate::call::captured::CapturedVars;
+use crate::call::reconnect::Reconnector;
 use crate::commands::Failure;
 use crate::config::Campaign;
+use crate::shutdown;
 use crate::sim::{Simulator, SimulatorConfig};
 
 /// What happens within so short a time happens at once in a rehearsal, which makes it the faster.
 const STEP: Duration = Duration::from_millis(20);
-/// How long Asterisk may take to say goodbye; nothing depends on it.
-const GOODBYE: Duration = Duration::from_secs(2);
 /// Bytes that the pipe to the simulated Asterisk holds in each direction.
 const PIPE: usize = 1 << 16;
-/// Whoever is woken again within this time has a busy line.
+/// A thread that is woken again within this time has a busy session.
 const BUSY: Duration = Duration::from_micros(250);
-/// How long the line is left alone then. A call of which nothing is heard for so long loses nothing.
+/// How long it sleeps then. A call of which nothing is heard for so long loses nothing.
 const GATHER: Duration = Duration::from_micros(500);
 
-/// A thread of its own for the connection to Asterisk. Whatever goes on elsewhere in the process, the socket is read:
-/// Asterisk cuts off who reads too slowly.
+/// A thread of its own for the session with Asterisk. Whatever goes on elsewhere in the process, the socket is read:
+/// Asterisk cuts off a client that reads too slowly.
 #[derive(Debug)]
-pub(super) struct Line(Runtime);
+pub(super) struct AmiThread(Option<Runtime>);
 
-impl Line {
+impl AmiThread {
     /// Starts the thread. Not to be called or dropped within another runtime.
     pub(super) fn open() -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -47,48 +45,48 @@ impl Line {
             .enable_all()
             .build()
             .context("the thread of the connection cannot be started")?;
-        Ok(Self(runtime))
+        Ok(Self(Some(runtime)))
     }
 
     /// Connects to the campaign's Asterisk.
-    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Established, Failure> {
+    pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Reconnector, Failure> {
         let ami = &campaign.ami;
-        let (host, port, within) = (ami.host.clone(), ami.port, ami.connect_timeout);
-        let transport = match &ami.tls {
-            None => Transport::Tcp { host, port, within },
-            Some(options) => {
-                let tls = Tls::new(options).map_err(Failure::usage)?;
-                Transport::Tls {
-                    host,
-                    port,
-                    within,
-                    tls,
-                }
-            }
+        let tls = ami.tls.as_ref().map(Tls::new).transpose();
+        let transport = Transport::Tcp {
+            host: ami.host.clone(),
+            port: ami.port,
+            connect_timeout: ami.connect_timeout,
+            tls: tls.map_err(Failure::usage)?,
         };
-        // What it spawns stays on that thread.
-        let established = Link::establish(
+        let connect = Reconnector::connect(
             transport,
             login(campaign),
             ami.reconnect_for,
-            watched(campaign),
+            captured_vars(campaign),
         );
-        let established = self
-            .0
-            .spawn(established)
+        let runtime = self.0.as_ref().context("the thread has ended")?;
+        // What it spawns stays on that thread.
+        let pbx = runtime
+            .spawn(connect)
             .await
             .context("the connection")?
             .map_err(Failure::pbx)?;
-        info!(
-            "logged in to {} at {}:{}",
-            established.banner, ami.host, ami.port
-        );
-        Ok(established)
+        info!("logged in to {} at {}:{}", pbx.banner(), ami.host, ami.port);
+        Ok(pbx)
+    }
+}
+
+/// A name service that does not answer keeps a thread, and is not waited for.
+impl Drop for AmiThread {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// Starts a simulated Asterisk in this process and connects to it.
-pub(super) async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
+pub(super) async fn simulate(campaign: &Campaign) -> Result<Reconnector, Failure> {
     let simulator = Simulator::new(SimulatorConfig {
         username: campaign.ami.username.clone(),
         secret: campaign.ami.secret.expose().to_owned(),
@@ -96,28 +94,28 @@ pub(super) async fn simulate(campaign: &Campaign) -> Result<Link, Failure> {
         step: STEP,
         ..SimulatorConfig::new(campaign.simulate)
     });
-    let transport = Transport::Made(Box::new(move || {
+    let transport = Transport::InProcess(Box::new(move || {
         let (ours, theirs) = duplex(PIPE);
         let simulator = simulator.clone();
         tokio::spawn(async move { simulator.serve(theirs).await });
         Box::new(ours)
     }));
-    let established = Link::establish(
+    let pbx = Reconnector::connect(
         transport,
         login(campaign),
         campaign.ami.reconnect_for,
-        watched(campaign),
+        captured_vars(campaign),
     )
     .await
     .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
-    Ok(established.link)
+    Ok(pbx)
 }
 
 /// Lets what comes gather for a moment when it comes thick and fast.
 ///
 /// Asterisk writes every event by itself, some twenty a call. Being woken for each of them would take more processor
-/// time than all that is done with them, and take it from Asterisk. A quiet line is heard at once.
+/// time than all that is done with them, and take it from Asterisk. The first event after a pause is handled at once.
 fn gather() {
     thread_local! {
         static WAITED: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -129,15 +127,15 @@ fn gather() {
     WAITED.set(Some(Instant::now()));
 }
 
-/// Logs off. A goodbye that gets no answer changes nothing.
-pub(super) async fn goodbye(link: &Link) {
-    if let Some(client) = link.client() {
-        let _ = timeout(GOODBYE, client.logoff()).await;
+/// A logoff that gets no answer changes nothing.
+pub(super) async fn log_off(pbx: &Reconnector) {
+    if let Some(client) = pbx.client() {
+        let _ = timeout(shutdown::LOGOFF, client.logoff()).await;
     }
 }
 
-fn watched(campaign: &Campaign) -> Arc<Watched> {
-    Arc::new(campaign::capture::watched(&campaign.capture))
+fn captured_vars(campaign: &Campaign) -> Arc<CapturedVars> {
+    Arc::new(CapturedVars::of(&campaign.capture))
 }
 
 fn login(campaign: &Campaign) -> Login {
@@ -147,4 +145,30 @@ fn login(campaign: &Campaign) -> Login {
         campaign.ami.auth,
         campaign.ami.connect_timeout,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_name_service_that_never_answers_does_not_hold_up_the_end() {
+        let (_never, resolver) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            let ami = AmiThread::open().unwrap();
+            // As the name of a host is looked up: on a blocking thread of the runtime.
+            let (asked, asking) = mpsc::channel();
+            ami.0.as_ref().unwrap().spawn_blocking(move || {
+                asked.send(()).unwrap();
+                resolver.recv()
+            });
+            asking.recv().unwrap();
+            drop(ami);
+            ended.send(()).unwrap();
+        });
+        let end = end.recv_timeout(Duration::from_secs(10));
+        assert!(end.is_ok(), "it waits for the name service");
+    }
 }

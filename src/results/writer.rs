@@ -17,13 +17,18 @@ use tokio::time::sleep;
 use crate::results::append_file::AppendFile;
 use crate::results::fs::is_lost;
 use crate::results::group_commit::GroupCommit;
+use crate::shutdown;
 
 /// The first pause before rows that could not be written are tried again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often rows are tried again at the end of a run. With the pauses, that takes two seconds.
-const LAST_TRIES: u32 = 3;
+/// How often rows are tried again at the end of a run.
+const LAST_TRIES: u32 = 2;
+const _: () = assert!(
+    FIRST_PAUSE.as_millis() * ((1 << LAST_TRIES) - 1) <= shutdown::ROWS.as_millis(),
+    "the pauses of the last tries are longer than the end of a run may take"
+);
 
 /// Why something could not be written. Many may wait for the same write, so it can be cloned.
 #[derive(Debug, Clone, thiserror::Error)]

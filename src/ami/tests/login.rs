@@ -1,18 +1,23 @@
 use super::*;
 
+use std::io;
+
 /// Logs in against a peer that plays the script; gives what came of it and what the peer made of it.
 async fn against<T>(
     login: &Login,
     script: impl AsyncFnOnce(&mut Peer) -> T,
-) -> (Result<Session<Recorder>, LoginError>, T) {
+) -> (Result<client::Session<u32>, LoginError>, T) {
     let (stream, mut peer) = Peer::pair(4096);
     let played = async {
         let value = script(&mut peer).await;
         // A script that is over is a peer that keeps silent, not one that hangs up.
         (peer, value)
     };
-    let (session, (_, value)) = tokio::join!(open(stream, login, Recorder::new().0), played);
-    (session.map_err(|unopened| unopened.error), value)
+    let (session, (_, value)) = tokio::join!(
+        open(stream, login, SharedHandler::new(Recorder::new().0)),
+        played
+    );
+    (session, value)
 }
 
 async fn refusal(login: &Login, script: impl AsyncFnOnce(&mut Peer)) -> LoginError {
@@ -195,7 +200,7 @@ async fn a_login_that_is_never_followed_by_fully_booted_names_the_permission() {
         peer.say(ACCEPTED).await;
     })
     .await;
-    assert_eq!(start.elapsed(), connection::BOOT_TIMEOUT);
+    assert_eq!(start.elapsed(), BOOT_TIMEOUT);
     assert!(error.may_pass());
     assert!(error.to_string().contains("`read` of [dialer]"), "{error}");
     assert!(error.to_string().contains("`system`"), "{error}");
@@ -214,10 +219,9 @@ async fn a_connection_closed_at_any_step_says_which() {
             peer.say(text).await;
         }
         peer.stream.shutdown().await.unwrap();
-        let error = open(stream, &plain(), Recorder::new().0)
+        let error = open(stream, &plain(), SharedHandler::new(Recorder::new().0))
             .await
-            .unwrap_err()
-            .error;
+            .unwrap_err();
         assert!(matches!(error, LoginError::Closed { .. }), "{error}");
         assert!(error.to_string().contains(waiting_for), "{error}");
     }
@@ -278,4 +282,37 @@ async fn a_connection_writes_without_delay() {
         .await
         .unwrap();
     assert!(stream.nodelay().unwrap());
+}
+
+#[test]
+fn no_error_says_the_same_thing_twice() {
+    let broken = || io::Error::other("no route");
+    let address = || "pbx:5038".to_owned();
+    let errors: [anyhow::Error; 5] = [
+        ConnectError::Unresolved {
+            host: "pbx".to_owned(),
+            source: broken(),
+        }
+        .into(),
+        ConnectError::Io {
+            address: address(),
+            source: broken(),
+        }
+        .into(),
+        tls::TlsError::Handshake {
+            address: address(),
+            source: broken(),
+        }
+        .into(),
+        LoginError::Io {
+            waiting_for: "banner",
+            source: broken(),
+        }
+        .into(),
+        SessionError::from(broken()).into(),
+    ];
+    for error in errors {
+        let text = format!("{error:#}");
+        assert_eq!(text.matches("no route").count(), 1, "{text}");
+    }
 }

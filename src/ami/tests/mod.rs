@@ -11,6 +11,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::codec::Decoder;
 
+use super::codec::MAX_MESSAGE;
+use super::errors::{RequestError, SessionClosed};
+use super::login::LoginError;
+use super::session::{ANSWER, BOOT_TIMEOUT, GOODBYE, KEEPALIVE};
+use super::transport::{ConnectError, connect_tcp};
 use super::*;
 
 const BANNER: &str = "Asterisk Call Manager/11.0.0\r\n";
@@ -87,7 +92,7 @@ enum Seen {
     Closed(String),
 }
 
-/// Tells a channel what it is told.
+/// Passes on to a channel what it is told.
 #[derive(Debug)]
 struct Recorder {
     seen: mpsc::UnboundedSender<Seen>,

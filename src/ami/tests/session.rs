@@ -20,7 +20,10 @@ async fn live(capacity: usize) -> Live {
     let (stream, mut peer) = Peer::pair(capacity);
     let (recorder, seen) = Recorder::new();
     let login = plain();
-    let (session, ()) = tokio::join!(open(stream, &login, recorder), peer.accept());
+    let (session, ()) = tokio::join!(
+        open(stream, &login, SharedHandler::new(recorder)),
+        peer.accept()
+    );
     Live {
         client: session.unwrap().client,
         peer,
@@ -69,7 +72,10 @@ async fn the_handler_is_told_when_what_it_noted_was_taken_and_not_before() {
     recorder.flushes = true;
     let start = recorder.start;
     let login = plain();
-    let (session, ()) = tokio::join!(open(stream, &login, recorder), peer.accept());
+    let (session, ()) = tokio::join!(
+        open(stream, &login, SharedHandler::new(recorder)),
+        peer.accept()
+    );
     let mut live = Live {
         client: session.unwrap().client,
         peer,
@@ -98,7 +104,7 @@ async fn events_between_the_login_and_fully_booted_are_not_lost() {
             .await;
         peer.say("Event: Hangup\r\nUniqueid: b\r\n\r\n").await;
     };
-    let (session, ()) = tokio::join!(open(stream, &login, recorder), script);
+    let (session, ()) = tokio::join!(open(stream, &login, SharedHandler::new(recorder)), script);
     let _session = session.unwrap();
     assert_eq!(seen.recv().await, Some(event("Hangup a")));
     assert_eq!(seen.recv().await, Some(event("Hangup b")));
@@ -212,7 +218,7 @@ async fn two_lists_at_once_each_get_their_events_whatever_the_handler_wants() {
         )
         .await;
     let (status, channels) = asked.await.unwrap();
-    let ids = |list: Result<Vec<Message>, ListError>| -> Vec<String> {
+    let ids = |list: Result<Vec<Message>, RequestError>| -> Vec<String> {
         let list = list.unwrap();
         list.iter()
             .map(|item| item.get_str("Uniqueid").unwrap().into_owned())
@@ -244,7 +250,7 @@ async fn a_list_that_is_refused_or_none_ends_at_its_response() {
         )
         .await;
     let (status, ping) = asked.await.unwrap();
-    assert!(matches!(status, Err(ListError::Refused(text)) if text == "Permission denied"));
+    assert!(matches!(status, Err(RequestError::Refused(text)) if text == "Permission denied"));
     assert_eq!(ping.unwrap(), []);
 }
 
@@ -275,7 +281,7 @@ async fn the_handler_is_called_at_its_deadline_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn a_quiet_peer_is_pinged_and_a_silent_one_given_up() {
     let mut live = live(4096).await;
-    let keepalive = connection::KEEPALIVE;
+    let keepalive = KEEPALIVE;
     live.peer.hear_action("Ping").await;
     assert_eq!(live.start.elapsed(), keepalive);
 
@@ -298,7 +304,7 @@ async fn a_peer_that_speaks_and_answers_nothing_is_given_up() {
     // An event a second, and one answer, half-way.
     let speaks = async {
         for second in 0_u64.. {
-            if 2 * second == connection::ANSWER.as_secs() {
+            if 2 * second == ANSWER.as_secs() {
                 live.peer
                     .say("Response: Success\r\nActionID: 1\r\n\r\n")
                     .await;
@@ -312,16 +318,45 @@ async fn a_peer_that_speaks_and_answers_nothing_is_given_up() {
     let asks = async {
         client.submit(None, Some(action("Originate", "1"))).unwrap();
         // The answer to the first shows that what is sent arrives; nobody waits for anything then.
-        tokio::time::sleep(connection::ANSWER * 2).await;
+        tokio::time::sleep(ANSWER * 2).await;
         client.submit(None, Some(action("Originate", "2"))).unwrap();
         let asked = Instant::now();
         let why = client.closed().await;
         assert!(matches!(why, SessionError::Deaf), "{why}");
-        assert_eq!(asked.elapsed(), connection::ANSWER);
+        assert_eq!(asked.elapsed(), ANSWER);
     };
     tokio::select! {
         () = speaks => {}
         () = asks => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_without_an_answer_ends_although_pings_are_answered() {
+    let mut live = live(4096).await;
+    let client = live.client.clone();
+    let pongs = async {
+        while let Some(action) = live.peer.hear().await {
+            if action.get_str("Action").unwrap() == "Ping" {
+                live.peer
+                    .say("Response: Success\r\nActionID: keepalive\r\nPing: Pong\r\n\r\n")
+                    .await;
+            }
+        }
+    };
+    let asked = async {
+        tokio::join!(
+            client.request(action("CoreSettings", "one")),
+            client.list(action("Status", "two")),
+        )
+    };
+    let patient = tokio::time::timeout(Duration::from_secs(120), asked);
+    tokio::select! {
+        () = pongs => panic!("the session ended"),
+        answers = patient => {
+            let (one, two) = answers.expect("both end");
+            assert!(one.is_err() && two.is_err(), "{one:?} {two:?}");
+        }
     }
 }
 
@@ -335,7 +370,7 @@ async fn the_answer_to_a_ping_concerns_nobody_and_keeps_the_session() {
             .say("Response: Error\r\nActionID: keepalive\r\nMessage: Asterisk is shutting down\r\n\r\n")
             .await;
     }
-    assert_eq!(live.start.elapsed(), 5 * connection::KEEPALIVE);
+    assert_eq!(live.start.elapsed(), 5 * KEEPALIVE);
     assert!(live.seen.is_empty());
 }
 
@@ -368,7 +403,7 @@ async fn a_shutdown_that_never_closes_the_connection_ends_the_session_all_the_sa
     let mut live = live(4096).await;
     live.peer.say("Event: Shutdown\r\n\r\n").await;
     assert!(matches!(live.client.closed().await, SessionError::Shutdown));
-    assert_eq!(live.start.elapsed(), connection::GOODBYE);
+    assert_eq!(live.start.elapsed(), GOODBYE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -388,15 +423,21 @@ async fn a_session_that_ends_tells_everyone_who_waits_and_the_handler_once() {
         .await;
     live.peer.stream.shutdown().await.unwrap();
     let (request, list) = asked.await.unwrap();
-    assert!(matches!(request, Err(SessionError::Closed)));
+    assert!(matches!(
+        request,
+        Err(RequestError::Session(SessionError::Closed))
+    ));
     assert!(matches!(
         list,
-        Err(ListError::Session(SessionError::Closed))
+        Err(RequestError::Session(SessionError::Closed))
     ));
     assert!(matches!(live.client.closed().await, SessionError::Closed));
     // Later callers learn it too.
     let late = live.client.request(action("Ping", "3")).await;
-    assert!(matches!(late, Err(SessionError::Closed)));
+    assert!(matches!(
+        late,
+        Err(RequestError::Session(SessionError::Closed))
+    ));
     assert_eq!(live.client.submit(Some(1), None), Err(SessionClosed));
     assert_eq!(live.rest().await, [closed("Closed")]);
 }
@@ -460,7 +501,10 @@ async fn after_a_broken_write(words: &str) -> Vec<Seen> {
         broken: Arc::clone(&breaks),
     };
     let login = plain();
-    let (session, ()) = tokio::join!(open(stream, &login, recorder), peer.accept());
+    let (session, ()) = tokio::join!(
+        open(stream, &login, SharedHandler::new(recorder)),
+        peer.accept()
+    );
     let client = session.unwrap().client;
     breaks.store(true, Ordering::Relaxed);
     client.submit(None, Some(action("Originate", "1"))).unwrap();
@@ -501,7 +545,7 @@ async fn logging_off_writes_what_was_submitted_before_and_waits_for_the_end() {
 async fn a_peer_that_does_not_close_after_the_logoff_is_not_waited_for_long() {
     let live = live(4096).await;
     live.client.clone().logoff().await;
-    assert_eq!(live.start.elapsed(), connection::GOODBYE);
+    assert_eq!(live.start.elapsed(), GOODBYE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -547,7 +591,10 @@ async fn a_stream_that_holds_back_what_is_written_is_flushed() {
     let (stream, mut peer) = Peer::pair(4096);
     let login = plain();
     let stream = tokio::io::BufStream::new(stream);
-    let (session, ()) = tokio::join!(open(stream, &login, Recorder::new().0), peer.accept());
+    let (session, ()) = tokio::join!(
+        open(stream, &login, SharedHandler::new(Recorder::new().0)),
+        peer.accept()
+    );
     let client = session.unwrap().client;
     for n in 0..5 {
         client

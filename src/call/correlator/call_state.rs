@@ -6,10 +6,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::call::capture::Catch;
-use crate::call::correlator::Listed;
+use crate::call::captured::VarTracker;
 use crate::call::id::CallId;
-use crate::call::observations::{Leg, Originated, Signals};
+use crate::call::observations::{Leg, Observations};
 use crate::trunk::rate_limit::TrunkLog;
 
 /// How long a call that failed without a channel may still get one. `OriginateResponse` overtakes the events of its
@@ -20,31 +19,51 @@ const LEGS_GRACE: Duration = Duration::from_secs(1);
 /// How long `OriginateResponse` may lag behind the hangup of its channel.
 const RESPONSE_GRACE: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) signals: Signals,
-    pub(super) done: oneshot::Sender<Signals>,
-    pub(super) trunk: TrunkLog,
-    pub(super) deadline: Option<Instant>,
-    pub(super) abandoned: bool,
-    /// Its end may have been missed.
-    pub(super) sought: Option<Sought>,
-    /// One session has carried it from its beginning.
-    pub(super) whole: bool,
-    pub(super) aliases: Vec<Box<[u8]>>,
-    pub(super) catch: Catch,
+/// A channel that Asterisk carries, as `Status` lists it.
+#[derive(Debug, Clone)]
+pub struct ListedChannel {
+    pub uniqueid: Box<[u8]>,
+    pub linkedid: Box<[u8]>,
+    pub channel: Box<[u8]>,
+    pub up: bool,
+    pub ringing: bool,
+    /// Its variable `CALLID`; empty if it has none.
+    pub callid: Box<[u8]>,
+    /// How long ago it was answered, where call detail records say so.
+    pub answered_ago: Option<Duration>,
+    /// The captured variables that it has, by their indices among
+    /// [`CapturedVars::names`](crate::call::captured::CapturedVars::names).
+    pub variables: Vec<(usize, Box<[u8]>)>,
 }
 
-/// A call that a session was lost on and whose own channel no later one has heard of, or that was dialed by a run that was cut off.
+#[derive(Debug)]
+pub(super) struct CallState {
+    pub(super) observations: Observations,
+    pub(super) done: oneshot::Sender<Observations>,
+    pub(super) trunk: TrunkLog,
+    pub(super) deadline: Option<Instant>,
+    /// Asterisk says that it does not know the channel.
+    pub(super) abandoned: bool,
+    /// Its end may have been missed.
+    pub(super) unaccounted: Option<Unaccounted>,
+    /// One session has carried it from its beginning.
+    pub(super) whole: bool,
+    /// Uniqueids that Asterisk chose itself.
+    pub(super) aliases: Vec<Box<[u8]>>,
+    pub(super) variables: VarTracker,
+}
+
+/// A call that a session was lost on, or that was dialed by a run that was cut off, and whose own channel no later session
+/// has heard of.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sought {
+pub(super) struct Unaccounted {
     /// Until when it is known to have lived.
     pub(super) lost_at: Instant,
-    /// Since when it is in no list of living channels.
+    /// Since when it is in no list of channels.
     pub(super) missing_since: Option<Instant>,
 }
 
-impl Sought {
+impl Unaccounted {
     pub(super) const fn since(lost_at: Instant) -> Self {
         Self {
             lost_at,
@@ -54,86 +73,92 @@ impl Sought {
 }
 
 /// What is to be expected of a call.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outlook {
     Open,
-    Over,
-    OverAfter(Duration),
+    Complete,
+    CompleteAfter(Duration),
 }
 
-impl Entry {
-    pub(super) fn new(signals: Signals, done: oneshot::Sender<Signals>, trunk: TrunkLog) -> Self {
+impl CallState {
+    pub(super) fn new(
+        observations: Observations,
+        done: oneshot::Sender<Observations>,
+        trunk: TrunkLog,
+    ) -> Self {
         Self {
-            signals,
+            observations,
             done,
             trunk,
             deadline: None,
             abandoned: false,
-            sought: None,
+            unaccounted: None,
             whole: true,
             aliases: Vec::new(),
-            catch: Catch::default(),
+            variables: VarTracker::default(),
         }
     }
 
-    /// What is still to come; `catching` variables, the dialplan of another leg may set one as it ends.
-    pub(super) fn outlook(&self, catching: bool) -> Outlook {
-        let signals = &self.signals;
-        let legs_remain = signals.legs.iter().any(|leg| leg.cause.is_none());
-        // A channel that went up was answered, whatever else is still to be said of it.
-        if signals.hung_up() && signals.up {
-            return if catching && legs_remain {
-                Outlook::OverAfter(LEGS_GRACE)
-            } else {
-                Outlook::Over
+    /// What is still to come; where variables are captured, the dialplan of another leg may set one as it ends.
+    pub(super) fn outlook(&self, captures: bool) -> Outlook {
+        let observations = &self.observations;
+        let success = observations.originate_result.map(|result| result.success);
+        if observations.channel.is_none() {
+            return match success {
+                Some(false) => Outlook::CompleteAfter(NO_CHANNEL_GRACE),
+                _ => Outlook::Open,
             };
         }
-        match (signals.originated, &signals.channel) {
-            (Some(Originated { success: true, .. }), _) if signals.hung_up() => Outlook::Over,
-            (Some(_), Some(_)) if signals.hung_up() => {
-                if legs_remain {
-                    Outlook::OverAfter(LEGS_GRACE)
-                } else {
-                    Outlook::Over
-                }
-            }
-            (Some(Originated { success: false, .. }), None) => Outlook::OverAfter(NO_CHANNEL_GRACE),
-            (None, Some(_)) if signals.hung_up() => Outlook::OverAfter(RESPONSE_GRACE),
-            _ => Outlook::Open,
+        if !observations.hung_up() {
+            return Outlook::Open;
+        }
+        let legs_remain = observations.legs.iter().any(|leg| leg.cause.is_none());
+        // A channel that went up was answered, whatever else is still to be said of it.
+        let waits_for_legs = match success {
+            _ if observations.up => captures && legs_remain,
+            Some(success) => !success && legs_remain,
+            None => return Outlook::CompleteAfter(RESPONSE_GRACE),
+        };
+        if waits_for_legs {
+            Outlook::CompleteAfter(LEGS_GRACE)
+        } else {
+            Outlook::Complete
         }
     }
 
-    /// A channel of this call is in a list of living ones.
-    pub(super) fn lives(&mut self, call: CallId, listed: &Listed, now: Instant) {
+    /// A channel of this call is in a list of channels.
+    pub(super) fn update_from_list(&mut self, call: CallId, listed: &ListedChannel, now: Instant) {
         let originated = *listed.uniqueid == *call.as_str().as_bytes()
             || self.is_originated(&listed.uniqueid)
-            || (self.signals.channel.is_none() && listed.uniqueid == listed.linkedid);
-        if originated {
-            self.sought = None;
+            || (self.observations.channel.is_none() && listed.uniqueid == listed.linkedid);
+        let leg = self.leg(call, &listed.uniqueid, &listed.channel, originated);
+        leg.ringing |= listed.ringing;
+        if !originated {
+            return;
         }
-        self.leg(call, &listed.uniqueid, &listed.channel, originated);
-        if originated && self.signals.linkedid.is_none() {
-            self.signals.linkedid = Some(listed.linkedid.clone());
+        self.unaccounted = None;
+        let observations = &mut self.observations;
+        if observations.linkedid.is_none() {
+            observations.linkedid = Some(listed.linkedid.clone());
         }
-        if let Some(leg) = self.signals.leg_mut(&listed.uniqueid) {
-            leg.ringing |= listed.ringing;
-        }
-        if originated && listed.up && !self.signals.up {
+        if listed.up && !observations.up {
             let answered_at = listed.answered_ago.and_then(|ago| now.checked_sub(ago));
-            self.signals.approximate |= answered_at.is_none() && self.signals.answered_at.is_none();
-            self.went_up(answered_at.unwrap_or(now).max(self.signals.written_at));
+            observations.approximate |= answered_at.is_none() && observations.answered_at.is_none();
+            let answered_at = answered_at.unwrap_or(now).max(observations.written_at);
+            self.went_up(answered_at);
         }
     }
 
     pub(super) fn is_originated(&self, uniqueid: &[u8]) -> bool {
-        self.signals
+        self.observations
             .channel
             .as_ref()
             .is_some_and(|leg| &*leg.uniqueid == uniqueid)
     }
 
     pub(super) fn went_up(&mut self, now: Instant) {
-        self.signals.up = true;
-        self.signals.answered_at.get_or_insert(now);
+        self.observations.up = true;
+        self.observations.answered_at.get_or_insert(now);
         self.trunk.was_answered(now);
     }
 
@@ -144,25 +169,24 @@ impl Entry {
         uniqueid: &[u8],
         channel: &[u8],
         originated: bool,
-    ) -> &Leg {
-        let known = self.signals.leg_mut(uniqueid).is_some();
-        if !known {
+    ) -> &mut Leg {
+        if self.observations.leg_mut(uniqueid).is_none() {
             debug!(%call, channel = %String::from_utf8_lossy(channel), originated, "channel of a call");
         }
         if originated {
-            self.signals
+            return self
+                .observations
                 .channel
-                .get_or_insert_with(|| Leg::new(uniqueid, channel))
-        } else {
-            let legs = &mut self.signals.legs;
-            let place = legs
-                .iter()
-                .position(|leg| &*leg.uniqueid == uniqueid)
-                .unwrap_or_else(|| {
-                    legs.push(Leg::new(uniqueid, channel));
-                    legs.len() - 1
-                });
-            &legs[place]
+                .get_or_insert_with(|| Leg::new(uniqueid, channel));
         }
+        let legs = &mut self.observations.legs;
+        let index = legs
+            .iter()
+            .position(|leg| &*leg.uniqueid == uniqueid)
+            .unwrap_or_else(|| {
+                legs.push(Leg::new(uniqueid, channel));
+                legs.len() - 1
+            });
+        &mut legs[index]
     }
 }

@@ -1,13 +1,16 @@
 //! Ties what Asterisk says to the call that it is about.
 //!
-//! The correlator runs inside the task that owns the AMI connection, so it never waits: it gathers [`Signals`] and
+//! The correlator runs inside the task that owns the AMI session, so it never waits: it gathers [`Observations`] and
 //! resolves the call's oneshot when no more is to be expected. Responses, `OriginateResponse`, `VarSet` and `Hangup`
 //! come in any order; each of three paths finds the call: the `ActionID`, the Uniqueid that was chosen as `ChannelId`,
-//! and the Uniqueid that `VarSet CALLID` names. What the signals mean is decided elsewhere.
+//! and the Uniqueid that `VarSet CALLID` names. What the observations mean is [`verdict`]'s.
 
 mod call_state;
+mod reconcile;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,22 +18,21 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::ami::client::SessionError;
-use crate::ami::connection::Handler;
+use crate::ami::errors::SessionError;
+use crate::ami::handler::Handler;
 use crate::ami::message::{Message, unescape_c};
-use crate::call::capture::Watched;
+use crate::call::captured::CapturedVars;
 use crate::call::id::CallId;
-use crate::call::observations::{Cause, DialStatus, End, FarEnd, Originated, Signals, Technology};
+use crate::call::observations::{
+    Cause, DialStatus, FarEnd, Observations, OriginateResult, Technology,
+};
 use crate::call::verdict;
 use crate::trunk::rate_limit::{TrunkLog, Turn};
-use call_state::{Entry, Outlook, Sought};
+pub use call_state::ListedChannel;
+use call_state::{CallState, Outlook, Unaccounted};
 
 /// How long the end of a call that Asterisk says it does not know may still be on its way.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
-
-/// Between two lists of living channels that a call must be missing in to have ended. A written Originate was seen to
-/// appear 25 ms late.
-const BETWEEN_LISTS: Duration = Duration::from_millis(1_500);
 
 /// The channel that a failed originate runs the extension `failed` on: it carries the call's variables, and is not it.
 const SPOOL_FAILED: &[u8] = b"OutgoingSpoolFailed";
@@ -40,98 +42,85 @@ const SPOOL_FAILED: &[u8] = b"OutgoingSpoolFailed";
 pub enum Note {
     /// A call whose Originate is written next.
     Register {
-        /// Its id.
         id: CallId,
-        /// Where its signals go when it is over.
-        done: oneshot::Sender<Signals>,
+        /// Gets the observations when the call is over.
+        done: oneshot::Sender<Observations>,
         /// Its turn on its trunk, where signs of life are noted, too.
         turn: Turn,
     },
     /// An Originate that places no call, written next to see whether this login may dial.
     Probe {
-        /// Its `ActionID`.
         id: CallId,
-        /// Where the answer goes.
-        done: oneshot::Sender<Probed>,
+        done: oneshot::Sender<ProbeReply>,
     },
     /// A call of an earlier run that may still be going on. No Originate is written for it.
     Adopt {
-        /// Its id.
         id: CallId,
-        /// Where its signals go when it is over.
-        done: oneshot::Sender<Signals>,
+        done: oneshot::Sender<Observations>,
         /// When its Originate was written.
         begun_at: Instant,
     },
     /// The channels that Asterisk carries, asked for because a session was lost or a run was cut off.
     Listed {
-        /// When they were asked for.
         asked_at: Instant,
-        /// The channels.
-        listed: Vec<Listed>,
-        /// Receives when to ask again, if a call may have ended or may only not be in the list yet.
+        channels: Vec<ListedChannel>,
+        /// Gets the moment at which to ask again, if a call may have ended or may only not be in the list yet.
         again: oneshot::Sender<Option<Instant>>,
     },
     /// Asterisk does not know the call's channel: if its end does not come soon, it was missed.
     Abandon(CallId),
 }
 
-/// A channel that Asterisk carries.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// Its Uniqueid.
-    pub uniqueid: Box<[u8]>,
-    /// Its Linkedid.
-    pub linkedid: Box<[u8]>,
-    /// Its name.
-    pub channel: Box<[u8]>,
-    /// It is answered.
-    pub up: bool,
-    /// It rings.
-    pub ringing: bool,
-    /// Its variable `CALLID`; empty if it has none.
-    pub callid: Box<[u8]>,
-    /// How long ago it was answered, where call detail records tell.
-    pub answered_ago: Option<Duration>,
-    /// The variables that are asked for and that it has, by their places among [`Watched::names`].
-    pub variables: Vec<(usize, Box<[u8]>)>,
-}
-
 /// What came back for an Originate that places no call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probed {
-    /// Its `OriginateResponse` came: originating is allowed, and its events reach us.
-    Heard,
-    /// Asterisk refused it, with this message.
+pub enum ProbeReply {
+    /// Its `OriginateResponse`: originating is allowed, and its events reach us.
+    Accepted,
+    /// Asterisk's message.
     Refused(String),
 }
 
-/// Gathers the signals of the calls in flight.
+/// Gathers the observations of the calls in flight.
 #[derive(Debug, Default)]
 pub struct Correlator {
-    calls: HashMap<CallId, Entry>,
-    /// Uniqueids and Linkedids that Asterisk chose itself.
+    calls: HashMap<CallId, CallState>,
+    /// Uniqueids that Asterisk chose itself.
     aliases: HashMap<Box<[u8]>, CallId>,
-    /// Calls that end by themselves at a moment unless something comes first; a moment that was superseded is skipped.
-    deadlines: VecDeque<(Instant, CallId)>,
-    probe: Option<(CallId, oneshot::Sender<Probed>)>,
+    /// Calls that are complete at a moment unless something comes first; a moment that was superseded is skipped.
+    deadlines: BTreeSet<(Instant, CallId)>,
+    probe: Option<(CallId, oneshot::Sender<ProbeReply>)>,
     /// The turns of calls whose Originate was not given to the system yet, for all that is known.
     unwritten: Vec<Turn>,
-    watched: Arc<Watched>,
+    captured_vars: Arc<CapturedVars>,
     varset_seen: bool,
     ended_without_varset: u32,
 }
 
-impl Correlator {
-    /// A correlator without calls, which catches no variables.
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// The headers of an event that name the channel it is about.
+#[derive(Clone, Copy)]
+struct ChannelHeaders {
+    uniqueid: &'static str,
+    linkedid: &'static str,
+    channel: &'static str,
+}
 
-    /// A correlator without calls, which catches these variables.
-    pub fn watching(watched: Arc<Watched>) -> Self {
+const OWN: ChannelHeaders = ChannelHeaders {
+    uniqueid: "Uniqueid",
+    linkedid: "Linkedid",
+    channel: "Channel",
+};
+
+/// Of the dialed channel, in the events of a `Dial`.
+const DEST: ChannelHeaders = ChannelHeaders {
+    uniqueid: "DestUniqueid",
+    linkedid: "DestLinkedid",
+    channel: "DestChannel",
+};
+
+impl Correlator {
+    pub fn new(captured_vars: Arc<CapturedVars>) -> Self {
         Self {
-            watched,
+            captured_vars,
             ..Self::default()
         }
     }
@@ -154,8 +143,8 @@ impl Correlator {
         // A variable that is inherited is reported with its underscores: `__CALLID`.
         let name = variable.iter().position(|&byte| byte != b'_');
         if name.is_none_or(|start| &variable[start..] != b"CALLID") {
-            if let Some(place) = self.watched.place(variable) {
-                self.caught(place, message);
+            if let Some(index) = self.captured_vars.index(variable) {
+                self.capture(index, message);
             }
             return;
         }
@@ -168,91 +157,89 @@ impl Correlator {
         let Some(call) = CallId::from_bytes(&value) else {
             return;
         };
-        let Some(entry) = self.calls.get_mut(&call) else {
+        let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
         let uniqueid = message.get("Uniqueid").unwrap_or_default();
         let linkedid = message.get("Linkedid").unwrap_or_default();
         // The originated channel is the one that the others are linked to.
         let originated = uniqueid == call.as_str().as_bytes() || uniqueid == linkedid;
-        let leg = entry.leg(call, uniqueid, channel, originated);
+        let leg = state.leg(call, uniqueid, channel, originated);
         debug!(%call, uniqueid = %String::from_utf8_lossy(&leg.uniqueid), "CALLID tied to a channel");
         if uniqueid != call.as_str().as_bytes() {
-            entry.aliases.push(uniqueid.into());
+            state.aliases.push(uniqueid.into());
             self.aliases.insert(uniqueid.into(), call);
         }
         self.channel_appeared(call);
     }
 
-    /// A variable that is asked for was set.
-    fn caught(&mut self, variable: usize, message: &Message) {
-        let watched = Arc::clone(&self.watched);
-        if let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own) {
+    fn capture(&mut self, variable: usize, message: &Message) {
+        let vars = Arc::clone(&self.captured_vars);
+        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN) {
             let value = unescape_c(message.get("Value").unwrap_or_default());
-            entry.catch.set(&watched, uniqueid, variable, &value);
+            state.variables.set(&vars, uniqueid, variable, &value);
         }
     }
 
-    /// An event that is about one channel of a call, its Uniqueid under `prefix` + `Uniqueid`.
+    /// The call of the channel that an event is about, with the channel's Uniqueid.
     fn of_channel<'m>(
         &mut self,
         message: &'m Message,
-        prefix: Prefix,
-    ) -> Option<(CallId, &mut Entry, &'m [u8])> {
-        let uniqueid = message.get(prefix.uniqueid())?;
-        let linkedid = message.get(prefix.linkedid()).unwrap_or_default();
-        let channel = message.get(prefix.channel()).unwrap_or_default();
+        headers: ChannelHeaders,
+    ) -> Option<(CallId, &mut CallState, &'m [u8])> {
+        let uniqueid = message.get(headers.uniqueid)?;
+        let linkedid = message.get(headers.linkedid).unwrap_or_default();
+        let channel = message.get(headers.channel).unwrap_or_default();
         if channel.starts_with(SPOOL_FAILED) {
             return None;
         }
         let call = self.find(uniqueid, linkedid)?;
         self.channel_appeared(call);
-        let entry = self.calls.get_mut(&call)?;
-        let known_as = entry.signals.channel.as_ref().map(|leg| &*leg.uniqueid);
-        let originated = known_as == Some(uniqueid) || uniqueid == call.as_str().as_bytes();
+        let state = self.calls.get_mut(&call)?;
+        let originated = state.is_originated(uniqueid) || uniqueid == call.as_str().as_bytes();
+        state.leg(call, uniqueid, channel, originated);
         if originated {
-            entry.sought = None;
+            state.unaccounted = None;
+            if state.observations.linkedid.is_none() {
+                state.observations.linkedid = Some(linkedid.into());
+            }
         }
-        entry.leg(call, uniqueid, channel, originated);
-        if originated && entry.signals.linkedid.is_none() {
-            entry.signals.linkedid = Some(linkedid.into());
-        }
-        Some((call, entry, uniqueid))
+        Some((call, state, uniqueid))
     }
 
     /// A channel of a call exists, so the wait for one is over.
     fn channel_appeared(&mut self, call: CallId) {
-        if let Some(entry) = self.calls.get_mut(&call)
-            && !entry.signals.hung_up()
+        if let Some(state) = self.calls.get_mut(&call)
+            && !state.observations.hung_up()
         {
-            entry.deadline = None;
-            entry.abandoned = false;
+            state.deadline = None;
+            state.abandoned = false;
         }
     }
 
     fn newstate(&mut self, message: &Message, now: Instant) {
-        let state = message.get("ChannelStateDesc").unwrap_or_default();
-        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own) else {
+        let channel_state = message.get("ChannelStateDesc").unwrap_or_default();
+        let Some((_, state, uniqueid)) = self.of_channel(message, OWN) else {
             return;
         };
-        match state {
+        match channel_state {
             b"Ringing" => {
-                if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+                if let Some(leg) = state.observations.leg_mut(uniqueid) {
                     leg.ringing = true;
                 }
-                entry.trunk.rang(now);
+                state.trunk.rang(now);
             }
-            b"Up" if entry.is_originated(uniqueid) => entry.went_up(now),
+            b"Up" if state.is_originated(uniqueid) => state.went_up(now),
             _ => {}
         }
     }
 
     fn dial_state(&mut self, message: &Message, now: Instant) {
         let status = message.get("DialStatus").unwrap_or_default();
-        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Dest) else {
+        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
             return;
         };
-        let Some(leg) = entry.signals.leg_mut(uniqueid) else {
+        let Some(leg) = state.observations.leg_mut(uniqueid) else {
             return;
         };
         match status {
@@ -260,18 +247,18 @@ impl Correlator {
             b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
             _ => return,
         }
-        entry.trunk.rang(now);
+        state.trunk.rang(now);
     }
 
     fn dial_end(&mut self, message: &Message, now: Instant) {
         let status = DialStatus::parse(message.get("DialStatus").unwrap_or_default());
-        let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Dest) else {
+        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
             return;
         };
-        if status == DialStatus::Answer && entry.is_originated(uniqueid) {
-            entry.went_up(now);
+        if status == DialStatus::Answer && state.is_originated(uniqueid) {
+            state.went_up(now);
         }
-        if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+        if let Some(leg) = state.observations.leg_mut(uniqueid) {
             leg.dial_status = Some(status);
         }
     }
@@ -279,15 +266,15 @@ impl Correlator {
     fn hangup_request(&mut self, message: &Message, now: Instant) {
         let cause = number(message, "Cause").unwrap_or(0);
         let sip_code = number(message, "TechCause");
-        if let Some((_, entry, uniqueid)) = self.of_channel(message, Prefix::Own)
-            && let Some(leg) = entry.signals.leg_mut(uniqueid)
+        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN)
+            && let Some(leg) = state.observations.leg_mut(uniqueid)
             && leg.technology != Technology::Local
         {
             let end = FarEnd { cause, sip_code };
             leg.ended_by_far_end = Some(end);
             // A trunk that refuses has let nobody through.
             if verdict::is_from_beyond_the_trunk(end) {
-                entry.trunk.alive(now);
+                state.trunk.alive(now);
             }
         }
     }
@@ -299,17 +286,17 @@ impl Correlator {
                 .into_owned(),
         };
         let tech_cause = number(message, "TechCause");
-        let Some((call, entry, uniqueid)) = self.of_channel(message, Prefix::Own) else {
+        let Some((call, state, uniqueid)) = self.of_channel(message, OWN) else {
             return;
         };
-        if let Some(leg) = entry.signals.leg_mut(uniqueid) {
+        if let Some(leg) = state.observations.leg_mut(uniqueid) {
             leg.cause = Some(cause);
             leg.tech_cause = tech_cause;
         }
-        if entry.is_originated(uniqueid) {
-            entry.signals.ended_at = now;
+        if state.is_originated(uniqueid) {
+            state.observations.ended_at = now;
         }
-        self.settle(call, now);
+        self.resolve_if_complete(call, now);
     }
 
     fn originate_response(&mut self, message: &Message, now: Instant) {
@@ -317,34 +304,35 @@ impl Correlator {
             return;
         };
         if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
-            let _ = done.send(Probed::Heard);
+            let _ = done.send(ProbeReply::Accepted);
         }
-        let Some(entry) = self.calls.get_mut(&call) else {
+        let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
+        let observations = &mut state.observations;
         let success = message.get("Response") == Some(b"Success");
-        entry.signals.originated = Some(Originated {
+        observations.originate_result = Some(OriginateResult {
             success,
             reason: number(message, "Reason").unwrap_or(0),
         });
         if success {
-            entry.signals.answered_at.get_or_insert(now);
+            observations.answered_at.get_or_insert(now);
         }
-        if !entry.signals.hung_up() {
-            entry.signals.ended_at = now;
+        if !observations.hung_up() {
+            observations.ended_at = now;
         }
-        self.settle(call, now);
+        self.resolve_if_complete(call, now);
     }
 
     /// Resolves a call of which no more is to be expected, or notes when that will be so.
-    fn settle(&mut self, call: CallId, now: Instant) {
-        let Some(entry) = self.calls.get_mut(&call) else {
+    fn resolve_if_complete(&mut self, call: CallId, now: Instant) {
+        let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
-        match entry.outlook(!self.watched.is_empty()) {
-            Outlook::Over => self.resolve(call, End::Complete),
-            Outlook::OverAfter(grace) => {
-                if entry.deadline.is_none() {
+        match state.outlook(!self.captured_vars.is_empty()) {
+            Outlook::Complete => self.resolve(call, true),
+            Outlook::CompleteAfter(grace) => {
+                if state.deadline.is_none() {
                     self.set_deadline(call, now + grace);
                 }
             }
@@ -353,26 +341,23 @@ impl Correlator {
     }
 
     fn set_deadline(&mut self, call: CallId, at: Instant) {
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.deadline = Some(at);
-            let place = self
-                .deadlines
-                .partition_point(|&(earlier, _)| earlier <= at);
-            self.deadlines.insert(place, (at, call));
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.deadline = Some(at);
+            self.deadlines.insert((at, call));
         }
     }
 
-    fn resolve(&mut self, call: CallId, end: End) {
-        let Some(mut entry) = self.calls.remove(&call) else {
+    fn resolve(&mut self, call: CallId, end_seen: bool) {
+        let Some(mut state) = self.calls.remove(&call) else {
             return;
         };
-        for alias in &entry.aliases {
+        for alias in &state.aliases {
             self.aliases.remove(alias);
         }
-        entry.signals.end = end;
-        entry.signals.captured = entry.catch.captured;
-        // What was set before this session began was not to be seen.
-        if entry.signals.channel.is_some() && entry.whole && !self.varset_seen {
+        state.observations.end_seen = end_seen;
+        state.observations.captured = state.variables.captured;
+        // What was set before this session began could not be seen.
+        if state.observations.channel.is_some() && state.whole && !self.varset_seen {
             self.ended_without_varset += 1;
             if self.ended_without_varset == 1 {
                 warn!(
@@ -380,44 +365,14 @@ impl Correlator {
                 );
             }
         }
-        // The task of a call that died no longer listens; its row is written by whoever noticed.
-        let _ = entry.done.send(entry.signals);
+        // The task of a call that died no longer listens; its row is written without it.
+        let _ = state.done.send(state.observations);
     }
 }
 
 /// A header that holds a small number.
 fn number(message: &Message, key: &str) -> Option<u16> {
     std::str::from_utf8(message.get(key)?).ok()?.parse().ok()
-}
-
-/// Which headers of an event name the channel that it is about.
-#[derive(Clone, Copy)]
-enum Prefix {
-    Own,
-    Dest,
-}
-
-impl Prefix {
-    const fn uniqueid(self) -> &'static str {
-        match self {
-            Self::Own => "Uniqueid",
-            Self::Dest => "DestUniqueid",
-        }
-    }
-
-    const fn linkedid(self) -> &'static str {
-        match self {
-            Self::Own => "Linkedid",
-            Self::Dest => "DestLinkedid",
-        }
-    }
-
-    const fn channel(self) -> &'static str {
-        match self {
-            Self::Own => "Channel",
-            Self::Dest => "DestChannel",
-        }
-    }
 }
 
 impl Handler for Correlator {
@@ -441,7 +396,7 @@ impl Handler for Correlator {
         match message.event().unwrap_or_default() {
             b"OriginateResponse" => self.originate_response(message, now),
             b"Newchannel" => {
-                self.of_channel(message, Prefix::Own);
+                self.of_channel(message, OWN);
             }
             b"Newstate" => self.newstate(message, now),
             b"VarSet" => self.varset(message),
@@ -462,43 +417,43 @@ impl Handler for Correlator {
         }
         let why = message.get("Message").unwrap_or(b"no reason given");
         let why = String::from_utf8_lossy(why).into_owned();
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.signals.refused = Some(why);
-            entry.signals.ended_at = now;
-            self.resolve(call, End::Complete);
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.observations.refused = Some(why);
+            state.observations.ended_at = now;
+            self.resolve(call, true);
         } else if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
-            let _ = done.send(Probed::Refused(why));
+            let _ = done.send(ProbeReply::Refused(why));
         }
     }
 
     fn note(&mut self, note: Note, now: Instant) {
         match note {
             Note::Register { id, done, turn } => {
-                let signals = Signals::new(now);
-                self.calls.insert(id, Entry::new(signals, done, turn.log()));
+                let state = CallState::new(Observations::new(now), done, turn.log());
+                self.calls.insert(id, state);
                 self.unwritten.push(turn);
             }
             Note::Adopt { id, done, begun_at } => {
-                let signals = Signals::new(begun_at);
-                let mut entry = Entry::new(signals, done, TrunkLog::default());
-                entry.sought = Some(Sought::since(now));
-                entry.whole = false;
-                self.calls.insert(id, entry);
+                let observations = Observations::new(begun_at);
+                let mut state = CallState::new(observations, done, TrunkLog::default());
+                state.unaccounted = Some(Unaccounted::since(now));
+                state.whole = false;
+                self.calls.insert(id, state);
             }
             Note::Listed {
                 asked_at,
-                listed,
+                channels,
                 again,
             } => {
-                // Whoever asked may have given up meanwhile.
-                let _ = again.send(self.listed(asked_at, &listed, now));
+                // The one who asked may have given up meanwhile.
+                let _ = again.send(self.listed(asked_at, &channels, now));
             }
             Note::Probe { id, done } => self.probe = Some((id, done)),
             Note::Abandon(id) => {
-                if let Some(entry) = self.calls.get_mut(&id)
-                    && !entry.abandoned
+                if let Some(state) = self.calls.get_mut(&id)
+                    && !state.abandoned
                 {
-                    entry.abandoned = true;
+                    state.abandoned = true;
                     self.set_deadline(id, now + ABANDON_GRACE);
                 }
             }
@@ -512,24 +467,23 @@ impl Handler for Correlator {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|&(at, _)| at)
+        self.deadlines.first().map(|&(at, _)| at)
     }
 
     fn tick(&mut self, now: Instant) {
-        while let Some(&(at, call)) = self.deadlines.front() {
-            if at > now {
-                break;
-            }
-            self.deadlines.pop_front();
-            let Some(entry) = self.calls.get_mut(&call) else {
+        while let Some(&(at, call)) = self.deadlines.first()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            let Some(state) = self.calls.get_mut(&call) else {
                 continue;
             };
-            if entry.deadline == Some(at) {
-                let missed = entry.abandoned && !entry.signals.hung_up();
+            if state.deadline == Some(at) {
+                let missed = state.abandoned && !state.observations.hung_up();
                 if missed {
-                    entry.signals.ended_at = now;
+                    state.observations.ended_at = now;
                 }
-                self.resolve(call, if missed { End::Lost } else { End::Complete });
+                self.resolve(call, !missed);
             }
         }
     }
@@ -538,88 +492,9 @@ impl Handler for Correlator {
         self.probe = None;
         // What was on its way may have got there, and no later than now.
         self.flushed(Instant::now());
-        for entry in self.calls.values_mut() {
-            entry.sought.get_or_insert(Sought::since(now));
-            entry.whole = false;
-        }
-    }
-}
-
-impl Correlator {
-    /// Learns what Asterisk carries: a sought call that is missing in two lists, the second a good second after the
-    /// first, has ended unseen. The lists may be of two sessions. Answers when to ask again, if one was missing for the
-    /// first time.
-    fn listed(&mut self, asked_at: Instant, listed: &[Listed], now: Instant) -> Option<Instant> {
-        for channel in listed {
-            if let Some((call, entry)) = self.of_listed(channel) {
-                entry.lives(call, channel, now);
-            }
-        }
-        self.listed_variables(listed);
-        let mut again = None;
-        let mut gone = Vec::new();
-        for (&call, entry) in &mut self.calls {
-            let Some(sought) = &mut entry.sought else {
-                continue;
-            };
-            let due = *sought.missing_since.get_or_insert(now) + BETWEEN_LISTS;
-            if asked_at >= due {
-                gone.push(call);
-            } else {
-                again = again.max(Some(due));
-            }
-        }
-        for call in gone {
-            self.give_up(call, now);
-        }
-        again
-    }
-
-    /// Catches what was set while nobody listened. Which of two channels got its value last is not known; a dialplan
-    /// is most likely to run on the originated one, so that comes last here.
-    fn listed_variables(&mut self, listed: &[Listed]) {
-        let watched = Arc::clone(&self.watched);
-        for originated in [false, true] {
-            for channel in listed.iter().filter(|one| !one.variables.is_empty()) {
-                if let Some((_, entry)) = self.of_listed(channel)
-                    && entry.is_originated(&channel.uniqueid) == originated
-                {
-                    for (variable, value) in &channel.variables {
-                        entry
-                            .catch
-                            .has(&watched, &channel.uniqueid, *variable, value);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The call of a channel in the list.
-    fn of_listed(&mut self, channel: &Listed) -> Option<(CallId, &mut Entry)> {
-        let call = self
-            .find(&channel.uniqueid, &channel.linkedid)
-            .or_else(|| CallId::from_bytes(&channel.callid))?;
-        Some((call, self.calls.get_mut(&call)?))
-    }
-
-    /// Resolves a call whose end will not be seen, or is not waited for any longer, with what was seen of it.
-    pub fn give_up(&mut self, call: CallId, now: Instant) {
-        let Some(entry) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let over = !matches!(entry.outlook(false), Outlook::Open);
-        if !over {
-            let lost_at = entry.sought.map_or(now, |sought| sought.lost_at);
-            entry.signals.ended_at = lost_at.max(entry.signals.written_at);
-        }
-        self.resolve(call, if over { End::Complete } else { End::Lost });
-    }
-
-    /// There will be no further session.
-    pub fn give_up_all(&mut self, now: Instant) {
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
-        for call in calls {
-            self.give_up(call, now);
+        for state in self.calls.values_mut() {
+            state.unaccounted.get_or_insert(Unaccounted::since(now));
+            state.whole = false;
         }
     }
 }

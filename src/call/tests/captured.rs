@@ -5,23 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::ami::client::SessionError;
-use crate::call::capture::{Captured, Condition, Watched};
-use crate::call::correlator::Listed;
+use crate::ami::errors::SessionError;
+use crate::call::captured::{CapturedValues, CapturedVars, VarCondition};
+use crate::call::correlator::ListedChannel;
 use crate::disposition::Disposition::{self, *};
 
 const AMDSTATUS: usize = 0;
 const CHOICE: usize = 1;
 const OUTCOME: usize = 2;
 
-fn watched() -> Watched {
+fn watched() -> CapturedVars {
     let condition = |variable, value: &str| {
-        Some(Condition {
+        Some(VarCondition {
             variable,
             value: value.as_bytes().into(),
         })
     };
-    Watched {
+    CapturedVars {
         names: vec!["AMDSTATUS".into(), "CHOICE".into(), "OUTCOME".into()],
         opt_out: condition(CHOICE, "9"),
         machine: condition(AMDSTATUS, "MACHINE"),
@@ -30,8 +30,8 @@ fn watched() -> Watched {
 }
 
 impl Lab {
-    fn watching(watched: Watched) -> Self {
-        Self::with(Correlator::watching(Arc::new(watched)))
+    fn watching(watched: CapturedVars) -> Self {
+        Self::with(Correlator::new(Arc::new(watched)))
     }
 
     fn varset(&mut self, channel: &str, uniqueid: &str, linkedid: &str, variable: &str) {
@@ -55,7 +55,7 @@ impl Lab {
     }
 
     /// What is caught by the time that the originated channel, the only one, is hung up.
-    fn captured(mut self) -> Captured {
+    fn captured(mut self) -> CapturedValues {
         self.answer(1_000);
         self.hangup(5_000, "PJSIP/x-1", ID, 16);
         self.silence_until(7_000);
@@ -108,18 +108,18 @@ fn a_variable_of_another_call_or_of_what_runs_after_a_failure_is_not_caught() {
     ] {
         let mut lab = Lab::watching(watched());
         lab.varset(channel, uniqueid, linkedid, "CHOICE=9");
-        assert_eq!(lab.captured(), Captured::default(), "{channel}");
+        assert_eq!(lab.captured(), CapturedValues::default(), "{channel}");
     }
 }
 
 #[test]
 fn what_is_not_asked_for_is_not_kept() {
-    let mut lab = Lab::watching(Watched::default());
+    let mut lab = Lab::watching(CapturedVars::default());
     lab.set("CHOICE=9");
-    assert_eq!(lab.captured(), Captured::default());
+    assert_eq!(lab.captured(), CapturedValues::default());
     let mut lab = Lab::watching(watched());
     lab.set("RTPAUDIOQOS=ssrc=1");
-    assert_eq!(lab.captured(), Captured::default());
+    assert_eq!(lab.captured(), CapturedValues::default());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_far_half_of_a_local_channel_is_heard_out_when_it_may_still_set_a_variable
     let signals = lab.over().expect("over with its last leg");
     assert_eq!(signals.captured.value(OUTCOME), b"BUSY");
     assert_eq!(signals.ended_at, lab.at(5_000));
-    assert_eq!(signals.end, End::Complete);
+    assert!(signals.end_seen);
 
     // Somebody took the leg elsewhere.
     let mut lab = answered(watched());
@@ -160,13 +160,13 @@ fn the_far_half_of_a_local_channel_is_heard_out_when_it_may_still_set_a_variable
     lab.silence_until(6_100);
     assert_eq!(lab.over().expect("not for ever").ended_at, lab.at(5_000));
 
-    let mut lab = answered(Watched::default());
+    let mut lab = answered(CapturedVars::default());
     assert!(lab.over().is_some(), "no line is held for nothing");
 }
 
 #[test]
 fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels() {
-    let listed = |uniqueid: &str, variables: &[(usize, &str)]| Listed {
+    let listed = |uniqueid: &str, variables: &[(usize, &str)]| ListedChannel {
         uniqueid: uniqueid.as_bytes().into(),
         linkedid: ID.as_bytes().into(),
         channel: b"PJSIP/x-1"[..].into(),
@@ -195,7 +195,7 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
     let (again, _) = oneshot::channel();
     let note = Note::Listed {
         asked_at,
-        listed: vec![own, line],
+        channels: vec![own, line],
         again,
     };
     lab.correlator.note(note, asked_at);
@@ -211,7 +211,10 @@ fn what_was_set_while_the_session_was_away_is_caught_from_the_list_of_channels()
 }
 
 /// The verdict on a call that was answered, set these variables, and ended after two seconds.
-fn decide(variables: &[&str], change: impl FnOnce(&mut Signals, &mut Circumstances)) -> Verdict {
+fn decide(
+    variables: &[&str],
+    change: impl FnOnce(&mut Observations, &mut Circumstances),
+) -> Verdict {
     let watched = watched();
     let mut lab = Lab::watching(watched.clone());
     lab.newchannel(2, "PJSIP/x-1", ID);
@@ -222,7 +225,7 @@ fn decide(variables: &[&str], change: impl FnOnce(&mut Signals, &mut Circumstanc
     lab.hangup(3_000, "PJSIP/x-1", ID, 16);
     let mut signals = lab.over().expect("it is over");
     let mut circumstances = Circumstances {
-        watched: Some(&watched),
+        captured_vars: Some(&watched),
         ..Circumstances::default()
     };
     change(&mut signals, &mut circumstances);
@@ -275,7 +278,7 @@ fn the_dialplans_word_goes_first_then_the_machine_then_the_length() {
 #[test]
 fn a_word_of_the_dialplans_does_not_hide_how_the_call_was_cut() {
     let verdict = decide(&["OUTCOME=BUSY"], |_, circumstances| {
-        circumstances.cut = Some(Cut::CallTimeout);
+        circumstances.own_hangup = Some(HangupReason::CallTimeout);
     });
     assert_eq!(verdict.disposition, Busy);
     assert_eq!(verdict.note, "told by OUTCOME; cut at call_timeout");

@@ -273,7 +273,7 @@ fn the_values_of_varset_are_unescaped() {
 #[test]
 fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
     let cut = |cut| Circumstances {
-        cut: Some(cut),
+        own_hangup: Some(cut),
         ..Circumstances::default()
     };
     let ringing = |far_end: bool| {
@@ -288,17 +288,23 @@ fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
         lab.hangup(6, "PJSIP/x-1", "ID", 17);
         lab.over().unwrap()
     };
-    let decide = |signals: &Signals, why| verdict::decide(signals, &cut(why)).disposition;
+    let decide = |signals: &Observations, why| verdict::decide(signals, &cut(why)).disposition;
     assert_eq!(
-        decide(&ringing(false), Cut::CallTimeout),
+        decide(&ringing(false), HangupReason::CallTimeout),
         Disposition::NoAnswer
     );
     assert_eq!(
-        decide(&ringing(false), Cut::Cancelled),
+        decide(&ringing(false), HangupReason::Stopped),
         Disposition::Cancelled
     );
-    assert_eq!(decide(&ringing(true), Cut::CallTimeout), Disposition::Busy);
-    assert_eq!(decide(&ringing(true), Cut::Cancelled), Disposition::Busy);
+    assert_eq!(
+        decide(&ringing(true), HangupReason::CallTimeout),
+        Disposition::Busy
+    );
+    assert_eq!(
+        decide(&ringing(true), HangupReason::Stopped),
+        Disposition::Busy
+    );
     let answered = |far_end: bool| {
         let mut lab = Lab::new();
         lab.accepted();
@@ -314,18 +320,18 @@ fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
         lab.hangup(6, "PJSIP/x-1", "ID", 16);
         lab.over().unwrap()
     };
-    let verdict = verdict::decide(&answered(false), &cut(Cut::Cancelled));
+    let verdict = verdict::decide(&answered(false), &cut(HangupReason::Stopped));
     assert_eq!(verdict.disposition, Disposition::Cancelled);
     assert!(
         verdict.answered_at.is_some(),
         "somebody heard the beginning"
     );
     assert_eq!(
-        decide(&answered(false), Cut::CallTimeout),
+        decide(&answered(false), HangupReason::CallTimeout),
         Disposition::Answered
     );
     assert_eq!(
-        decide(&answered(true), Cut::Cancelled),
+        decide(&answered(true), HangupReason::Stopped),
         Disposition::Answered
     );
 }

@@ -1,8 +1,8 @@
 //! What becomes of a call whose session with Asterisk is lost: it is looked for in two lists of channels.
 
 use super::*;
-use crate::ami::client::SessionError;
-use crate::call::correlator::Listed;
+use crate::ami::errors::SessionError;
+use crate::call::correlator::ListedChannel;
 use crate::disposition::Disposition;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_lost_session_leaves_nobody_waiting_and_nothing_made_up() {
     assert!(lab.over().is_none(), "the call may go on");
     lab.correlator.give_up_all(now);
     let signals = lab.over().expect("resolved");
-    assert_eq!(signals.end, End::Lost);
+    assert!(!signals.end_seen);
     let verdict = verdict::decide(&signals, &Circumstances::default());
     assert_eq!(verdict.disposition, Disposition::Unknown);
 }
@@ -32,11 +32,11 @@ fn a_call_that_asterisk_does_not_know_is_not_waited_for() {
     assert!(lab.over().is_none(), "its hangup may be on its way");
     lab.silence_until(203_000);
     let signals = lab.over().expect("given up");
-    assert_eq!(signals.end, End::Lost);
+    assert!(!signals.end_seen);
 }
 
-fn listed(lab: &Lab, up: bool) -> Listed {
-    Listed {
+fn listed(lab: &Lab, up: bool) -> ListedChannel {
+    ListedChannel {
         uniqueid: lab.id.as_str().as_bytes().into(),
         linkedid: lab.id.as_str().as_bytes().into(),
         channel: b"PJSIP/x-1"[..].into(),
@@ -49,12 +49,12 @@ fn listed(lab: &Lab, up: bool) -> Listed {
 }
 
 /// Tells what a list holds that was asked for at that moment; gives when it says to ask again, in milliseconds.
-fn tell(lab: &mut Lab, millis: u64, listed: Vec<Listed>) -> Option<u128> {
+fn tell(lab: &mut Lab, millis: u64, listed: Vec<ListedChannel>) -> Option<u128> {
     let asked_at = lab.at(millis);
     let (again, mut answer) = oneshot::channel();
     let note = Note::Listed {
         asked_at,
-        listed,
+        channels: listed,
         again,
     };
     lab.correlator.note(note, asked_at);
@@ -163,7 +163,7 @@ fn a_watchdog_that_fired_while_there_was_no_session_decides_nothing() {
     lab.correlator.give_up_all(given_up);
     let signals = lab.over().expect("given up");
     let cut = Circumstances {
-        cut: Some(Cut::CallTimeout),
+        own_hangup: Some(HangupReason::CallTimeout),
         ..Circumstances::default()
     };
     assert_eq!(

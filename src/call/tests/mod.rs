@@ -5,10 +5,10 @@ mod recordings;
 mod session_breaks;
 
 use super::correlator::Correlator;
-use super::observations::{Cause, End, Leg};
+use super::observations::{Cause, Leg};
 use super::verdict::{Circumstances, Verdict};
 use super::*;
-use crate::ami::connection::Handler as _;
+use crate::ami::handler::Handler as _;
 use crate::ami::message::Message;
 
 /// The id of the call in the recordings whose call has one id.
@@ -17,14 +17,14 @@ const ID: &str = "01k9qx3e7r8b2m5tv6w0c4d1fa";
 /// A correlator with one call, whose moments are milliseconds since its Originate was written.
 struct Lab {
     correlator: Correlator,
-    ended: oneshot::Receiver<Signals>,
+    ended: oneshot::Receiver<Observations>,
     id: CallId,
     start: Instant,
 }
 
 impl Lab {
     fn new() -> Self {
-        Self::with(Correlator::new())
+        Self::with(Correlator::default())
     }
 
     fn with(correlator: Correlator) -> Self {
@@ -106,7 +106,7 @@ impl Lab {
         }
     }
 
-    fn over(&mut self) -> Option<Signals> {
+    fn over(&mut self) -> Option<Observations> {
         self.ended.try_recv().ok()
     }
 
@@ -117,19 +117,20 @@ impl Lab {
 }
 
 #[test]
-fn a_call_that_was_over_before_it_was_to_be_cut_was_not_cut() {
+fn a_call_that_was_gone_before_our_hangup_was_not_hung_up_by_us() {
     let ended_at = Instant::now();
-    let mut signals = Signals::new(ended_at);
+    let mut signals = Observations::new(ended_at);
     let mut leg = Leg::new(b"1.1", b"PJSIP/carrier-1");
     leg.cause = Some(Cause {
         code: 16,
         text: String::new(),
     });
     signals.channel = Some(leg);
-    let cut_at = |at| Ended::of(signals.clone(), Some((Cut::Cancelled, at))).cut;
+    let cut_at =
+        |at| FinishedCall::new(signals.clone(), Some((HangupReason::Stopped, at))).own_hangup;
     assert_eq!(cut_at(ended_at + Duration::from_millis(1)), None);
     assert_eq!(
         cut_at(ended_at - Duration::from_millis(1)),
-        Some(Cut::Cancelled)
+        Some(HangupReason::Stopped)
     );
 }

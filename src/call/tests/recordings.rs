@@ -67,10 +67,10 @@ fn read(name: &str) -> Vec<Recorded> {
 }
 
 /// What the correlator makes of a recording, and when it knew: in seconds since the Originate was written.
-fn follow(recorded: &[Recorded]) -> (Signals, f64) {
+fn follow(recorded: &[Recorded]) -> (Observations, f64) {
     let start = Instant::now();
     let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
-    let mut correlator = Correlator::new();
+    let mut correlator = Correlator::default();
     let (done, mut ended) = oneshot::channel();
     let written = recorded
         .iter()
@@ -116,7 +116,7 @@ fn follow(recorded: &[Recorded]) -> (Signals, f64) {
     panic!("the call never ended");
 }
 
-fn judge(signals: &Signals) -> Verdict {
+fn judge(signals: &Observations) -> Verdict {
     verdict::decide(signals, &Circumstances::default())
 }
 

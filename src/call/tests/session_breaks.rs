@@ -8,15 +8,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ami::action::Action;
-use crate::ami::client::SessionClosed;
-use crate::ami::connection::KEEPALIVE;
+use crate::ami::errors::SessionClosed;
 use crate::ami::login::{Auth, Login};
+use crate::ami::session::KEEPALIVE;
 use crate::ami::transport::Transport;
 use crate::call::id::CallId;
-use crate::call::observations::End;
-use crate::call::reconnect::{Link, State};
+use crate::call::reconnect::{Reconnector, SessionState};
 use crate::call::verdict::{self, Circumstances, Verdict};
-use crate::call::{self, Attempt, Ended};
+use crate::call::{self, Attempt, FinishedCall};
 use crate::disposition::Disposition;
 use crate::sim::{Fates, Simulate, Simulator, SimulatorConfig};
 use crate::trunk::rate_limit::Turn;
@@ -83,9 +82,9 @@ impl Line {
         }
     }
 
-    async fn link(&self, patience: Duration) -> Link {
+    async fn link(&self, patience: Duration) -> Reconnector {
         let wire = self.clone();
-        let transport = Transport::Made(Box::new(move || {
+        let transport = Transport::InProcess(Box::new(move || {
             let (ours, theirs) = duplex(1 << 16);
             let simulator = wire.simulator.clone();
             tokio::spawn(async move { simulator.serve(theirs).await });
@@ -95,10 +94,9 @@ impl Line {
             })
         }));
         let login = Login::new("dialer", "simulated", Auth::Md5, Duration::from_secs(5));
-        Link::establish(transport, login, patience, Arc::default())
+        Reconnector::connect(transport, login, patience, Arc::default())
             .await
             .unwrap()
-            .link
     }
 
     /// How many Originates Asterisk took, whether it made a call of them or not.
@@ -191,12 +189,12 @@ impl AsyncWrite for Wire {
 
 /// A call to a number, whose last two digits tell its fate.
 struct Call {
-    ended: JoinHandle<Result<Ended, SessionClosed>>,
+    ended: JoinHandle<Result<FinishedCall, SessionClosed>>,
     hang_up: CancellationToken,
 }
 
 impl Call {
-    fn to(link: &Link, number: &str) -> Self {
+    fn to(link: &Reconnector, number: &str) -> Self {
         let id = CallId::new();
         let originate = Action::new("Originate", id.as_str())
             .and_then(|action| action.header("Channel", format!("PJSIP/{number}@carrier")))
@@ -221,7 +219,7 @@ impl Call {
         }
     }
 
-    async fn end(self) -> Ended {
+    async fn end(self) -> FinishedCall {
         self.ended.await.unwrap().expect("it was dialed")
     }
 
@@ -230,15 +228,15 @@ impl Call {
     }
 }
 
-fn told(ended: &Ended) -> Verdict {
+fn told(ended: &FinishedCall) -> Verdict {
     let circumstances = Circumstances {
-        cut: ended.cut,
+        own_hangup: ended.own_hangup,
         ..Circumstances::default()
     };
-    verdict::decide(&ended.signals, &circumstances)
+    verdict::decide(&ended.observations, &circumstances)
 }
 
-async fn until(link: &Link, state: impl Fn(&State) -> bool) {
+async fn until(link: &Reconnector, state: impl Fn(&SessionState) -> bool) {
     let mut watch = link.watch();
     let reached = timeout(Duration::from_secs(3_600), watch.wait_for(state)).await;
     reached
@@ -247,7 +245,7 @@ async fn until(link: &Link, state: impl Fn(&State) -> bool) {
 }
 
 /// Makes something go wrong that ends the session, and waits for the next one.
-async fn over_and_up_again(wire: &Line, link: &Link, change: impl FnOnce(&mut Faults)) {
+async fn over_and_up_again(wire: &Line, link: &Reconnector, change: impl FnOnce(&mut Faults)) {
     let client = link.client().expect("it is up");
     wire.fault(change);
     client.closed().await;
@@ -256,16 +254,16 @@ async fn over_and_up_again(wire: &Line, link: &Link, change: impl FnOnce(&mut Fa
     until(link, up).await;
 }
 
-fn up(state: &State) -> bool {
-    matches!(state, State::Up(_))
+fn up(state: &SessionState) -> bool {
+    matches!(state, SessionState::Up(_))
 }
 
-fn down(state: &State) -> bool {
-    matches!(state, State::Down(_))
+fn down(state: &SessionState) -> bool {
+    matches!(state, SessionState::Down)
 }
 
-fn lost(state: &State) -> bool {
-    matches!(state, State::Lost(_))
+fn lost(state: &SessionState) -> bool {
+    matches!(state, SessionState::Lost(_))
 }
 
 /// Long enough for an answer, far from the end of the talk.
@@ -286,7 +284,7 @@ async fn a_call_that_lives_through_a_drop_is_told_as_if_there_had_been_none() {
         began.elapsed()
     );
     let ended = call.end().await;
-    let talk = ended.signals.ended_at - ended.signals.answered_at.unwrap();
+    let talk = ended.observations.ended_at - ended.observations.answered_at.unwrap();
     assert_eq!(talk.as_secs(), 60);
     let verdict = told(&ended);
     assert_eq!(
@@ -311,8 +309,8 @@ async fn a_line_that_goes_silent_is_noticed_within_thirty_seconds_and_no_talk_is
     wire.simulator.crash();
     wire.fault(|faults| faults.silent = false);
     let ended = call.end().await;
-    assert_eq!(ended.signals.end, End::Lost);
-    assert!(ended.signals.ended_at <= silent_since);
+    assert!(!ended.observations.end_seen);
+    assert!(ended.observations.ended_at <= silent_since);
     let verdict = told(&ended);
     assert_eq!(verdict.disposition, Disposition::Answered);
     assert!(
@@ -415,11 +413,11 @@ async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_li
     let verdict = told(&answered);
     assert_eq!(verdict.disposition, Disposition::Answered);
     assert!(verdict.note.contains("did not confirm"), "{}", verdict.note);
-    let talk = answered.signals.ended_at - answered.signals.answered_at.unwrap();
+    let talk = answered.observations.ended_at - answered.observations.answered_at.unwrap();
     assert!(talk <= ANSWERED, "no longer than it was heard of: {talk:?}");
     let verdict = told(&ringing);
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert!(ringing.signals.rang(), "what was heard of it is kept");
+    assert!(ringing.observations.rang(), "what was heard of it is kept");
 }
 
 #[tokio::test(start_paused = true)]

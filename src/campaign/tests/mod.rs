@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::ami::login::Login;
 use crate::ami::transport::Transport;
-use crate::campaign::capture::watched;
+use crate::call::captured::CapturedVars;
 use crate::campaign::snapshot::Viewer;
 use crate::config::{self, Simulate};
 use crate::results::append_file::AppendFile;
@@ -108,7 +108,7 @@ impl Lab {
         let campaign = self.campaign.clone();
         let simulator = Simulator::new(self.sim.clone());
         let _ = self.simulator.set(simulator.clone());
-        let transport = Transport::Made(Box::new(move || {
+        let transport = Transport::InProcess(Box::new(move || {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             let simulator = simulator.clone();
             tokio::spawn(async move { simulator.serve(theirs).await });
@@ -116,11 +116,11 @@ impl Lab {
         }));
         let auth = campaign.ami.auth;
         let login = Login::new("dialer", "simulated", auth, Duration::from_secs(5));
-        let established = Link::establish(
+        let link = Reconnector::connect(
             transport,
             login,
             self.patience,
-            Arc::new(watched(&campaign.capture)),
+            Arc::new(CapturedVars::of(&campaign.capture)),
         )
         .await
         .unwrap();
@@ -131,7 +131,7 @@ impl Lab {
         let numbering = campaign.numbering();
         let opt_out = &campaign.capture.opt_out;
         Resources {
-            link: established.link,
+            link,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
             columns,
             journal: None,

@@ -18,11 +18,10 @@ use bytes::BytesMut;
 use crate::ami::tls::Tls;
 use crate::call::id::CallId;
 use crate::call::originate::originate;
-use crate::call::probe;
 use crate::cli::{CheckArgs, RunArgs};
 use crate::clock::Clock;
 use crate::commands::Failure;
-use crate::commands::connect::Line;
+use crate::commands::connect::{AmiThread, log_off};
 use crate::commands::load;
 use crate::commands::plan;
 use crate::commands::run::result_files::{Target, of_results};
@@ -299,22 +298,16 @@ fn preview(
 }
 
 /// Connects, and asks what can be asked without a call.
-fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Told, Failure> {
-    let ami = Line::open()?;
+fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Answers, Failure> {
+    let ami = AmiThread::open()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let established = ami.connect(campaign).await?;
-        let link = &established.link;
-        probe::permissions(link, &campaign.ami.username)
-            .await
-            .map_err(Failure::pbx)?;
-        let told = pbx::ask(&established, campaign, destinations)
-            .await
-            .map_err(Failure::pbx);
-        crate::commands::connect::goodbye(link).await;
-        told
+        let pbx = ami.connect(campaign).await?;
+        let answers = pbx::ask(&pbx, campaign, destinations).await;
+        log_off(&pbx).await;
+        answers.map_err(Failure::pbx)
     })
 }

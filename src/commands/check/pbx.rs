@@ -1,53 +1,49 @@
 //! What the campaign's Asterisk says of the campaign, without a call.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::call::reconnect::Established;
-use crate::call::survey::{Device, Extension, Setting, SurveyError, Surveyor};
+use crate::call::preflight::{CoreSetting, DeviceState, ExtensionState, Preflight, PreflightError};
+use crate::call::reconnect::Reconnector;
 use crate::commands::check::destination::{Destination, Destinations};
 use crate::config::{Campaign, Diagnostic, Location, Target, Trunk};
 
-/// What was found out.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// What is well, and what cannot be told: a line each.
+pub(super) struct Answers {
+    /// What is well, and what Asterisk does not say: a line each.
     pub(super) text: String,
-    /// What should be looked at.
     pub(super) warnings: Vec<Diagnostic>,
-    /// What the campaign names and Asterisk has not.
+    /// What the campaign names and Asterisk does not have.
     pub(super) errors: Vec<Diagnostic>,
-    /// What is there, and no call could go over it now.
+    /// What exists, and no call could go over it now.
     pub(super) failures: Vec<String>,
 }
 
-impl Told {
+impl Answers {
     fn say(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
     }
 }
 
-/// Asks.
 pub(super) async fn ask(
-    established: &Established,
+    pbx: &Reconnector,
     campaign: &Campaign,
     destinations: &Destinations,
-) -> Result<Told, SurveyError> {
-    let mut surveyor = Surveyor::new(&established.link)?;
-    let mut told = Told::default();
-    let version = match surveyor.version().await? {
+) -> Result<Answers, PreflightError> {
+    let mut preflight = Preflight::begin(pbx, &campaign.ami.username).await?;
+    let mut answers = Answers::default();
+    let version = match preflight.version().await? {
         Some(version) => format!("Asterisk {version}"),
-        None => by_banner(&established.banner),
+        None => by_banner(pbx.banner()),
     };
-    told.say(&version);
-    told.say(&format!(
+    answers.say(&version);
+    answers.say(&format!(
         "user {} may dial, hang up, and hear how calls end; whether it hears of variables (`dialplan` in `read =`) is seen at the first call",
         campaign.ami.username
     ));
-    target(&surveyor, campaign, &mut told).await?;
-    trunks(&mut surveyor, campaign, destinations, &mut told).await?;
-    capacity(&mut surveyor, campaign, &mut told).await?;
-    Ok(told)
+    target(&preflight, campaign, &mut answers).await?;
+    trunks(&mut preflight, campaign, destinations, &mut answers).await?;
+    capacity(&mut preflight, campaign, &mut answers).await?;
+    Ok(answers)
 }
 
 /// Which Asterisk it is, by the version of its manager: that is in what it says first.
@@ -66,10 +62,10 @@ fn by_banner(banner: &str) -> String {
 
 /// What an answered call gets to hear.
 async fn target(
-    surveyor: &Surveyor,
+    preflight: &Preflight,
     campaign: &Campaign,
-    told: &mut Told,
-) -> Result<(), SurveyError> {
+    answers: &mut Answers,
+) -> Result<(), PreflightError> {
     let (context, exten, priority) = match &campaign.call.target {
         Target::Exten {
             context,
@@ -77,32 +73,34 @@ async fn target(
             priority,
         } => (context, exten, *priority),
         Target::Application { application, .. } => {
-            told.say(&format!(
+            answers.say(&format!(
                 "whether it has the application {application} cannot be told without a call"
             ));
             return Ok(());
         }
     };
-    match surveyor.extension(context, exten, priority).await? {
-        Extension::Exists => told.say(&format!(
+    match preflight.extension(context, exten, priority).await? {
+        ExtensionState::Exists => answers.say(&format!(
             "extension {exten} of context {context}, priority {priority}, is there"
         )),
-        Extension::Missing => {
+        ExtensionState::Missing => {
             let message = format!(
                 "Asterisk has no extension {exten} with a priority {priority} in a context {context}: `dialplan show {context}` in its console shows what there is"
             );
-            told.errors
+            answers
+                .errors
                 .push(diagnostic(campaign, campaign.call.target_at, message));
         }
-        Extension::Untold(why) => told.say(&format!(
+        ExtensionState::Unclear(why) => answers.say(&format!(
             "whether there is an extension {exten} in context {context} cannot be told: {why}"
         )),
     }
-    if surveyor.extension(context, "failed", 1).await? == Extension::Exists {
+    if preflight.extension(context, "failed", 1).await? == ExtensionState::Exists {
         let message = format!(
             "context {context} has an extension `failed`, or a pattern that takes it, such as `_.`: Asterisk runs it for every call that fails"
         );
-        told.warnings
+        answers
+            .warnings
             .push(diagnostic(campaign, campaign.call.target_at, message));
     }
     Ok(())
@@ -112,118 +110,103 @@ fn diagnostic(campaign: &Campaign, at: Location, message: String) -> Diagnostic 
     Diagnostic::at(&campaign.path, at, message)
 }
 
-/// How a destination is.
-enum Reached {
-    Yes,
-    /// Nothing of that name is there.
-    Missing(String),
-    /// Not now.
-    Unreachable(String),
-    Untold,
-}
-
-/// Where the calls of a trunk go, by how that is.
+/// The destinations of a trunk, by how they are; where one is not well, why.
 #[derive(Default)]
-struct Leads {
-    there: Vec<String>,
+struct Reachability {
+    reachable: Vec<String>,
     missing: Vec<String>,
     unreachable: Vec<String>,
-    untold: Vec<String>,
+    unclear: Vec<String>,
 }
 
-/// Whether the calls of the trunks can go where they are to go. A trunk none of whose destinations is there is a fault,
+/// Whether the calls of the trunks can go where they are to go. A trunk none of whose destinations exists is a fault,
 /// and trunks none of which can be reached are no trunks; of several phones, some may be off.
 async fn trunks(
-    surveyor: &mut Surveyor,
+    preflight: &mut Preflight,
     campaign: &Campaign,
     destinations: &Destinations,
-    told: &mut Told,
-) -> Result<(), SurveyError> {
+    answers: &mut Answers,
+) -> Result<(), PreflightError> {
     let (mut down, mut works) = (Vec::new(), false);
     for (trunk, destinations) in campaign.trunks.iter().zip(&destinations.of_trunks) {
-        let leads = look_at_all(surveyor, destinations).await?;
+        let mut found = Reachability::default();
+        for destination in destinations {
+            found.add(preflight, destination).await?;
+        }
         let name = &trunk.name;
-        if let Some(line) = leads.found() {
-            told.say(&format!("trunk {name}: {line}"));
+        if let Some(line) = found.summary() {
+            answers.say(&format!("trunk {name}: {line}"));
         }
         let at = trunk.channel.at;
         let of_trunk = |why: String| diagnostic(campaign, at, format!("trunk {name}: {why}"));
-        let can_work = !leads.there.is_empty() || !leads.untold.is_empty();
-        let missing = leads.missing.into_iter().map(of_trunk);
-        if can_work || !leads.unreachable.is_empty() {
-            told.warnings.extend(missing);
+        let can_work = !found.reachable.is_empty() || !found.unclear.is_empty();
+        let missing = found.missing.into_iter().map(of_trunk);
+        if can_work || !found.unreachable.is_empty() {
+            answers.warnings.extend(missing);
         } else {
-            told.errors.extend(missing);
+            answers.errors.extend(missing);
         }
         works = works || can_work || destinations.is_empty();
-        down.extend(leads.unreachable.into_iter().map(of_trunk));
+        down.extend(found.unreachable.into_iter().map(of_trunk));
     }
     if works {
-        told.warnings.extend(down);
+        answers.warnings.extend(down);
     } else {
-        told.failures.extend(down.iter().map(ToString::to_string));
+        answers
+            .failures
+            .extend(down.iter().map(ToString::to_string));
     }
     Ok(())
 }
 
-async fn look_at_all(
-    surveyor: &mut Surveyor,
-    destinations: &BTreeSet<Destination>,
-) -> Result<Leads, SurveyError> {
-    let mut leads = Leads::default();
-    for destination in destinations {
-        match look(surveyor, destination).await? {
-            Reached::Yes => leads.there.push(destination.to_string()),
-            Reached::Missing(why) => leads.missing.push(why),
-            Reached::Unreachable(why) => leads.unreachable.push(why),
-            Reached::Untold => leads.untold.push(destination.to_string()),
+impl Reachability {
+    async fn add(
+        &mut self,
+        preflight: &mut Preflight,
+        destination: &Destination,
+    ) -> Result<(), PreflightError> {
+        match destination {
+            Destination::Extension { context, exten } => {
+                match preflight.extension(context, exten, 1).await? {
+                    ExtensionState::Exists => self.reachable.push(destination.to_string()),
+                    ExtensionState::Missing => self.missing.push(format!(
+                        "Asterisk has no extension that takes {exten} in a context {context}"
+                    )),
+                    ExtensionState::Unclear(_) => self.unclear.push(destination.to_string()),
+                }
+            }
+            Destination::Device { name, by_contact } => match preflight.device(name).await? {
+                DeviceState::Unreachable if *by_contact => self.unreachable.push(format!(
+                    "{name} cannot be reached now: it is not registered, or does not answer when it is qualified"
+                )),
+                DeviceState::Reachable | DeviceState::Unreachable => {
+                    self.reachable.push(destination.to_string());
+                }
+                DeviceState::Missing => self.missing.push(format!(
+                    "Asterisk knows no {name}: look for its name in the configuration there, and whether that was loaded"
+                )),
+                DeviceState::Unclear => self.unclear.push(destination.to_string()),
+            },
         }
+        Ok(())
     }
-    Ok(leads)
-}
 
-impl Leads {
-    /// What is well, or cannot be told.
-    fn found(&self) -> Option<String> {
+    /// What is well, or what Asterisk does not say.
+    fn summary(&self) -> Option<String> {
         let nothing = self.missing.is_empty() && self.unreachable.is_empty();
-        match (self.there.as_slice(), self.untold.first()) {
-            ([], Some(untold)) => Some(format!(
-                "Asterisk does not tell whether {untold} can be called"
+        match (self.reachable.as_slice(), self.unclear.first()) {
+            ([], Some(unclear)) => Some(format!(
+                "Asterisk does not tell whether {unclear} can be called"
             )),
             ([], None) => nothing.then(|| "Asterisk cannot be asked where it leads to".to_owned()),
-            (there @ ([_] | [_, _] | [_, _, _]), _) => {
-                Some(format!("{} can be called", there.join(", ")))
+            (reachable @ ([_] | [_, _] | [_, _, _]), _) => {
+                Some(format!("{} can be called", reachable.join(", ")))
             }
             ([first, more @ ..], _) => {
                 Some(format!("{first} and {} more can be called", more.len()))
             }
         }
     }
-}
-
-async fn look(surveyor: &mut Surveyor, destination: &Destination) -> Result<Reached, SurveyError> {
-    Ok(match destination {
-        Destination::Extension { context, exten } => {
-            match surveyor.extension(context, exten, 1).await? {
-                Extension::Exists => Reached::Yes,
-                Extension::Missing => Reached::Missing(format!(
-                    "Asterisk has no extension that takes {exten} in a context {context}"
-                )),
-                Extension::Untold(_) => Reached::Untold,
-            }
-        }
-        Destination::Device { name, by_contact } => match surveyor.device(name).await? {
-            Device::There => Reached::Yes,
-            Device::Unreachable if !by_contact => Reached::Yes,
-            Device::Missing => Reached::Missing(format!(
-                "Asterisk knows no {name}: look for its name in the configuration there, and whether that was loaded"
-            )),
-            Device::Unreachable => Reached::Unreachable(format!(
-                "{name} cannot be reached now: it is not registered, or does not answer when it is qualified"
-            )),
-            Device::Untold => Reached::Untold,
-        },
-    })
 }
 
 /// How many calls the lines are for Asterisk. With a Local channel, each of its halves runs in the dialplan and is
@@ -244,13 +227,13 @@ fn counted(campaign: &Campaign) -> usize {
 
 /// Whether Asterisk carries as many calls as there are lines.
 async fn capacity(
-    surveyor: &mut Surveyor,
+    preflight: &mut Preflight,
     campaign: &Campaign,
-    told: &mut Told,
-) -> Result<(), SurveyError> {
-    let channels = surveyor.channels().await?;
+    answers: &mut Answers,
+) -> Result<(), PreflightError> {
+    let channels = preflight.channels().await?;
     if let Some(channels) = channels {
-        told.say(&format!("{channels} channels live there now"));
+        answers.say(&format!("{channels} channels live there now"));
     }
     let lines: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
     let counted = counted(campaign);
@@ -259,13 +242,12 @@ async fn capacity(
     } else {
         format!("{lines} lines, which count for {counted} since a Local channel counts twice")
     };
-    match surveyor.max_calls().await? {
-        Setting::Told(0) => told.say("it carries any number of calls"),
-        Setting::Told(most) => {
-            let most = usize::try_from(most).unwrap_or(usize::MAX);
-            let there = channels.unwrap_or_default();
+    match preflight.max_calls().await? {
+        CoreSetting::Value(0) => answers.say("it carries any number of calls"),
+        CoreSetting::Value(most) => {
+            let living = channels.unwrap_or_default();
             if counted > most {
-                told.warnings.push(Diagnostic {
+                answers.warnings.push(Diagnostic {
                     file: campaign.path.clone(),
                     line: None,
                     column: None,
@@ -273,17 +255,17 @@ async fn capacity(
                         "there are {count_for}, and Asterisk carries {most} calls at most (`maxcalls` in asterisk.conf): beyond them it lets phones ring, and drops whoever answers"
                     ),
                 });
-            } else if counted + there > most {
-                told.say(&format!("it carries {most} calls at most: there is no room for {count_for}, beside what lives there now"));
+            } else if counted + living > most {
+                answers.say(&format!("it carries {most} calls at most: there is no room for {count_for}, beside what lives there now"));
             } else {
-                told.say(&format!("it carries {most} calls at most, and there are {count_for}"));
+                answers.say(&format!("it carries {most} calls at most, and there are {count_for}"));
             }
         }
-        Setting::Denied => told.say(&format!(
+        CoreSetting::Denied => answers.say(&format!(
             "how many calls it carries it does not tell user {}: keep `maxcalls` in asterisk.conf at {counted} or more, or add `reporting` to `write =` in manager.conf to have it checked",
             campaign.ami.username
         )),
-        Setting::Untold => told.say("how many calls it carries it does not tell"),
+        CoreSetting::Unclear => answers.say("how many calls it carries it does not tell"),
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::call::probe;
+use crate::call::preflight::Preflight;
 use crate::campaign::contact_limits::Limits;
 use crate::campaign::snapshot;
 use crate::campaign::tally::{self, Tally};
@@ -21,7 +21,7 @@ use crate::campaign::{self, Over, Resources, Stop};
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock::{self, Clock};
 use crate::commands::Failure;
-use crate::commands::connect::{self, Line};
+use crate::commands::connect::{self, AmiThread};
 use crate::commands::load::{self, Input};
 use crate::commands::plan;
 use crate::commands::run::result_files::{Claimed, Opened, Target, Unsettled};
@@ -64,7 +64,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let ami = if args.simulate {
         None
     } else {
-        Some(Line::open()?)
+        Some(AmiThread::open()?)
     };
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
@@ -90,6 +90,8 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         };
         Box::pin(dial(input, ami.as_ref(), claimed, clock, args, &show)).await
     });
+    // A disk that does not answer is not waited for.
+    runtime.shutdown_background();
     if let Some(status) = status {
         status.end(match &ended {
             Ok(ended) => *ended,
@@ -137,7 +139,7 @@ async fn dial(
         list,
         suppress,
     }: Input,
-    ami: Option<&Line>,
+    ami: Option<&AmiThread>,
     mut claimed: Claimed,
     clock: Clock,
     args: &RunArgs,
@@ -147,10 +149,10 @@ async fn dial(
         .context("signals cannot be listened to")?
         .answer(screen.log());
     let link = match ami {
-        Some(ami) => ami.connect(&campaign).await?.link,
+        Some(ami) => ami.connect(&campaign).await?,
         None => connect::simulate(&campaign).await?,
     };
-    probe::permissions(&link, &campaign.ami.username)
+    Preflight::begin(&link, &campaign.ami.username)
         .await
         .map_err(Failure::pbx)?;
     let stop = Stop::default();
@@ -181,7 +183,7 @@ async fn dial(
                 &aborted,
                 conclude(over, &tally, SameCommand::GoesOn, screen),
             );
-            connect::goodbye(&link).await;
+            connect::log_off(&link).await;
             return Ok(ended);
         }
     }
@@ -237,7 +239,7 @@ async fn dial(
     if args.json {
         ended.exit_code = print(&summary, ended);
     }
-    connect::goodbye(&link).await;
+    connect::log_off(&link).await;
     Ok(ended)
 }
 

@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::campaign::snapshot::Viewer;
 use crate::contacts::Shard;
 use crate::output::progress::{Progress, Seen};
+use crate::shutdown;
 pub use place::Refused;
 use place::{Form, Place};
 
@@ -30,8 +31,6 @@ const EACH: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_millis(500);
 /// How long the file's folder may take to tell what is there, before anybody is called.
 const FIRST: Duration = Duration::from_secs(5);
-/// How long the last write may take.
-const LAST: Duration = Duration::from_secs(3);
 
 /// Which run it is.
 #[derive(Debug, Clone)]
@@ -179,7 +178,7 @@ impl Status {
     /// Writes how the run ended.
     pub fn end(self, ended: Ended) {
         let _ = self.orders.send(Order::End(ended));
-        if let Err(RecvTimeoutError::Timeout) = self.done.recv_timeout(LAST) {
+        if let Err(RecvTimeoutError::Timeout) = self.done.recv_timeout(shutdown::STATUS_FILE) {
             warn!(
                 "the status file {} cannot be written: it does not say that the run is over",
                 self.path.display()

@@ -401,7 +401,10 @@ fn a_folder_that_does_not_answer_holds_up_nobody_who_orders() {
     let begun_at = Instant::now();
     status.watch(viewer);
     status.end(DONE);
-    assert!(begun_at.elapsed() < 2 * LAST, "the end waits no longer");
+    assert!(
+        begun_at.elapsed() < 2 * shutdown::STATUS_FILE,
+        "the end waits no longer"
+    );
     drop((release, finish));
     let texts = writer.join().unwrap();
     assert!(texts.last().unwrap().contains("\"state\":\"ended\""));

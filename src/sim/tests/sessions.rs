@@ -85,7 +85,9 @@ async fn the_dialers_own_client_logs_in_with_md5_and_is_answered() {
         ami::Auth::Md5,
         Duration::from_secs(5),
     );
-    let session = ami::open(ours, &login, Deaf).await.unwrap();
+    let session = ami::open(ours, &login, ami::SharedHandler::new(Deaf))
+        .await
+        .unwrap();
     let ping = ami::Action::new("Ping", "p").unwrap();
     let answer = session.client.request(ping).await.unwrap();
     assert_eq!(text(&answer, "Ping"), "Pong");

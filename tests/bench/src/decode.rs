@@ -10,13 +10,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use asterisk_rs_ami::codec::AmiCodec;
 use bytes::BytesMut;
-use dialer::ami::client::SessionError;
-use dialer::ami::connection::{Handler, open};
-use dialer::ami::login::{Auth, Login};
-use dialer::ami::message::Message;
+use dialer::ami::{Auth, Handler, Login, Message, SessionError, SharedHandler, open};
 use dialer::call::correlator::Correlator;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -43,7 +40,7 @@ const SCAN: &str = "scan for frame ends (memchr), the limit";
 
 pub(crate) fn measure(options: &Options) -> anyhow::Result<Table> {
     let stream = recording::stream()?;
-    let keeps = |name: &[u8]| Correlator::new().wants(name);
+    let keeps = |name: &[u8]| Correlator::default().wants(name);
     let mix = recording::mix(stream, keeps);
     check(stream, &mix)?;
     let mut table = Table::new(
@@ -199,14 +196,13 @@ fn session(stream: &'static [u8], everything: bool) -> anyhow::Result<Seen> {
         .build()?;
     runtime.block_on(async {
         let login = Login::new("bench", "bench", Auth::Plain, Duration::from_secs(5));
-        let reader = Reader {
+        let reader = SharedHandler::new(Reader {
             everything,
             ..Reader::default()
-        };
-        let session = open(played, &login, reader).await;
-        let session = session.map_err(|unopened| unopened.error)?;
-        let reader = session.handler.await.context("the session's task died")?;
-        Ok(reader.seen)
+        });
+        let session = open(played, &login, reader.clone()).await?;
+        session.client.closed().await;
+        Ok(std::mem::take(&mut reader.lock().seen))
     })
 }
 

@@ -1,4 +1,4 @@
-//! A byte stream with its two buffers, and the steps that every use of it is made of.
+//! A byte stream with its two buffers, and the steps of reading and writing it.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::ami::message::Message;
 
 /// Both directions of a stream, each with its buffer.
 #[derive(Debug)]
-pub(super) struct Wire<S> {
+pub(super) struct BufferedStream<S> {
     pub(super) reader: ReadHalf<S>,
     pub(super) writer: WriteHalf<S>,
     pub(super) codec: Codec,
@@ -23,7 +23,7 @@ pub(super) struct Wire<S> {
 /// How much is read at once at least, if so much has come.
 const READ: usize = 32 * 1024;
 
-impl<S: AsyncRead + AsyncWrite> Wire<S> {
+impl<S: AsyncRead + AsyncWrite> BufferedStream<S> {
     pub(super) fn new(stream: S) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         Self {
@@ -43,12 +43,12 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// The next frame, or `None` at the end of the stream.
     pub(super) async fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
-            if let Some(found) = self.codec.find(&mut self.input) {
-                return Ok(Some(self.codec.take(found, &mut self.input)));
+            if let Some(piece) = self.codec.find(&mut self.input) {
+                return Ok(Some(Codec::take(piece, &mut self.input)));
             }
             if self.read().await? == 0 {
-                let found = self.codec.find_at_end(&mut self.input);
-                return Ok(found.map(|found| self.codec.take(found, &mut self.input)));
+                let piece = self.codec.find_at_end(&mut self.input);
+                return Ok(piece.map(|piece| Codec::take(piece, &mut self.input)));
             }
         }
     }

@@ -1,0 +1,278 @@
+//! What is found out about an Asterisk before it is asked to call: whether this login may do what dialing needs, whether
+//! an extension exists, whether a trunk does and can be reached, and how many channels live.
+//!
+//! That takes no more permissions than dialing does, and no call. What Asterisk does not say to this user is reported as
+//! that, and never guessed.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::ami::action::{Action, ActionError};
+use crate::ami::client::Client;
+use crate::ami::errors::{RequestError, SessionClosed};
+use crate::call::correlator::{Note, ProbeReply};
+use crate::call::id::CallId;
+use crate::call::reconnect::Reconnector;
+
+/// A technology that no Asterisk has: the Originate is accepted and fails at once, without a channel, in about 1 ms.
+const NO_SUCH_TECHNOLOGY: &str = "Dialer/permission-check";
+/// How long the events of that may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why dialing cannot begin, or why nothing more can be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    #[error(
+        "Asterisk lets this user log in but not dial ({message}): add `originate` to `write =` of [{username}] in manager.conf, then `manager reload`"
+    )]
+    OriginateDenied { message: String, username: String },
+    #[error(
+        "Asterisk does not let this user hang up calls ({message}): add `call` to `write =` of [{username}] in manager.conf, then `manager reload`"
+    )]
+    HangupDenied { message: String, username: String },
+    #[error(
+        "Asterisk does not tell this user how calls end: add `call` to `read =` of [{username}] in manager.conf (and look for `disabledevents` or `eventfilter` there), then `manager reload`"
+    )]
+    NoCallEvents { username: String },
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(transparent)]
+    Closed(#[from] SessionClosed),
+    #[error(transparent)]
+    Action(#[from] ActionError),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtensionState {
+    /// It exists, or a pattern that fits.
+    Exists,
+    Missing,
+    /// Asterisk says something else.
+    Unclear(String),
+}
+
+/// How a device is: an endpoint, a peer, a line, or an extension that a Local channel leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceState {
+    /// It exists, and nothing keeps calls from it.
+    Reachable,
+    /// It exists, and none of its contacts can be reached.
+    Unreachable,
+    /// There is none, or no channel technology of that name.
+    Missing,
+    /// The technology knows no states, or Asterisk has not loaded `func_devstate` and does not show this user its
+    /// endpoints.
+    Unclear,
+}
+
+/// A value of Asterisk's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoreSetting<T> {
+    Value(T),
+    /// This user may not ask.
+    Denied,
+    Unclear,
+}
+
+/// Asks one Asterisk.
+#[derive(Debug)]
+pub struct Preflight {
+    client: Client<Note>,
+    asked: u32,
+}
+
+impl Preflight {
+    /// Checks `write = originate,call` and `read = call` of the user that is logged in.
+    pub async fn begin(pbx: &Reconnector, username: &str) -> Result<Self, PreflightError> {
+        let client = pbx.client().ok_or(SessionClosed)?;
+        let mut preflight = Self { client, asked: 0 };
+        preflight.check_permissions(username).await?;
+        Ok(preflight)
+    }
+
+    async fn check_permissions(&mut self, username: &str) -> Result<(), PreflightError> {
+        let username = || username.to_owned();
+        let hangup = self
+            .question("Hangup")?
+            .header("Channel", NO_SUCH_TECHNOLOGY)?;
+        let response = self.client.request(hangup).await?;
+        let message = response.get_str("Message").unwrap_or_default();
+        if is_denied(&message) {
+            return Err(PreflightError::HangupDenied {
+                message: message.into_owned(),
+                username: username(),
+            });
+        }
+        match self.probe(|originate| Ok(originate)).await? {
+            Some(ProbeReply::Refused(message)) if is_denied(&message) => {
+                Err(PreflightError::OriginateDenied {
+                    message,
+                    username: username(),
+                })
+            }
+            // Refused for another reason: allowed to dial, which is what was asked.
+            Some(_) => Ok(()),
+            None => Err(PreflightError::NoCallEvents {
+                username: username(),
+            }),
+        }
+    }
+
+    /// Whether the dialplan has an extension, and a priority of it.
+    ///
+    /// An Originate that names an application *and* an extension is looked at for the extension, and then goes to the
+    /// application (seen on 16 and 22). So Asterisk says whether there is one, and runs none, `failed` included.
+    pub async fn extension(
+        &self,
+        context: &str,
+        exten: &str,
+        priority: u32,
+    ) -> Result<ExtensionState, PreflightError> {
+        let reply = self.probe(|originate| {
+            originate
+                .header("Context", context)?
+                .header("Exten", exten)?
+                .header("Priority", priority.to_string())
+        });
+        Ok(match reply.await? {
+            Some(ProbeReply::Accepted) => ExtensionState::Exists,
+            Some(ProbeReply::Refused(message)) if message.contains("does not exist") => {
+                ExtensionState::Missing
+            }
+            Some(ProbeReply::Refused(message)) => ExtensionState::Unclear(message),
+            None => ExtensionState::Unclear("no answer".to_owned()),
+        })
+    }
+
+    /// Writes an Originate that comes to nothing: no channel can be made for it, and what it is for is an application,
+    /// since a context with an extension `failed` would run that. `None` says that nothing came of it.
+    async fn probe(
+        &self,
+        complete: impl FnOnce(Action) -> Result<Action, ActionError>,
+    ) -> Result<Option<ProbeReply>, PreflightError> {
+        let id = CallId::new();
+        let originate = Action::new("Originate", id.as_str())?
+            .header("Channel", NO_SUCH_TECHNOLOGY)?
+            .header("Async", "true")?
+            .header("Timeout", "1000")?
+            .header("Application", "NoOp")?;
+        let originate = complete(originate)?;
+        let (done, reply) = oneshot::channel();
+        let note = Note::Probe { id, done };
+        self.client.submit(Some(note), Some(originate))?;
+        match timeout(PROBE_TIMEOUT, reply).await {
+            Ok(Ok(reply)) => Ok(Some(reply)),
+            Ok(Err(_)) => Err(SessionClosed.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// How a device is, such as `PJSIP/carrier`.
+    pub async fn device(&mut self, device: &str) -> Result<DeviceState, PreflightError> {
+        // What could end the function's argument, or begin another.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/@._+*#-".contains(&byte);
+        if !device.bytes().all(is_plain) {
+            return Ok(DeviceState::Unclear);
+        }
+        let state = self.function(&format!("DEVICE_STATE({device})")).await?;
+        Ok(match (state.as_deref(), device.strip_prefix("PJSIP/")) {
+            (Some("INVALID"), _) => DeviceState::Missing,
+            (Some("UNAVAILABLE"), _) => DeviceState::Unreachable,
+            (Some("" | "UNKNOWN") | None, Some(endpoint)) => self.endpoint(endpoint).await?,
+            (Some("" | "UNKNOWN") | None, None) => DeviceState::Unclear,
+            (Some(_), _) => DeviceState::Reachable,
+        })
+    }
+
+    /// How a PJSIP endpoint is, where the function cannot be asked. This takes `write = system`.
+    async fn endpoint(&mut self, endpoint: &str) -> Result<DeviceState, PreflightError> {
+        let action = self
+            .question("PJSIPShowEndpoint")?
+            .header("Endpoint", endpoint)?;
+        match self.client.list(action).await {
+            Ok(parts) => {
+                let state = parts.iter().find_map(|part| part.get("DeviceState"));
+                Ok(match state {
+                    Some(b"Unavailable") => DeviceState::Unreachable,
+                    Some(_) => DeviceState::Reachable,
+                    None => DeviceState::Unclear,
+                })
+            }
+            Err(RequestError::Refused(why)) if why.contains("Unable to retrieve endpoint") => {
+                Ok(DeviceState::Missing)
+            }
+            Err(RequestError::Refused(_)) => Ok(DeviceState::Unclear),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The version of Asterisk, where it says so.
+    pub async fn version(&mut self) -> Result<Option<String>, PreflightError> {
+        if let Some(version) = self.function("VERSION()").await?
+            && !version.is_empty()
+        {
+            return Ok(Some(version));
+        }
+        Ok(match self.core_setting("AsteriskVersion").await? {
+            CoreSetting::Value(version) => Some(version),
+            CoreSetting::Denied | CoreSetting::Unclear => None,
+        })
+    }
+
+    /// The most calls that Asterisk carries at once; 0 is no limit.
+    pub async fn max_calls(&mut self) -> Result<CoreSetting<usize>, PreflightError> {
+        Ok(match self.core_setting("CoreMaxCalls").await? {
+            CoreSetting::Value(most) => most
+                .parse()
+                .map_or(CoreSetting::Unclear, CoreSetting::Value),
+            CoreSetting::Denied => CoreSetting::Denied,
+            CoreSetting::Unclear => CoreSetting::Unclear,
+        })
+    }
+
+    /// How many channels live now; `None` where Asterisk does not list them to this user.
+    pub async fn channels(&mut self) -> Result<Option<usize>, PreflightError> {
+        let action = self.question("Status")?;
+        match self.client.list(action).await {
+            Ok(channels) => Ok(Some(channels.len())),
+            Err(RequestError::Refused(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The value of a dialplan function that is read without a channel; `None` where this user may not.
+    async fn function(&mut self, function: &str) -> Result<Option<String>, PreflightError> {
+        let action = self.question("Getvar")?.header("Variable", function)?;
+        let response = self.client.request(action).await?;
+        if response.is_error() {
+            return Ok(None);
+        }
+        let value = response.get_str("Value").unwrap_or_default();
+        Ok(Some(value.trim().to_owned()))
+    }
+
+    async fn core_setting(&mut self, name: &str) -> Result<CoreSetting<String>, PreflightError> {
+        let action = self.question("CoreSettings")?;
+        let response = self.client.request(action).await?;
+        if is_denied(&response.get_str("Message").unwrap_or_default()) {
+            return Ok(CoreSetting::Denied);
+        }
+        Ok(match response.get_str(name) {
+            Some(value) if !value.is_empty() => CoreSetting::Value(value.into_owned()),
+            _ => CoreSetting::Unclear,
+        })
+    }
+
+    /// An action with an id that no other question has.
+    fn question(&mut self, name: &str) -> Result<Action, ActionError> {
+        self.asked += 1;
+        Action::new(name, &format!("preflight-{}", self.asked))
+    }
+}
+
+/// Whether Asterisk refused because this user may not.
+fn is_denied(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("permission")
+}
