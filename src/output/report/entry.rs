@@ -6,10 +6,13 @@ use jiff::Timestamp;
 #[cfg(test)]
 use jiff::Zoned;
 use jiff::civil::DateTime;
+use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
+use serde::{Serialize, Serializer};
 
 use crate::disposition::Disposition;
+use crate::output::format::exact;
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::is_simulated;
 #[cfg(test)]
@@ -20,39 +23,39 @@ static PARSER: DateTimeParser = DateTimeParser::new();
 /// What a row says for the report.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'r> {
+pub(crate) struct Entry<'r> {
     /// The campaign's name.
-    pub campaign: &'r str,
+    pub(super) campaign: &'r str,
     /// The contact's id.
-    pub contact: &'r str,
+    pub(super) contact: &'r str,
     /// Which call of the contact it was, from 1.
-    pub attempt: u16,
+    pub(super) attempt: u16,
     /// It used one of `max_attempts`.
-    pub counted: bool,
+    pub(super) counted: bool,
     /// The contact will not be called again.
-    pub is_final: bool,
+    pub(super) is_final: bool,
     /// The outcome.
-    pub disposition: Disposition,
+    pub(super) disposition: Disposition,
     /// There was a call; some rows only say why there was none.
-    pub called: bool,
+    pub(super) called: bool,
     /// The trunk's name.
-    pub trunk: &'r str,
+    pub(super) trunk: &'r str,
     /// When it was dialed.
-    pub dialed_at: Option<Moment>,
+    pub(super) dialed_at: Option<Moment>,
     /// When it ended.
-    pub ended_at: Option<Moment>,
+    pub(super) ended_at: Option<Moment>,
     /// Until the answer, or to the end where there was none.
-    pub ring: Option<Duration>,
+    pub(super) ring: Option<Duration>,
     /// From the answer to the end.
-    pub talk: Option<Duration>,
+    pub(super) talk: Option<Duration>,
     /// It is a rehearsal's.
-    pub simulated: bool,
+    pub(super) simulated: bool,
 }
 
 impl<'r> Entry<'r> {
     /// What a row that is still at hand says; nothing where it has no outcome.
     #[cfg(test)]
-    pub fn of(row: &'r ResultsRow) -> Option<Self> {
+    pub(crate) fn of(row: &'r ResultsRow) -> Option<Self> {
         Some(Self {
             campaign: &row.campaign,
             contact: &row.contact,
@@ -71,10 +74,10 @@ impl<'r> Entry<'r> {
     }
 }
 
-/// A time of day somewhere: what the clock on the wall showed, and how far from UTC that was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    clock: DateTime,
+/// A time of day: what the clock showed, and how far from UTC that clock was, where the file has that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(super) clock: DateTime,
     offset: Option<Offset>,
 }
 
@@ -95,63 +98,52 @@ impl Moment {
         })
     }
 
-    /// The hour that the clock showed, 0 to 23.
-    pub fn hour(self) -> usize {
-        usize::try_from(self.clock.hour()).unwrap_or(0)
-    }
-
-    /// What the clock showed.
-    pub fn clock(self) -> DateTime {
-        self.clock
-    }
-
-    /// How far that clock was from UTC, where it is known.
-    pub fn offset(self) -> Option<Offset> {
-        self.offset
-    }
-
-    /// As it stands in the results.
-    pub fn rfc3339(self) -> String {
-        let clock = self.clock.strftime("%Y-%m-%dT%H:%M:%S.%3f");
-        match self.offset {
-            Some(offset) => format!("{clock}{}", hours_and_minutes(offset)),
-            None => clock.to_string(),
-        }
-    }
-
-    fn instant(self) -> Timestamp {
+    pub(super) fn instant(self) -> Timestamp {
         self.offset
             .unwrap_or(Offset::UTC)
             .to_timestamp(self.clock)
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// How long it is from an earlier one to this.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::try_from(self.instant().duration_since(earlier.instant())).unwrap_or_default()
+    /// `2026-11-25 18:22:22 to 18:22:59 -03:00, 37.0s`: date and offset once where both are the same.
+    pub(super) fn period_to(self, last: Self) -> String {
+        const FULL: &str = "%Y-%m-%d %H:%M:%S";
+        let same_offset = self.offset == last.offset;
+        let from_offset = if same_offset { "" } else { &self.show(" %:z") };
+        let to = if same_offset && self.clock.date() == last.clock.date() {
+            "%H:%M:%S"
+        } else {
+            FULL
+        };
+        let took = last.instant().duration_since(self.instant());
+        format!(
+            "{}{from_offset} to {}{}, {}",
+            self.show(FULL),
+            last.show(to),
+            last.show(" %:z"),
+            exact(Duration::try_from(took).unwrap_or_default())
+        )
     }
 
-    pub(super) fn earlier(self, other: Self) -> Self {
-        if other.instant() < self.instant() {
-            other
-        } else {
-            self
-        }
+    /// In a format of strftime; an offset that is not known cannot be shown.
+    fn show(self, format: &str) -> String {
+        let mut time = BrokenDownTime::from(self.clock);
+        time.set_offset(self.offset);
+        time.to_string(format).unwrap_or_default()
     }
+}
 
-    pub(super) fn later(self, other: Self) -> Self {
-        if other.instant() > self.instant() {
-            other
-        } else {
-            self
-        }
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let clock = self.show("%Y-%m-%dT%H:%M:%S.%3f");
+        serializer.serialize_str(&(clock + &self.show("%:z")))
     }
 }
 
 /// The places of the columns that the report looks at. Without the first four nothing can be said; a file that lacks
 /// others has fewer figures.
 #[derive(Debug, Clone, Copy)]
-pub struct Columns {
+pub(crate) struct Columns {
     contact: usize,
     attempt: usize,
     is_final: usize,
@@ -171,7 +163,7 @@ impl Columns {
     ///
     /// # Errors
     /// One that has to be there is not.
-    pub fn of<R: std::io::Read>(reader: &Reader<R>) -> Result<Self, ReadError> {
+    pub(crate) fn of<R: std::io::Read>(reader: &Reader<R>) -> Result<Self, ReadError> {
         Ok(Self {
             contact: reader.needed("contact")?,
             attempt: reader.needed("attempt")?,
@@ -192,7 +184,7 @@ impl Columns {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn entry<'r>(&self, record: &'r Record) -> Result<Entry<'r>, String> {
+    pub(crate) fn entry<'r>(&self, record: &'r Record) -> Result<Entry<'r>, String> {
         let disposition: Disposition = record
             .get(Some(self.disposition))
             .parse()
@@ -228,14 +220,6 @@ impl Columns {
             simulated: is_simulated(record.get(self.note)),
         })
     }
-}
-
-/// `-03:00`
-pub(super) fn hours_and_minutes(offset: Offset) -> String {
-    let minutes = offset.seconds() / 60;
-    let sign = if minutes < 0 { '-' } else { '+' };
-    let minutes = minutes.abs();
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn yes_no(column: &str, field: &str) -> Result<bool, String> {

@@ -1,136 +1,164 @@
-//! What became of a campaign, in figures: fed row by row, told as text, as one JSON object or as a page.
+//! What became of a campaign, in figures: made of the rows of its results, and shown as text, a JSON object or a page.
 //!
-//! A [`Report`] is the sums, in memory that does not grow with the rows but for sixteen bytes a contact. [`Figures`] is
-//! what there is to say once all rows are in, and every form says the same. No phone number is kept. Where the rows come
-//! from is the caller's affair: results that are read back, or a run that still has them in its hands.
+//! Memory does not grow with the rows, except for sixteen bytes a contact. No phone number is kept.
 
-mod durations;
+mod call_lengths;
 mod entry;
 mod figures;
 mod html;
-mod period;
+mod tables;
 mod text;
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-
 use crate::disposition::Disposition;
+use crate::output::format::share;
 use crate::results::keys::{ByKey, ContactKeys};
-use durations::Lengths;
+use figures::{ByDisposition, CallGroup, GroupKey};
 
-pub use entry::{Columns, Entry, Moment};
-pub use figures::{Figures, Hour};
-pub use html::page;
-pub use text::text;
+pub(crate) use entry::{Columns, Entry};
+pub(crate) use figures::Figures;
+pub(crate) use html::page;
+pub(crate) use text::text;
 
-/// How many dispositions there are.
-const KINDS: usize = Disposition::ALL.len();
-/// More campaigns than anybody keeps in one file.
-const CAMPAIGNS: usize = 20;
+/// More than a results file has; the names of others are left out.
+const MOST_CAMPAIGNS: usize = 20;
 
-/// How many calls ended how.
-type Counts = [u64; KINDS];
-
-/// The sums of a campaign, so far.
+/// The figures of the rows so far.
 #[derive(Debug, Default)]
-pub struct Report {
-    campaigns: Vec<String>,
-    simulated: bool,
-    rows: u64,
-    counted: u64,
-    first_dialed: Option<Moment>,
-    last_ended: Option<Moment>,
-    contacts: ByKey<Standing>,
+pub(crate) struct Report {
+    /// Without what is known only after the last row.
+    figures: Figures,
+    contacts: ByKey<ContactOutcome>,
     keys: ContactKeys,
-    attempts: Counts,
-    hours: [Counts; 24],
-    days: BTreeMap<Date, Counts>,
-    trunks: BTreeMap<String, Counts>,
-    numbers: BTreeMap<u16, Counts>,
-    talk: Lengths,
-    ring_answered: Lengths,
-    ring_no_answer: Lengths,
+    groups: BTreeMap<GroupKey, ByDisposition<u64>>,
 }
 
-/// Where a contact stands after its rows so far.
-#[derive(Debug, Clone, Copy)]
-struct Standing {
+/// The outcome of a contact after its rows so far.
+#[derive(Debug)]
+struct ContactOutcome {
     last: Disposition,
     is_final: bool,
-    called: bool,
-    best: Best,
+    best: BestCall,
 }
 
-/// The most that any call to a contact came to.
+/// The best of the calls to a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Best {
+enum BestCall {
+    NoCall,
     NotReached,
     PickedUp,
     Answered,
 }
 
 impl Report {
-    /// Adds a row. Rows come in the order in which they stand in the results.
-    pub fn add(&mut self, entry: &Entry<'_>) {
-        self.rows += 1;
-        self.simulated |= entry.simulated;
+    /// Adds a row. Rows come in the order of the results.
+    pub(crate) fn add(&mut self, entry: &Entry<'_>) {
+        let figures = &mut self.figures;
+        figures.rows += 1;
+        figures.simulated |= entry.simulated;
+        let campaigns = &mut figures.campaigns;
         if !entry.campaign.is_empty()
-            && self.campaigns.len() < CAMPAIGNS
-            && !self.campaigns.iter().any(|name| name == entry.campaign)
+            && campaigns.len() < MOST_CAMPAIGNS
+            && !campaigns.iter().any(|name| name == entry.campaign)
         {
-            self.campaigns.push(entry.campaign.to_owned());
+            campaigns.push(entry.campaign.to_owned());
         }
-        let best = match entry.disposition {
-            _ if !entry.called => Best::NotReached,
-            Disposition::Answered => Best::Answered,
-            disposition if disposition.picked_up() => Best::PickedUp,
-            _ => Best::NotReached,
+        let call = match entry.disposition {
+            _ if !entry.called => BestCall::NoCall,
+            Disposition::Answered => BestCall::Answered,
+            disposition if disposition.picked_up() => BestCall::PickedUp,
+            _ => BestCall::NotReached,
         };
-        let key = self.keys.of(entry.contact);
-        let standing = self.contacts.entry(key).or_insert(Standing {
+        let contact = self.contacts.entry(self.keys.of(entry.contact));
+        let contact = contact.or_insert(ContactOutcome {
             last: entry.disposition,
             is_final: false,
-            called: false,
-            best,
+            best: call,
         });
-        standing.last = entry.disposition;
-        standing.is_final = entry.is_final;
-        standing.called |= entry.called;
-        standing.best = standing.best.max(best);
+        contact.last = entry.disposition;
+        contact.is_final = entry.is_final;
+        contact.best = contact.best.max(call);
         if entry.called {
             self.add_call(entry);
         }
     }
 
     fn add_call(&mut self, entry: &Entry<'_>) {
-        let kind = entry.disposition as usize;
-        self.attempts[kind] += 1;
-        self.counted += u64::from(entry.counted);
-        self.numbers.entry(entry.attempt).or_default()[kind] += 1;
-        match self.trunks.get_mut(entry.trunk) {
-            Some(counts) => counts[kind] += 1,
-            None => self.trunks.entry(entry.trunk.to_owned()).or_default()[kind] += 1,
-        }
-        if let Some(at) = entry.dialed_at {
-            self.hours[at.hour()][kind] += 1;
-            self.days.entry(at.clock().date()).or_default()[kind] += 1;
-            self.first_dialed = Some(self.first_dialed.map_or(at, |first| first.earlier(at)));
-        }
-        if let Some(at) = entry.ended_at {
-            self.last_ended = Some(self.last_ended.map_or(at, |last| last.later(at)));
-        }
-        let picked_up = entry.disposition.picked_up();
+        let Entry {
+            disposition,
+            dialed_at,
+            ended_at,
+            ..
+        } = *entry;
+        let picked_up = disposition.picked_up();
+        let figures = &mut self.figures;
+        figures.attempts.total += 1;
+        figures.attempts.counted += u64::from(entry.counted);
+        figures.attempts.picked_up += u64::from(picked_up);
+        figures.dispositions[disposition].attempts += 1;
+        let first = figures.first_dialed_at.into_iter().chain(dialed_at);
+        figures.first_dialed_at = first.min_by_key(|moment| moment.instant());
+        let last = figures.last_ended_at.into_iter().chain(ended_at);
+        figures.last_ended_at = last.max_by_key(|moment| moment.instant());
         if let Some(talk) = entry.talk.filter(|_| picked_up) {
-            self.talk.add(talk);
+            figures.durations.talk.add(talk);
         }
         if let Some(ring) = entry.ring {
             if picked_up {
-                self.ring_answered.add(ring);
-            } else if entry.disposition == Disposition::NoAnswer {
-                self.ring_no_answer.add(ring);
+                figures.durations.ring_answered.add(ring);
+            } else if disposition == Disposition::NoAnswer {
+                figures.durations.ring_no_answer.add(ring);
             }
         }
+        let keys = [
+            Some(GroupKey::Trunk(entry.trunk.to_owned())),
+            Some(GroupKey::Attempt(entry.attempt)),
+            dialed_at.map(|at| GroupKey::Hour(at.clock.hour())),
+            dialed_at.map(|at| GroupKey::Day(at.clock.date())),
+        ];
+        for key in keys.into_iter().flatten() {
+            self.groups.entry(key).or_default()[disposition] += 1;
+        }
+    }
+
+    /// The figures of all rows. `torn`: they are followed by a row that is not whole.
+    pub(crate) fn figures(self, torn: bool) -> Figures {
+        let (mut figures, mut groups) = (self.figures, self.groups);
+        figures.torn = torn;
+        let contacts = &mut figures.contacts;
+        for outcome in self.contacts.values() {
+            let called = outcome.best > BestCall::NoCall;
+            contacts.in_results += 1;
+            contacts.called += u64::from(called);
+            contacts.not_called += u64::from(!called);
+            contacts.reached += u64::from(outcome.best >= BestCall::PickedUp);
+            contacts.answered += u64::from(outcome.best == BestCall::Answered);
+            if outcome.is_final {
+                contacts.finished += 1;
+                let disposition = &mut figures.dispositions[outcome.last];
+                disposition.contacts += 1;
+                disposition.not_called += u64::from(!called);
+            } else {
+                contacts.pending += 1;
+            }
+        }
+        figures.answer_rate = share(contacts.reached, contacts.called);
+        if figures.first_dialed_at.is_some() {
+            for hour in 0..24 {
+                groups.entry(GroupKey::Hour(hour)).or_default();
+            }
+        }
+        for (key, calls) in groups {
+            let of_kind = match key {
+                GroupKey::Hour(_) => &mut figures.hours,
+                GroupKey::Day(_) => &mut figures.days,
+                GroupKey::Trunk(_) => &mut figures.trunks,
+                GroupKey::Attempt(_) => &mut figures.attempt_numbers,
+            };
+            of_kind.push(CallGroup { key, calls });
+        }
+        figures
     }
 }
 

@@ -114,7 +114,7 @@ fn the_funnel_counts_each_contact_once_however_often_it_was_called() {
         (attempts.total, attempts.counted, attempts.picked_up),
         (8, 7, 3)
     );
-    let suppressed = figures.dispositions.get(Disposition::Suppressed);
+    let suppressed = figures.dispositions[Disposition::Suppressed];
     assert_eq!(
         (
             suppressed.contacts,
@@ -124,12 +124,12 @@ fn the_funnel_counts_each_contact_once_however_often_it_was_called() {
         (1, 0, 0),
         "it was called before"
     );
-    let duplicate = figures.dispositions.get(Disposition::Duplicate);
+    let duplicate = figures.dispositions[Disposition::Duplicate];
     assert_eq!(
         (duplicate.contacts, duplicate.attempts, duplicate.not_called),
         (1, 0, 1)
     );
-    let busy = figures.dispositions.get(Disposition::Busy);
+    let busy = figures.dispositions[Disposition::Busy];
     assert_eq!((busy.contacts, busy.attempts), (0, 2));
 }
 
@@ -141,7 +141,7 @@ fn whoever_was_picked_up_once_was_reached_whatever_came_after() {
     ]);
     assert_eq!(figures.contacts.reached, 1);
     assert_eq!(figures.contacts.answered, 0);
-    assert_eq!(figures.dispositions.get(Disposition::Busy).contacts, 1);
+    assert_eq!(figures.dispositions[Disposition::Busy].contacts, 1);
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn after_a_redial_the_last_row_counts() {
         call("b", 1, true, Disposition::Unknown),
         call("b", 2, false, Disposition::Busy),
     ]);
-    assert_eq!(figures.dispositions.get(Disposition::Unknown).contacts, 0);
-    assert_eq!(figures.dispositions.get(Disposition::Answered).contacts, 1);
+    assert_eq!(figures.dispositions[Disposition::Unknown].contacts, 0);
+    assert_eq!(figures.dispositions[Disposition::Answered].contacts, 1);
     assert_eq!(figures.contacts.pending, 1);
 }
 
@@ -163,10 +163,13 @@ fn the_hour_is_that_of_the_clock_on_the_wall() {
     assert_eq!(hours.len(), 24);
     let dialed: Vec<_> = hours
         .iter()
-        .filter(|hour| hour.attempts > 0)
-        .map(|hour| (hour.hour, hour.attempts, hour.picked_up))
+        .filter(|hour| hour.calls.total() > 0)
+        .map(|hour| (hour.key.clone(), hour.calls.total(), hour.calls.picked_up()))
         .collect();
-    assert_eq!(dialed, [(9, 7, 3), (20, 1, 0)]);
+    assert_eq!(
+        dialed,
+        [(GroupKey::Hour(9), 7, 3), (GroupKey::Hour(20), 1, 0)]
+    );
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn a_file_that_lacks_columns_has_fewer_figures_and_no_wrong_ones() {
     let figures = read_back(bytes).unwrap();
     assert_eq!((figures.contacts.called, figures.contacts.reached), (1, 1));
     assert_eq!(figures.attempts.total, 2);
-    assert!(figures.hours.is_empty() && figures.durations.talk.is_none());
+    assert!(figures.hours.is_empty() && figures.durations.talk.calls == 0);
     assert_eq!(
         read_back(b"disposition,attempt,contact\n").unwrap_err(),
         "storm.csv holds no results: it has no column final"
@@ -266,10 +269,9 @@ fn no_line_of_the_text_is_wider_than_80_columns() {
         rows.push(row);
     }
     let mut figures = of(&rows);
-    for number in &mut figures.trunks {
-        number.attempts *= 1_000_000;
-        for count in &mut number.dispositions {
-            *count *= 1_000_000;
+    for trunk in &mut figures.trunks {
+        for disposition in Disposition::ALL {
+            trunk.calls[disposition] *= 1_000_000;
         }
     }
     figures.contacts.in_results = 100_000_000;
