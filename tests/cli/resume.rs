@@ -504,10 +504,13 @@ fn a_run_that_is_killed_again_and_again_loses_nobody_and_calls_nobody_twice() {
     killed_and_continued(6, 1.0);
 }
 
-#[test]
-#[ignore = "takes two minutes"]
-fn a_run_that_is_killed_a_hundred_times_loses_nobody_and_calls_nobody_twice() {
-    killed_and_continued(100, 1.0);
+/// What takes long and is asked for by name.
+mod long {
+    #[test]
+    #[ignore = "takes two minutes"]
+    fn a_run_that_is_killed_a_hundred_times_loses_nobody_and_calls_nobody_twice() {
+        super::killed_and_continued(100, 1.0);
+    }
 }
 
 #[test]

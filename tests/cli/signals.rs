@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::process::{Process, Start as _, says};
 use crate::common::terminal;
-use crate::common::{Folder, Pbx, list, only, until};
+use crate::common::{Folder, Pbx, list, only, side_by_side, until};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
 use rustix::process::{Pid, Signal, test_kill_process};
@@ -278,7 +278,7 @@ impl Supervised {
 
 #[test]
 fn the_first_signal_of_a_supervisor_lets_running_calls_finish() {
-    for kind in [Signal::TERM, Signal::HUP, Signal::INT] {
+    side_by_side([Signal::TERM, Signal::HUP, Signal::INT], |kind| {
         let pbx = Pbx::start(50, 2_000);
         let folder = folder(pbx.address, &SIX);
         let mut run = Supervised::run(&folder);
@@ -289,7 +289,7 @@ fn the_first_signal_of_a_supervisor_lets_running_calls_finish() {
         let (code, _) = ended(run.child);
         assert_eq!(code, Some(3), "{kind:?}");
         assert_finished(&folder, &pbx);
-    }
+    });
 }
 
 #[test]
@@ -312,12 +312,13 @@ fn a_run_that_is_stopped_while_nobody_is_called_speaks_of_no_calls() {
 
 #[test]
 fn the_second_signal_of_a_supervisor_hangs_them_up_and_gives_the_exit_code() {
-    for (first, second, expected) in [
+    let signals = [
         (Signal::TERM, Signal::TERM, 143),
         (Signal::HUP, Signal::HUP, 129),
         (Signal::INT, Signal::INT, 130),
         (Signal::TERM, Signal::INT, 130),
-    ] {
+    ];
+    side_by_side(signals, |(first, second, expected)| {
         let pbx = Pbx::start(50, 60_000);
         let folder = folder(pbx.address, &FOUR);
         let mut run = Supervised::run(&folder);
@@ -331,7 +332,7 @@ fn the_second_signal_of_a_supervisor_hangs_them_up_and_gives_the_exit_code() {
         assert_eq!(code, Some(expected));
         assert!(took < AT_MOST, "{took:?}");
         assert_hung_up(&folder, &pbx);
-    }
+    });
 }
 
 #[test]

@@ -95,6 +95,16 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Does something with each of these at once: most of what it takes is waiting.
+pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, each: impl Fn(T) + Sync) {
+    let each = &each;
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || each(case));
+        }
+    });
+}
+
 /// A campaign in a folder of its own.
 pub(crate) struct Folder {
     folder: tempfile::TempDir,

@@ -120,12 +120,13 @@ delay = "0s"
 }
 
 /// Holds the rows of a campaign against the table.
-pub(crate) fn check(
+#[track_caller]
+pub(crate) fn assert_as_expected(
     way: Way,
     cases: &[&Case],
     rows: &[HashMap<String, String>],
     tells_sip_codes: bool,
-) -> Vec<String> {
+) {
     let mut wrong = Vec::new();
     for case in cases {
         let of_case: Vec<_> = rows
@@ -178,5 +179,5 @@ pub(crate) fn check(
             complain("final", &last["final"], "yes");
         }
     }
-    wrong
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

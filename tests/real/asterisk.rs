@@ -763,6 +763,14 @@ impl Drop for Watch {
     }
 }
 
+/// Users that may do too little: what each lacks, by its access and its class.
+pub(crate) const TOO_LITTLE: [(&str, &str, &str); 4] = [
+    ("narrow", "`read`", "`system`"),
+    ("deaf", "`read =`", "`call`"),
+    ("mute", "`write =`", "`originate`"),
+    ("lame", "`write =`", "`call`"),
+];
+
 /// A `SIPp` that answers everybody who calls the endpoint `crowd`, and counts them.
 pub(crate) struct Crowd {
     sipp: Process,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::asterisk;
 use crate::asterisk::{
-    Campaign, Crowd, Pbx, Records, Relay, Run, Seen, Watch, assert_recorded_once, list,
+    Campaign, Crowd, Pbx, Records, Relay, Row, Run, Seen, TOO_LITTLE, Watch, assert_recorded_once,
+    list,
 };
-use crate::common::outcomes;
+use crate::common::outcomes::{self, CASES, Case, DEAD, FORBIDDEN, Way};
+use crate::common::side_by_side;
 
 /// A trunk whose endpoint each row of the list names.
 const PARTY_TRUNK: &str = r#"
@@ -144,12 +146,10 @@ fn every_end_of_a_call_gets_its_name() {
     );
 }
 
-#[test]
-#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
-fn two_thousand_calls_at_fifty_ports_are_two_thousand_rows_and_never_more_than_fifty_channels() {
-    const CALLS: usize = 2000;
+/// So many calls over fifty lines: each has its row, and there are never more channels than lines.
+fn many_calls_at_fifty_ports(calls: usize) {
     const PORTS: usize = 50;
-    let rows: Vec<_> = (0..CALLS).map(|n| format!("{}", 1_000_000 + n)).collect();
+    let rows: Vec<_> = (0..calls).map(|n| format!("{}", 1_000_000 + n)).collect();
     let campaign = Campaign::new(
         &format!(
             r#"
@@ -175,18 +175,24 @@ calls_per_second = 1000
     let run = campaign.run();
 
     run.assert_complete();
-    assert_eq!(run.rows.len(), CALLS, "{run}");
+    assert_eq!(run.rows.len(), calls, "{run}");
     for row in &run.rows {
         row.assert_disposition("ANSWERED");
     }
     let numbers: HashSet<_> = run.rows.iter().map(|row| row.get("number")).collect();
-    assert_eq!(numbers.len(), CALLS, "each number once");
+    assert_eq!(numbers.len(), calls, "each number once");
     let seen = watch.end();
     assert_each_attempt_once(&seen, &run);
     assert!(seen.peak <= PORTS, "{} channels at once", seen.peak);
     // A port that comes free is used again at once: with 0.3 s calls every port was in use at some time.
     assert!(seen.peak > PORTS / 2, "only {} channels at once", seen.peak);
-    assert_eq!(crowd.disperse(), CALLS, "calls that SIPp received");
+    assert_eq!(crowd.disperse(), calls, "calls that SIPp received");
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn calls_at_fifty_ports_each_have_a_row_and_never_more_than_fifty_channels() {
+    many_calls_at_fifty_ports(500);
 }
 
 #[test]
@@ -197,12 +203,13 @@ fn a_trunk_that_cannot_carry_calls_is_congestion_and_gives_its_port_back() {
     } else {
         "REJECTED" // cause 21 is all that is known
     };
-    for (party, disposition, cause, code) in [
+    let cases = [
         ("unavail", "CONGESTION", "34", 503),
         ("broken", "CONGESTION", "38", 500),
         ("forbidden", forbidden, "21", 403),
         ("no-such-endpoint", "CONGESTION", "", 0),
-    ] {
+    ];
+    side_by_side(cases, |(party, disposition, cause, code)| {
         let run = parties(
             "context = \"brief\"",
             &PARTY_TRUNK.replace("ports = 20", "ports = 1"),
@@ -216,7 +223,7 @@ fn a_trunk_that_cannot_carry_calls_is_congestion_and_gives_its_port_back() {
             let note = run.of(party)[0].get("note");
             assert!(note.contains("no channel was created"), "{run}");
         }
-    }
+    });
 }
 
 #[test]
@@ -229,11 +236,11 @@ channel = "NoSuchTechnology/{number}"
 ports = 1
 calls_per_second = 100
 "#;
-    let run = parties("context = \"brief\"", trunk, &["first", "second"]).run();
+    let run = parties("context = \"brief\"", trunk, &["somebody"]).run();
     run.assert_complete();
-    for contact in ["first", "second"] {
-        assert_ended(&run, contact, "CONGESTION", "", 0);
-    }
+    // Five are the fault of the trunk, which has one line; the sixth is the contact's only attempt.
+    assert_eq!(run.rows.len(), 6, "{run}");
+    assert_ended(&run, "somebody", "CONGESTION", "", 0);
 }
 
 #[test]
@@ -253,7 +260,7 @@ fn an_extension_that_does_not_exist_fails_every_contact_without_a_call() {
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn what_asterisk_runs_after_a_failed_originate_does_not_change_its_outcome() {
-    for context in ["with-failed", "catch-all"] {
+    side_by_side(["with-failed", "catch-all"], |context| {
         let run = parties(
             &format!("context = \"{context}\""),
             PARTY_TRUNK,
@@ -265,55 +272,36 @@ fn what_asterisk_runs_after_a_failed_originate_does_not_change_its_outcome() {
         assert_ended(&run, "busy", "BUSY", "17", 486);
         assert_ended(&run, "reject", "REJECTED", "21", 603);
         assert_ended(&run, "notfound", "INVALID NUMBER", "1", 404);
-    }
+    });
+}
+
+/// The cases every way, with a ring timeout.
+fn every_way(cases: &[&Case], ring_timeout: &str) {
+    side_by_side(Way::ALL, |way| {
+        let (rest, list) = outcomes::campaign(way, cases);
+        let run = Campaign::new(&rest, list)
+            .rest(
+                "ring_timeout = \"4s\"",
+                &format!("ring_timeout = \"{ring_timeout}\""),
+            )
+            .run();
+        run.assert_complete();
+        let rows: Vec<_> = run.rows.into_iter().map(Row::into_columns).collect();
+        let tells_sip_codes = Pbx::under_test().tells_sip_codes();
+        outcomes::assert_as_expected(way, cases, &rows, tells_sip_codes);
+    });
 }
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn every_outcome_is_told_the_same_whichever_way_the_call_goes() {
-    let cases: Vec<_> = outcomes::CASES
-        .iter()
-        .chain([&outcomes::FORBIDDEN])
-        .collect();
-    let mut wrong = Vec::new();
-    for way in outcomes::Way::ALL {
-        let (rest, list) = outcomes::campaign(way, &cases);
-        let run = Campaign::new(&rest, list).run();
-        run.assert_complete();
-        let rows: Vec<_> = run
-            .rows
-            .into_iter()
-            .map(asterisk::Row::into_columns)
-            .collect();
-        let tells_sip_codes = Pbx::under_test().tells_sip_codes();
-        wrong.extend(outcomes::check(way, &cases, &rows, tells_sip_codes));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    every_way(&CASES.iter().chain([&FORBIDDEN]).collect::<Vec<_>>(), "4s");
 }
 
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn a_trunk_that_answers_nothing_at_all_is_congestion_whichever_way_the_call_goes() {
-    let mut wrong = Vec::new();
-    for way in outcomes::Way::ALL {
-        let (rest, list) = outcomes::campaign(way, &[&outcomes::DEAD]);
-        let run = Campaign::new(&rest, list)
-            .rest("ring_timeout = \"4s\"", "ring_timeout = \"1s\"")
-            .run();
-        run.assert_complete();
-        let rows: Vec<_> = run
-            .rows
-            .into_iter()
-            .map(asterisk::Row::into_columns)
-            .collect();
-        wrong.extend(outcomes::check(
-            way,
-            &[&outcomes::DEAD],
-            &rows,
-            Pbx::under_test().tells_sip_codes(),
-        ));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    every_way(&[&DEAD], "1s");
 }
 
 #[test]
@@ -470,18 +458,22 @@ fn assert_nobody_lost(run: &Run, contacts: usize, seen: &Seen) {
     );
 }
 
-#[test]
-#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
-fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
-    let campaign = many(400);
+fn killed_and_continued(kills: u64, contacts: usize) {
+    let campaign = many(contacts);
     let records = Records::gather();
     let watch = Watch::channels("PJSIP/");
-    for kill in 0..20_u64 {
+    for kill in 0..kills {
         campaign.run_and_kill(Duration::from_millis(150 + kill * 977 % 2_700));
     }
     let run = campaign.run();
-    assert_nobody_lost(&run, 400, &watch.end());
+    assert_nobody_lost(&run, contacts, &watch.end());
     assert_recorded_once(&run, &records.end());
+}
+
+#[test]
+#[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
+fn a_run_that_is_killed_again_and_again_loses_nobody_and_calls_nobody_twice() {
+    killed_and_continued(6, 120);
 }
 
 #[test]
@@ -652,12 +644,7 @@ fn a_wrong_secret_is_exit_code_4_and_says_which_user_and_where_the_secret_stands
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn a_user_that_may_do_too_little_is_exit_code_4_and_says_what_to_add() {
-    for (user, access, class) in [
-        ("narrow", "`read`", "`system`"),
-        ("deaf", "`read =`", "`call`"),
-        ("mute", "`write =`", "`originate`"),
-        ("lame", "`write =`", "`call`"),
-    ] {
+    side_by_side(TOO_LITTLE, |(user, access, class)| {
         let campaign = parties("context = \"brief\"", PARTY_TRUNK, &["answer"])
             .ami("\"dialer\"", &format!("\"{user}\""))
             .ami("connect_timeout = \"30s\"", "connect_timeout = \"5s\"");
@@ -665,7 +652,7 @@ fn a_user_that_may_do_too_little_is_exit_code_4_and_says_what_to_add() {
             &campaign,
             &[&format!("[{user}]"), access, class, "manager.conf"],
         );
-    }
+    });
 }
 
 #[test]
@@ -676,4 +663,20 @@ fn a_port_where_nobody_listens_is_exit_code_4_and_says_which() {
         .ami(&format!("port = {port}"), "port = 15037")
         .ami("reconnect_for = \"60s\"", "reconnect_for = \"1s\"");
     assert_refused(&campaign, &["127.0.0.1:15037"]);
+}
+
+/// What takes long and is asked for by name.
+mod long {
+    #[test]
+    #[ignore = "needs a real Asterisk, and takes half a minute"]
+    fn two_thousand_calls_at_fifty_ports_are_two_thousand_rows_and_never_more_than_fifty_channels()
+    {
+        super::many_calls_at_fifty_ports(2_000);
+    }
+
+    #[test]
+    #[ignore = "needs a real Asterisk, and takes half a minute"]
+    fn a_run_that_is_killed_twenty_times_loses_nobody_and_calls_nobody_twice() {
+        super::killed_and_continued(20, 400);
+    }
 }

@@ -1,8 +1,11 @@
 //! What `dialer check --connect` says of a real Asterisk, and that it calls nobody to find out.
 
 use std::fmt::Write as _;
+use std::thread;
 
-use crate::asterisk::{Campaign, Crowd, Pbx, Records, Watch, crowd_is_registered, list};
+use crate::asterisk::{
+    Campaign, Crowd, Pbx, Records, TOO_LITTLE, Watch, crowd_is_registered, list,
+};
 
 /// `[call]`, and trunks by their names, channels and ports.
 fn campaign(call: &str, trunks: &[(&str, &str, usize)]) -> Campaign {
@@ -36,16 +39,30 @@ impl Seen {
     }
 }
 
-/// Checks a campaign. Meanwhile Asterisk has no channel, for whatever it may be, records no call, and nobody whose
-/// phone could ring is called.
+/// Checks campaigns side by side. Meanwhile Asterisk has no channel, for whatever it may be, records no call, and nobody
+/// whose phone could ring is called.
 #[track_caller]
-fn check(campaign: &Campaign) -> Seen {
+fn check_all(campaigns: &[Campaign]) -> Vec<Seen> {
     let (watch, records, crowd) = (Watch::channels(""), Records::gather(), Crowd::gather());
-    let output = campaign.check();
-    let seen = watch.end();
-    assert_eq!(seen.created, Vec::<String>::new());
+    let seen = thread::scope(|scope| {
+        let check = |campaign| scope.spawn(move || check_one(campaign));
+        let checks: Vec<_> = campaigns.iter().map(check).collect();
+        let ended = checks.into_iter().map(|check| check.join().unwrap());
+        ended.collect()
+    });
+    assert_eq!(watch.end().created, Vec::<String>::new());
     assert_eq!(records.end().len(), 0);
     assert_eq!(crowd.disperse(), 0);
+    seen
+}
+
+#[track_caller]
+fn check(campaign: Campaign) -> Seen {
+    check_all(&[campaign]).remove(0)
+}
+
+fn check_one(campaign: &Campaign) -> Seen {
+    let output = campaign.check();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let seen = Seen {
         code: output.status.code(),
@@ -74,7 +91,7 @@ fn what_is_there_is_told_by_the_permissions_of_the_readme_and_nobody_is_called()
         ("phone", "PJSIP/crowd/sip:{number}@127.0.0.1", 1),
         ("inside", "Local/{number}@inbound/n", 10),
     ];
-    let seen = check(&campaign(NOTIFY, &trunks));
+    let seen = check(campaign(NOTIFY, &trunks));
     assert_eq!(seen.code, Some(0), "{}", seen.stderr);
     for line in [
         version(),
@@ -101,7 +118,7 @@ fn what_the_campaign_names_and_asterisk_has_not_is_a_fault_with_its_place() {
         ("nowhere", "Local/{number}@nowhere/n", 5),
         ("lines", "DAHDI/g1/{number}", 5),
     ];
-    let seen = check(&campaign("context = \"notify\"\nexten = \"t\"", &trunks));
+    let seen = check(campaign("context = \"notify\"\nexten = \"t\"", &trunks));
     assert_eq!(seen.code, Some(2), "{}", seen.stderr);
     for line in [
         "campaign.toml:13:9: Asterisk has no extension t with a priority 1 in a context notify: ",
@@ -116,7 +133,7 @@ fn what_the_campaign_names_and_asterisk_has_not_is_a_fault_with_its_place() {
         seen.assert_says(line);
     }
     let priority = "context = \"notify\"\nexten = \"s\"\npriority = 4";
-    let seen = check(&campaign(priority, &trunks[..1]));
+    let seen = check(campaign(priority, &trunks[..1]));
     assert_eq!(seen.code, Some(2), "{}", seen.stderr);
     seen.assert_says("no extension s with a priority 4 in a context notify");
 }
@@ -126,7 +143,7 @@ fn what_the_campaign_names_and_asterisk_has_not_is_a_fault_with_its_place() {
 fn an_extension_that_every_failed_call_would_run_is_warned_of_and_not_run() {
     for context in ["with-failed", "catch-all"] {
         let call = format!("context = \"{context}\"\nexten = \"s\"");
-        let seen = check(&campaign(&call, &[("people", "PJSIP/{number}@crowd", 5)]));
+        let seen = check(campaign(&call, &[("people", "PJSIP/{number}@crowd", 5)]));
         assert_eq!(seen.code, Some(0), "{}", seen.stderr);
         seen.assert_says(&format!(
             "campaign.toml:13:9: warning: context {context} has an extension `failed`, or a pattern that takes it"
@@ -156,7 +173,7 @@ fn more_lines_than_maxcalls_are_warned_of_and_a_local_channel_counts_twice() {
     ] {
         let campaign =
             campaign(NOTIFY, &[("people", channel, ports)]).ami("\"dialer\"", "\"admin\"");
-        let seen = check(&campaign);
+        let seen = check(campaign);
         assert_eq!(seen.code, Some(0), "{}", seen.stderr);
         seen.assert_says(says);
     }
@@ -170,10 +187,10 @@ fn a_trunk_that_cannot_be_reached_is_a_warning_beside_another_and_alone_exit_cod
         ("others", "PJSIP/{number}@answer", 5),
     ];
     crowd_is_registered(false);
-    let alone = check(&campaign(NOTIFY, &trunks[..1]));
-    let beside = check(&campaign(NOTIFY, &trunks));
+    let alone = check(campaign(NOTIFY, &trunks[..1]));
+    let beside = check(campaign(NOTIFY, &trunks));
     let by_address = ("people", "PJSIP/crowd/sip:{number}@127.0.0.1", 5);
-    let by_address = check(&campaign(NOTIFY, &[by_address]));
+    let by_address = check(campaign(NOTIFY, &[by_address]));
     crowd_is_registered(true);
     assert_eq!(alone.code, Some(4), "{}", alone.stderr);
     alone.assert_says("campaign.toml:16:11: trunk people: PJSIP/crowd cannot be reached now: ");
@@ -188,16 +205,12 @@ fn a_trunk_that_cannot_be_reached_is_a_warning_beside_another_and_alone_exit_cod
 #[test]
 #[ignore = "needs a real Asterisk: tests/asterisk/up 22"]
 fn a_user_that_may_do_too_little_is_exit_code_4_and_says_what_to_add() {
-    for (user, access, class) in [
-        ("narrow", "`read`", "`system`"),
-        ("deaf", "`read =`", "`call`"),
-        ("mute", "`write =`", "`originate`"),
-        ("lame", "`write =`", "`call`"),
-    ] {
-        let campaign = campaign(NOTIFY, &[("people", "PJSIP/{number}@crowd", 5)])
+    let campaigns = TOO_LITTLE.map(|(user, ..)| {
+        campaign(NOTIFY, &[("people", "PJSIP/{number}@crowd", 5)])
             .ami("\"dialer\"", &format!("\"{user}\""))
-            .ami("connect_timeout = \"30s\"", "connect_timeout = \"5s\"");
-        let seen = check(&campaign);
+            .ami("connect_timeout = \"30s\"", "connect_timeout = \"5s\"")
+    });
+    for ((user, access, class), seen) in TOO_LITTLE.into_iter().zip(check_all(&campaigns)) {
         assert_eq!(seen.code, Some(4), "{}", seen.stderr);
         for words in [&format!("[{user}]"), access, class, "manager.conf"] {
             seen.assert_says(words);
