@@ -271,9 +271,10 @@ pub fn escape_variable(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// What means something to the splitting: a comma ends the value, a quote, parenthesis or bracket swallows commas.
+/// What means something to the splitting: a comma ends the value, a quote swallows commas and is dropped. Parentheses
+/// and brackets swallow commas, too, but none that is escaped.
 fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'"' | b',' | b'(' | b')' | b'[' | b']')
+    matches!(byte, b'\\' | b'"' | b',')
 }
 
 #[cfg(test)]

@@ -86,20 +86,13 @@ pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Ver
     let ended_by_far_end = observations
         .deciding_leg()
         .is_some_and(|leg| leg.ended_by_far_end.is_some());
-    match circumstances.own_hangup {
-        Some(HangupReason::Stopped) if !ended_by_far_end => {
-            return Verdict::of(
-                Disposition::Cancelled,
-                observations,
-                "hung up: the run was stopped",
-            );
-        }
-        Some(HangupReason::CallTimeout) if !ended_by_far_end => {
-            return Verdict::of(Disposition::NoAnswer, observations, "cut at call_timeout");
-        }
-        _ => {}
-    }
-    not_answered(observations, circumstances)
+    let own_hangup = circumstances.own_hangup.filter(|_| !ended_by_far_end);
+    let (disposition, note) = match own_hangup {
+        Some(HangupReason::Stopped) => (Disposition::Cancelled, "hung up: the run was stopped"),
+        Some(HangupReason::CallTimeout) => (Disposition::NoAnswer, "cut at call_timeout"),
+        None => not_answered(observations, circumstances),
+    };
+    Verdict::of(disposition, observations, note)
 }
 
 fn refused(message: &str) -> Verdict {
@@ -198,14 +191,16 @@ fn quoted(word: &str) -> String {
     format!("\"{}{more}\"", shown.escape_debug())
 }
 
-fn not_answered(observations: &Observations, circumstances: &Circumstances) -> Verdict {
+fn not_answered(
+    observations: &Observations,
+    circumstances: &Circumstances,
+) -> (Disposition, &'static str) {
     let reason = observations
         .originate_result
         .map_or(0, |result| result.reason);
     let Some(leg) = observations.deciding_leg() else {
-        return Verdict::of(
+        return (
             Disposition::Congestion,
-            observations,
             "no channel was created: unknown or unregistered trunk, or no free line",
         );
     };
@@ -213,23 +208,21 @@ fn not_answered(observations: &Observations, circumstances: &Circumstances) -> V
         return timed_out(observations, leg, circumstances);
     }
     if let Some(code) = sip_code(leg, observations) {
-        return Verdict::of(
+        return (
             of_sip_code(code, observations.rang()),
-            observations,
             note_of_sip_code(code),
         );
     }
-    let cause = leg.ended_by_far_end.map_or(0, |end| end.cause);
-    let cause = if cause == 0 {
-        leg.cause.as_ref().map_or(0, |cause| cause.code)
-    } else {
-        cause
-    };
     if gave_up_in_dialplan(leg) {
         return timed_out(observations, leg, circumstances);
     }
+    let sent = leg.ended_by_far_end.map(|end| end.cause);
+    let cause = match sent {
+        Some(cause) if cause != 0 => cause,
+        _ => leg.cause.as_ref().map_or(0, |cause| cause.code),
+    };
     if let Some(disposition) = of_cause(cause) {
-        return Verdict::of(disposition, observations, "");
+        return (disposition, "");
     }
     let status = |wanted| {
         let own = observations
@@ -239,44 +232,37 @@ fn not_answered(observations: &Observations, circumstances: &Circumstances) -> V
         leg.dial_status == Some(wanted) || own == Some(wanted)
     };
     if reason == REASON_BUSY || status(DialStatus::Busy) {
-        Verdict::of(Disposition::Busy, observations, "")
+        (Disposition::Busy, "")
     } else if observations.rang() {
-        Verdict::of(
-            Disposition::NoAnswer,
-            observations,
-            "ended before an answer",
-        )
+        (Disposition::NoAnswer, "ended before an answer")
     } else if reason == REASON_CONGESTION || status(DialStatus::Congestion) {
-        Verdict::of(Disposition::Congestion, observations, "")
+        (Disposition::Congestion, "")
     } else {
-        Verdict::of(
+        (
             Disposition::Failed,
-            observations,
             "ended at once without a cause: does the dialed extension exist?",
         )
     }
 }
 
 /// A ring timeout: Asterisk's, or that of a `Dial` in the dialplan.
-fn timed_out(observations: &Observations, leg: &Leg, circumstances: &Circumstances) -> Verdict {
+fn timed_out(
+    observations: &Observations,
+    leg: &Leg,
+    circumstances: &Circumstances,
+) -> (Disposition, &'static str) {
     if observations.alive() {
-        Verdict::of(Disposition::NoAnswer, observations, "")
+        (Disposition::NoAnswer, "")
     } else if leg.technology != Technology::Sip {
-        Verdict::of(
-            Disposition::NoAnswer,
-            observations,
-            "no ringing was signalled",
-        )
+        (Disposition::NoAnswer, "no ringing was signalled")
     } else if circumstances.trunk_alive {
-        Verdict::of(
+        (
             Disposition::NoAnswer,
-            observations,
             "no ringing was signalled, but other calls of this trunk got through",
         )
     } else {
-        Verdict::of(
+        (
             Disposition::Congestion,
-            observations,
             "the trunk was silent: no reply of any kind came",
         )
     }

@@ -3,12 +3,12 @@
 //! The correlator runs inside the task that owns the AMI session, so it never waits: it gathers [`Observations`] and
 //! resolves the call's oneshot when no more is to be expected. Responses, `OriginateResponse`, `VarSet` and `Hangup`
 //! come in any order; each of three paths finds the call: the `ActionID`, the Uniqueid that was chosen as `ChannelId`,
-//! and the Uniqueid that `VarSet CALLID` names. What the observations mean is [`verdict`]'s.
+//! and the Uniqueid that `VarSet CALLID` names. What the observations mean is
+//! [`verdict`](super::verdict)'s.
 
 mod call_state;
+mod events;
 mod reconcile;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,17 +16,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::ami::errors::SessionError;
 use crate::ami::handler::Handler;
-use crate::ami::message::{Message, unescape_c};
+use crate::ami::message::Message;
 use crate::call::captured::CapturedVars;
 use crate::call::id::CallId;
-use crate::call::observations::{
-    Cause, DialStatus, FarEnd, Observations, OriginateResult, Technology,
-};
-use crate::call::verdict;
+use crate::call::observations::Observations;
 use crate::trunk::rate_limit::{TrunkLog, Turn};
 pub use call_state::ListedChannel;
 use call_state::{CallState, Outlook, Unaccounted};
@@ -96,27 +93,6 @@ pub struct Correlator {
     ended_without_varset: u32,
 }
 
-/// The headers of an event that name the channel it is about.
-#[derive(Clone, Copy)]
-struct ChannelHeaders {
-    uniqueid: &'static str,
-    linkedid: &'static str,
-    channel: &'static str,
-}
-
-const OWN: ChannelHeaders = ChannelHeaders {
-    uniqueid: "Uniqueid",
-    linkedid: "Linkedid",
-    channel: "Channel",
-};
-
-/// Of the dialed channel, in the events of a `Dial`.
-const DEST: ChannelHeaders = ChannelHeaders {
-    uniqueid: "DestUniqueid",
-    linkedid: "DestLinkedid",
-    channel: "DestChannel",
-};
-
 impl Correlator {
     pub fn new(captured_vars: Arc<CapturedVars>) -> Self {
         Self {
@@ -136,192 +112,6 @@ impl Correlator {
             Some(call) if self.calls.contains_key(&call) => Some(call),
             _ => self.aliases.get(id).copied(),
         }
-    }
-
-    fn varset(&mut self, message: &Message) {
-        let variable = message.get("Variable").unwrap_or_default();
-        // A variable that is inherited is reported with its underscores: `__CALLID`.
-        let name = variable.iter().position(|&byte| byte != b'_');
-        if name.is_none_or(|start| &variable[start..] != b"CALLID") {
-            if let Some(index) = self.captured_vars.index(variable) {
-                self.capture(index, message);
-            }
-            return;
-        }
-        self.varset_seen = true;
-        let channel = message.get("Channel").unwrap_or_default();
-        if channel.starts_with(SPOOL_FAILED) {
-            return;
-        }
-        let value = unescape_c(message.get("Value").unwrap_or_default());
-        let Some(call) = CallId::from_bytes(&value) else {
-            return;
-        };
-        let Some(state) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let uniqueid = message.get("Uniqueid").unwrap_or_default();
-        let linkedid = message.get("Linkedid").unwrap_or_default();
-        // The originated channel is the one that the others are linked to.
-        let originated = uniqueid == call.as_str().as_bytes() || uniqueid == linkedid;
-        let leg = state.leg(call, uniqueid, channel, originated);
-        debug!(%call, uniqueid = %String::from_utf8_lossy(&leg.uniqueid), "CALLID tied to a channel");
-        if uniqueid != call.as_str().as_bytes() {
-            state.aliases.push(uniqueid.into());
-            self.aliases.insert(uniqueid.into(), call);
-        }
-        self.channel_appeared(call);
-    }
-
-    fn capture(&mut self, variable: usize, message: &Message) {
-        let vars = Arc::clone(&self.captured_vars);
-        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN) {
-            let value = unescape_c(message.get("Value").unwrap_or_default());
-            state.variables.set(&vars, uniqueid, variable, &value);
-        }
-    }
-
-    /// The call of the channel that an event is about, with the channel's Uniqueid.
-    fn of_channel<'m>(
-        &mut self,
-        message: &'m Message,
-        headers: ChannelHeaders,
-    ) -> Option<(CallId, &mut CallState, &'m [u8])> {
-        let uniqueid = message.get(headers.uniqueid)?;
-        let linkedid = message.get(headers.linkedid).unwrap_or_default();
-        let channel = message.get(headers.channel).unwrap_or_default();
-        if channel.starts_with(SPOOL_FAILED) {
-            return None;
-        }
-        let call = self.find(uniqueid, linkedid)?;
-        self.channel_appeared(call);
-        let state = self.calls.get_mut(&call)?;
-        let originated = state.is_originated(uniqueid) || uniqueid == call.as_str().as_bytes();
-        state.leg(call, uniqueid, channel, originated);
-        if originated {
-            state.unaccounted = None;
-            if state.observations.linkedid.is_none() {
-                state.observations.linkedid = Some(linkedid.into());
-            }
-        }
-        Some((call, state, uniqueid))
-    }
-
-    /// A channel of a call exists, so the wait for one is over.
-    fn channel_appeared(&mut self, call: CallId) {
-        if let Some(state) = self.calls.get_mut(&call)
-            && !state.observations.hung_up()
-        {
-            state.deadline = None;
-            state.abandoned = false;
-        }
-    }
-
-    fn newstate(&mut self, message: &Message, now: Instant) {
-        let channel_state = message.get("ChannelStateDesc").unwrap_or_default();
-        let Some((_, state, uniqueid)) = self.of_channel(message, OWN) else {
-            return;
-        };
-        match channel_state {
-            b"Ringing" => {
-                if let Some(leg) = state.observations.leg_mut(uniqueid) {
-                    leg.ringing = true;
-                }
-                state.trunk.rang(now);
-            }
-            b"Up" if state.is_originated(uniqueid) => state.went_up(now),
-            _ => {}
-        }
-    }
-
-    fn dial_state(&mut self, message: &Message, now: Instant) {
-        let status = message.get("DialStatus").unwrap_or_default();
-        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
-            return;
-        };
-        let Some(leg) = state.observations.leg_mut(uniqueid) else {
-            return;
-        };
-        match status {
-            b"RINGING" => leg.ringing = true,
-            b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
-            _ => return,
-        }
-        state.trunk.rang(now);
-    }
-
-    fn dial_end(&mut self, message: &Message, now: Instant) {
-        let status = DialStatus::parse(message.get("DialStatus").unwrap_or_default());
-        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
-            return;
-        };
-        if status == DialStatus::Answer && state.is_originated(uniqueid) {
-            state.went_up(now);
-        }
-        if let Some(leg) = state.observations.leg_mut(uniqueid) {
-            leg.dial_status = Some(status);
-        }
-    }
-
-    fn hangup_request(&mut self, message: &Message, now: Instant) {
-        let cause = number(message, "Cause").unwrap_or(0);
-        let sip_code = number(message, "TechCause");
-        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN)
-            && let Some(leg) = state.observations.leg_mut(uniqueid)
-            && leg.technology != Technology::Local
-        {
-            let end = FarEnd { cause, sip_code };
-            leg.ended_by_far_end = Some(end);
-            // A trunk that refuses has let nobody through.
-            if verdict::is_from_beyond_the_trunk(end) {
-                state.trunk.alive(now);
-            }
-        }
-    }
-
-    fn hangup(&mut self, message: &Message, now: Instant) {
-        let cause = Cause {
-            code: number(message, "Cause").unwrap_or(0),
-            text: String::from_utf8_lossy(message.get("Cause-txt").unwrap_or_default())
-                .into_owned(),
-        };
-        let tech_cause = number(message, "TechCause");
-        let Some((call, state, uniqueid)) = self.of_channel(message, OWN) else {
-            return;
-        };
-        if let Some(leg) = state.observations.leg_mut(uniqueid) {
-            leg.cause = Some(cause);
-            leg.tech_cause = tech_cause;
-        }
-        if state.is_originated(uniqueid) {
-            state.observations.ended_at = now;
-        }
-        self.resolve_if_complete(call, now);
-    }
-
-    fn originate_response(&mut self, message: &Message, now: Instant) {
-        let Some(call) = message.get("ActionID").and_then(CallId::from_bytes) else {
-            return;
-        };
-        if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
-            let _ = done.send(ProbeReply::Accepted);
-        }
-        let Some(state) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let observations = &mut state.observations;
-        let success = message.get("Response") == Some(b"Success");
-        observations.originate_result = Some(OriginateResult {
-            success,
-            reason: number(message, "Reason").unwrap_or(0),
-        });
-        if success {
-            observations.answered_at.get_or_insert(now);
-        }
-        if !observations.hung_up() {
-            observations.ended_at = now;
-        }
-        self.resolve_if_complete(call, now);
     }
 
     /// Resolves a call of which no more is to be expected, or notes when that will be so.
@@ -370,11 +160,6 @@ impl Correlator {
     }
 }
 
-/// A header that holds a small number.
-fn number(message: &Message, key: &str) -> Option<u16> {
-    std::str::from_utf8(message.get(key)?).ok()?.parse().ok()
-}
-
 impl Handler for Correlator {
     type Note = Note;
 
@@ -393,19 +178,7 @@ impl Handler for Correlator {
     }
 
     fn event(&mut self, message: &Message, now: Instant) {
-        match message.event().unwrap_or_default() {
-            b"OriginateResponse" => self.originate_response(message, now),
-            b"Newchannel" => {
-                self.of_channel(message, OWN);
-            }
-            b"Newstate" => self.newstate(message, now),
-            b"VarSet" => self.varset(message),
-            b"DialState" => self.dial_state(message, now),
-            b"DialEnd" => self.dial_end(message, now),
-            b"HangupRequest" => self.hangup_request(message, now),
-            b"Hangup" => self.hangup(message, now),
-            _ => {}
-        }
+        self.take_event(message, now);
     }
 
     fn response(&mut self, action_id: &[u8], message: &Message, now: Instant) {

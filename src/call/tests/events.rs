@@ -335,3 +335,69 @@ fn what_the_dialer_cut_is_told_as_that_unless_the_far_end_was_faster() {
         Disposition::Answered
     );
 }
+
+#[test]
+fn the_extension_failed_of_a_call_without_a_channel_is_not_the_call() {
+    let mut lab = Lab::new();
+    lab.accepted();
+    let spool = "Channel: OutgoingSpoolFailed\nUniqueid: 179.9\nLinkedid: 179.9";
+    lab.say(
+        2,
+        &format!("Event: VarSet\n{spool}\nVariable: CALLID\nValue: ID"),
+    );
+    lab.say(
+        3,
+        &format!("Event: Hangup\n{spool}\nCause: 16\nCause-txt: Normal Clearing"),
+    );
+    // It comes only after that extension has run.
+    lab.originate_response(4, "Failure", 0);
+    lab.silence_until(1_100);
+    let verdict = lab.verdict();
+    assert_eq!(verdict.disposition, Disposition::Congestion);
+    assert!(
+        verdict.note.starts_with("no channel was created"),
+        "{}",
+        verdict.note
+    );
+}
+
+#[test]
+fn a_short_grace_does_not_wait_behind_a_long_one() {
+    let mut lab = Lab::new();
+    lab.newchannel(2, "PJSIP/x-1", "ID");
+    lab.hangup(3, "PJSIP/x-1", "ID", 17);
+    assert_eq!(lab.correlator.deadline(), Some(lab.at(5_003)));
+    let (done, mut other) = oneshot::channel();
+    let id = CallId::new();
+    let turn = Turn::default();
+    let now = lab.at(10);
+    lab.correlator.note(Note::Register { id, done, turn }, now);
+    lab.say(
+        20,
+        &format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"),
+    );
+    assert_eq!(lab.correlator.deadline(), Some(lab.at(1_020)));
+    lab.silence_until(1_020);
+    assert!(other.try_recv().is_ok(), "its grace is over");
+    assert!(lab.over().is_none(), "this one may still be told why");
+    lab.silence_until(5_003);
+    assert_eq!(lab.verdict().disposition, Disposition::Busy);
+}
+
+#[test]
+fn a_refusal_by_the_trunk_is_no_sign_of_its_life() {
+    for (cause, code, is_life) in [(21, 403, false), (34, 503, false), (17, 486, true)] {
+        let (done, _ended) = oneshot::channel();
+        let turn = Turn::default();
+        let trunk = turn.log();
+        let mut lab = Lab::new();
+        let (id, now) = (lab.id, lab.start);
+        lab.correlator.note(Note::Register { id, done, turn }, now);
+        lab.newchannel(2, "PJSIP/x-1", "ID");
+        lab.say(
+            3,
+            &format!("Event: HangupRequest\nChannel: PJSIP/x-1\nUniqueid: ID\nLinkedid: ID\nCause: {cause}\nTechCause: {code}"),
+        );
+        assert_eq!(trunk.alive_since(now), is_life, "{code}");
+    }
+}

@@ -13,6 +13,7 @@ use crate::ami::login::{Auth, Login};
 use crate::ami::session::KEEPALIVE;
 use crate::ami::transport::Transport;
 use crate::call::id::CallId;
+use crate::call::preflight::Preflight;
 use crate::call::reconnect::{Reconnector, SessionState};
 use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, FinishedCall};
@@ -25,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// What happens on the wire to Asterisk.
+/// What happens on the pbx to Asterisk.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 struct Faults {
@@ -47,14 +48,14 @@ struct Faults {
     reader: Option<Waker>,
 }
 
-/// The wire, and the Asterisk at its end.
+/// The pbx, and the Asterisk at its end.
 #[derive(Clone)]
-struct Line {
+struct FaultyPbx {
     faults: Arc<Mutex<Faults>>,
     simulator: Simulator,
 }
 
-impl Line {
+impl FaultyPbx {
     /// Everybody rings for 100 ms and talks for 60 s, unless the number says otherwise.
     fn new(change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let mut config = SimulatorConfig {
@@ -82,15 +83,15 @@ impl Line {
         }
     }
 
-    async fn link(&self, patience: Duration) -> Reconnector {
-        let wire = self.clone();
+    async fn session(&self, patience: Duration) -> Reconnector {
+        let pbx = self.clone();
         let transport = Transport::InProcess(Box::new(move || {
             let (ours, theirs) = duplex(1 << 16);
-            let simulator = wire.simulator.clone();
+            let simulator = pbx.simulator.clone();
             tokio::spawn(async move { simulator.serve(theirs).await });
-            Box::new(Wire {
+            Box::new(FaultyStream {
                 stream: ours,
-                faults: Arc::clone(&wire.faults),
+                faults: Arc::clone(&pbx.faults),
             })
         }));
         let login = Login::new("dialer", "simulated", Auth::Md5, Duration::from_secs(5));
@@ -106,12 +107,12 @@ impl Line {
 }
 
 /// One connection.
-struct Wire {
+struct FaultyStream {
     stream: DuplexStream,
     faults: Arc<Mutex<Faults>>,
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for FaultyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -156,7 +157,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for FaultyStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -194,7 +195,7 @@ struct Call {
 }
 
 impl Call {
-    fn to(link: &Reconnector, number: &str) -> Self {
+    fn to(session: &Reconnector, number: &str) -> Self {
         let id = CallId::new();
         let originate = Action::new("Originate", id.as_str())
             .and_then(|action| action.header("Channel", format!("PJSIP/{number}@carrier")))
@@ -212,9 +213,9 @@ impl Call {
             turn: Turn::default(),
             hang_up: hang_up.clone(),
         };
-        let link = link.clone();
+        let session = session.clone();
         Self {
-            ended: tokio::spawn(async move { call::place(&link, attempt).await }),
+            ended: tokio::spawn(async move { call::place(&session, attempt).await }),
             hang_up,
         }
     }
@@ -236,22 +237,26 @@ fn told(ended: &FinishedCall) -> Verdict {
     verdict::decide(&ended.observations, &circumstances)
 }
 
-async fn until(link: &Reconnector, state: impl Fn(&SessionState) -> bool) {
-    let mut watch = link.watch();
+async fn until(session: &Reconnector, state: impl Fn(&SessionState) -> bool) {
+    let mut watch = session.watch();
     let reached = timeout(Duration::from_secs(3_600), watch.wait_for(state)).await;
     reached
         .expect("it comes in an hour")
-        .expect("the link is kept");
+        .expect("the session is kept");
 }
 
 /// Makes something go wrong that ends the session, and waits for the next one.
-async fn over_and_up_again(wire: &Line, link: &Reconnector, change: impl FnOnce(&mut Faults)) {
-    let client = link.client().expect("it is up");
-    wire.fault(change);
+async fn over_and_up_again(
+    pbx: &FaultyPbx,
+    session: &Reconnector,
+    change: impl FnOnce(&mut Faults),
+) {
+    let client = session.client().expect("it is up");
+    pbx.fault(change);
     client.closed().await;
     // Its end is noticed by then, if the next is not up already.
     sleep(Duration::from_millis(1)).await;
-    until(link, up).await;
+    until(session, up).await;
 }
 
 fn up(state: &SessionState) -> bool {
@@ -272,12 +277,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_lives_through_a_drop_is_told_as_if_there_had_been_none() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let call = Call::to(&link, "101");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let call = Call::to(&session, "101");
     sleep(ANSWERED).await;
     let began = Instant::now();
-    over_and_up_again(&wire, &link, |faults| faults.cut = true).await;
+    over_and_up_again(&pbx, &session, |faults| faults.cut = true).await;
     assert!(
         began.elapsed() < Duration::from_secs(1),
         "nobody was missing, so nothing was waited for: {:?}",
@@ -295,19 +300,19 @@ async fn a_call_that_lives_through_a_drop_is_told_as_if_there_had_been_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_goes_silent_is_noticed_within_thirty_seconds_and_no_talk_is_made_up() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let call = Call::to(&link, "101");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let call = Call::to(&session, "101");
     sleep(ANSWERED).await;
     let silent_since = Instant::now();
-    wire.fault(|faults| faults.silent = true);
-    until(&link, down).await;
+    pbx.fault(|faults| faults.silent = true);
+    until(&session, down).await;
     let noticed = silent_since.elapsed();
     assert!(noticed <= 2 * KEEPALIVE, "{noticed:?}");
     // It ends while nobody hears it.
     sleep(Duration::from_secs(30)).await;
-    wire.simulator.crash();
-    wire.fault(|faults| faults.silent = false);
+    pbx.simulator.crash();
+    pbx.fault(|faults| faults.silent = false);
     let ended = call.end().await;
     assert!(!ended.observations.end_seen);
     assert!(ended.observations.ended_at <= silent_since);
@@ -323,62 +328,62 @@ async fn a_line_that_goes_silent_is_noticed_within_thirty_seconds_and_no_talk_is
 #[tokio::test(start_paused = true)]
 async fn each_drop_has_its_own_patience_also_while_calls_are_looked_for() {
     let outage = Duration::from_secs(15);
-    let wire = Line::new(|_| {});
-    let link = wire.link(Duration::from_secs(25)).await;
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(Duration::from_secs(25)).await;
     // A call that ends unseen is what is looked for with two lists.
-    let call = Call::to(&link, "101");
+    let call = Call::to(&session, "101");
     sleep(ANSWERED).await;
-    wire.fault(|faults| faults.away = true);
-    until(&link, down).await;
-    wire.simulator.crash();
-    let nobody = Call::to(&link, "201");
+    pbx.fault(|faults| faults.away = true);
+    until(&session, down).await;
+    pbx.simulator.crash();
+    let nobody = Call::to(&session, "201");
     assert!(nobody.ended.await.unwrap().is_err(), "nobody is dialed now");
     sleep(outage).await;
     // It comes back, lists what it carries, and is away again before it is asked for the second time.
-    wire.fault(|faults| faults.away = false);
-    while wire.simulator.counters().sessions == 0 {
-        assert!(!lost(&link.watch().borrow()));
+    pbx.fault(|faults| faults.away = false);
+    while pbx.simulator.counters().sessions == 0 {
+        assert!(!lost(&session.watch().borrow()));
         sleep(Duration::from_millis(1)).await;
     }
     sleep(Duration::from_millis(100)).await;
-    wire.fault(|faults| faults.away = true);
+    pbx.fault(|faults| faults.away = true);
     sleep(outage).await;
-    wire.fault(|faults| faults.away = false);
-    until(&link, |state| !down(state)).await;
-    assert!(up(&link.watch().borrow()));
+    pbx.fault(|faults| faults.away = false);
+    until(&session, |state| !down(state)).await;
+    assert!(up(&session.watch().borrow()));
     assert_eq!(call.verdict().await.disposition, Disposition::Answered);
-    let _after = Call::to(&link, "301");
+    let _after = Call::to(&session, "301");
     sleep(ANSWERED).await;
-    assert_eq!(wire.simulator.counters().calls, 1);
+    assert_eq!(pbx.simulator.counters().calls, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_after_its_patience() {
     for case in ["refused", "cut off", "never complete"] {
-        let wire = Line::new(|config| {
+        let pbx = FaultyPbx::new(|config| {
             if case == "refused" {
                 config.denied_actions = vec!["Status".to_owned()];
             }
         });
-        let link = wire.link(PATIENCE).await;
-        let call = Call::to(&link, "101");
+        let session = pbx.session(PATIENCE).await;
+        let call = Call::to(&session, "101");
         sleep(ANSWERED).await;
         if case == "cut off" {
             // As by a `writetimeout` that is too short for the list.
-            let wire = wire.clone();
+            let pbx = pbx.clone();
             tokio::spawn(async move {
                 loop {
-                    wire.fault(|faults| faults.cut_before = Some(b"EventList: Complete"));
+                    pbx.fault(|faults| faults.cut_before = Some(b"EventList: Complete"));
                     sleep(Duration::from_millis(10)).await;
                 }
             });
         } else if case == "never complete" {
-            wire.fault(|faults| faults.swallowed = Some(b"Event: StatusComplete"));
+            pbx.fault(|faults| faults.swallowed = Some(b"Event: StatusComplete"));
         }
         let began = Instant::now();
-        wire.fault(|faults| faults.cut = true);
-        until(&link, down).await;
-        until(&link, lost).await;
+        pbx.fault(|faults| faults.cut = true);
+        until(&session, down).await;
+        until(&session, lost).await;
         let waited = began.elapsed();
         assert!(
             waited >= PATIENCE && waited <= PATIENCE * 2,
@@ -391,15 +396,15 @@ async fn an_asterisk_that_lets_us_in_and_never_lists_its_calls_ends_the_link_aft
 
 #[tokio::test(start_paused = true)]
 async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_line_is_away() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(Duration::from_secs(600)).await;
-    let (answered, ringing) = (Call::to(&link, "101"), Call::to(&link, "120"));
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(Duration::from_secs(600)).await;
+    let (answered, ringing) = (Call::to(&session, "101"), Call::to(&session, "120"));
     sleep(ANSWERED).await;
-    wire.fault(|faults| {
+    pbx.fault(|faults| {
         faults.silent = true;
         faults.cut = true;
     });
-    until(&link, down).await;
+    until(&session, down).await;
     sleep(Duration::from_secs(20)).await;
     let stopped = Instant::now();
     answered.hang_up.cancel();
@@ -423,20 +428,20 @@ async fn what_was_seen_of_a_call_is_told_also_if_the_run_is_stopped_while_the_li
 #[tokio::test(start_paused = true)]
 async fn an_originate_that_may_have_been_written_is_never_taken_for_one_that_was_not() {
     // The task of the session dies when it is about to write: the call is noted, and nobody knows how much was sent.
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    wire.fault(|faults| faults.panic_on_writing = Some(b"Action: Originate"));
-    let call = Call::to(&link, "101");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    pbx.fault(|faults| faults.panic_on_writing = Some(b"Action: Originate"));
+    let call = Call::to(&session, "101");
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(wire.dialed(), 0);
+    assert_eq!(pbx.dialed(), 0);
 
     // It dies with a call in its queue that it never took: that one was not dialed, and may be.
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let client = link.client().unwrap();
-    let call = Call::to(&link, "101");
-    wire.fault(|faults| faults.panic_on_read = true);
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let client = session.client().unwrap();
+    let call = Call::to(&session, "101");
+    pbx.fault(|faults| faults.panic_on_read = true);
     assert!(
         client
             .closed()
@@ -445,47 +450,47 @@ async fn an_originate_that_may_have_been_written_is_never_taken_for_one_that_was
             .contains("please report this")
     );
     assert!(call.ended.await.unwrap().is_err());
-    assert_eq!(wire.dialed(), 0);
+    assert_eq!(pbx.dialed(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_task_dies_costs_no_call_and_a_second_death_ends_the_run() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let call = Call::to(&link, "101");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let call = Call::to(&session, "101");
     sleep(ANSWERED).await;
-    over_and_up_again(&wire, &link, |faults| faults.panic_on_read = true).await;
+    over_and_up_again(&pbx, &session, |faults| faults.panic_on_read = true).await;
     let verdict = call.verdict().await;
     assert_eq!(
         (verdict.disposition, verdict.note.as_str()),
         (Disposition::Answered, "")
     );
 
-    let (answered, ringing) = (Call::to(&link, "201"), Call::to(&link, "120"));
+    let (answered, ringing) = (Call::to(&session, "201"), Call::to(&session, "120"));
     sleep(ANSWERED).await;
-    wire.fault(|faults| faults.panic_on_read = true);
-    until(&link, lost).await;
+    pbx.fault(|faults| faults.panic_on_read = true);
+    until(&session, lost).await;
     let verdict = answered.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Answered, "that was seen");
     let verdict = ringing.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(wire.dialed(), 3);
+    assert_eq!(pbx.dialed(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ends_while_the_task_of_the_session_is_dead_is_missed_like_any_other() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let call = Call::to(&link, "101");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let call = Call::to(&session, "101");
     sleep(ANSWERED).await;
     let died = Instant::now();
-    wire.fault(|faults| {
+    pbx.fault(|faults| {
         faults.panic_on_read = true;
         faults.away = true;
     });
-    until(&link, down).await;
-    wire.simulator.crash();
-    wire.fault(|faults| faults.away = false);
+    until(&session, down).await;
+    pbx.simulator.crash();
+    pbx.fault(|faults| faults.away = false);
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Answered);
     let waited = died.elapsed();
@@ -494,12 +499,31 @@ async fn a_call_that_ends_while_the_task_of_the_session_is_dead_is_missed_like_a
 
 #[tokio::test(start_paused = true)]
 async fn a_drop_in_the_middle_of_an_event_is_no_event() {
-    let wire = Line::new(|_| {});
-    let link = wire.link(PATIENCE).await;
-    let call = Call::to(&link, "110");
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    let call = Call::to(&session, "110");
     // The end of a call that says BUSY, cut off before it says so.
-    wire.fault(|faults| faults.cut_before = Some(b"Cause: 17"));
+    pbx.fault(|faults| faults.cut_before = Some(b"Cause: 17"));
     let verdict = call.verdict().await;
     assert_eq!(verdict.disposition, Disposition::Unknown);
-    assert_eq!(wire.dialed(), 1);
+    assert_eq!(pbx.dialed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_check_without_an_answer_ends_although_pings_are_answered() {
+    let pbx = FaultyPbx::new(|_| {});
+    let session = pbx.session(PATIENCE).await;
+    pbx.fault(|faults| faults.swallowed = Some(b"preflight-1"));
+    let began = Instant::now();
+    let check = timeout(
+        Duration::from_secs(120),
+        Preflight::begin(&session, "dialer"),
+    );
+    let error = check.await.expect("it ends").expect_err("no answer");
+    assert_eq!(
+        error.to_string(),
+        "Asterisk did not answer Hangup within 5s"
+    );
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert!(session.client().is_some(), "the session goes on");
 }
