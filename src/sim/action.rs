@@ -1,388 +1,276 @@
 //! What a client may ask of the simulated Asterisk, and how it answers.
 
-use std::fmt::Write;
-
 use md5::{Digest, Md5};
 use tokio::time::Instant;
 
-use super::{fate, function, status};
 use crate::ami::Message;
-use crate::sim::calls::Calls;
-use crate::sim::event::{header, number_header};
-use crate::sim::exchange::{Close, Exchange, Outbox};
-use crate::sim::originate::Originate;
-
-/// What a session has come to.
-#[derive(Debug, Default)]
-pub(super) struct Client {
-    login: Login,
-    /// The challenge that was sent last.
-    challenge: Option<u64>,
-    /// Set while an originate that is not asynchronous blocks the session: its `ActionID`.
-    pub(super) blocked: Option<Vec<u8>>,
-}
-
-#[derive(Debug, Default)]
-enum Login {
-    #[default]
-    No,
-    /// The answer and the end come at that moment.
-    Refused {
-        at: Instant,
-        action_id: Vec<u8>,
-    },
-    Yes,
-}
-
-/// How long a wrong login waits for its answer.
-const REFUSAL: std::time::Duration = std::time::Duration::from_secs(1);
+use crate::sim::calls::SimulatedCalls;
+use crate::sim::client::{Close, ManagerClient, QUEUED};
+use crate::sim::dial_string::DialString;
+use crate::sim::exchange::Exchange;
+use crate::sim::fate;
+use crate::sim::headers::{end, header, respond};
+use crate::sim::originate::{Originate, SessionNumber};
+use crate::sim::settings::SimulatorConfig;
+use crate::sim::status;
 
 /// The banner of 22.
 pub(super) const BANNER: &[u8] = b"Asterisk Call Manager/11.0.0\r\n";
 
-/// The actions that are known, for `ListCommands`.
-const COMMANDS: &[u8] = b"Challenge: Generate Challenge for MD5 Auth.  (Priv: <none>)\r\n\
-CoreSettings: Show PBX core settings (version etc).  (Priv: system,reporting,all)\r\n\
-CoreShowChannels: List currently active channels.  (Priv: system,reporting,all)\r\n\
-CoreStatus: Show PBX core status variables.  (Priv: system,reporting,all)\r\n\
-Events: Control Event Flow.  (Priv: <none>)\r\n\
-Getvar: Gets a channel variable or function value.  (Priv: call,reporting,all)\r\n\
-Hangup: Hangup channel.  (Priv: system,call,all)\r\n\
-ListCommands: List available manager commands.  (Priv: <none>)\r\n\
-Login: Login Manager.  (Priv: <none>)\r\n\
-Logoff: Logoff Manager.  (Priv: <none>)\r\n\
-Originate: Originate a call.  (Priv: originate,all)\r\n\
-Ping: Keepalive command.  (Priv: <none>)\r\n\
-Status: List channel status.  (Priv: system,call,reporting,all)\r\n";
+/// What `VERSION()` gives, and `CoreSettings`.
+const VERSION: &str = "22.10.1 (simulated)";
 
-impl Client {
-    /// When [`Self::tick`] wants to be called.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match &self.login {
-            Login::Refused { at, .. } => Some(*at),
-            Login::No | Login::Yes => None,
-        }
-    }
+/// What `ListCommands` lists, a header a line.
+const COMMANDS: &str = include_str!("commands.txt");
 
-    /// Whether what it sends is looked at now.
-    pub(super) fn listens(&self) -> bool {
-        self.blocked.is_none() && !matches!(self.login, Login::Refused { .. })
-    }
-
-    /// Does what was put off.
-    pub(super) fn tick(&mut self, exchange: &mut Exchange, session: usize, now: Instant) {
-        let Some(outbox) = exchange.outbox(session) else {
-            return;
-        };
-        if let Login::Refused { at, action_id } = &self.login
-            && *at <= now
-        {
-            respond(
-                &mut outbox.bytes,
-                "Error",
-                action_id,
-                "Authentication failed",
-            );
-            outbox.close = Some(Close::Flushed);
-            self.login = Login::No;
-        }
-        if self.blocked.is_some()
-            && let Some(answered) = outbox.outcome.take()
-            && let Some(action_id) = self.blocked.take()
-        {
-            // The events of the call were held back, and follow the response.
-            let events = std::mem::take(&mut outbox.bytes);
-            if answered {
-                queued(&mut outbox.bytes, &action_id);
-            } else {
-                respond(&mut outbox.bytes, "Error", &action_id, "Originate failed");
-            }
-            outbox.bytes.extend_from_slice(&events);
-        }
-    }
-
-    /// Answers one action.
-    pub(super) fn handle(
-        &mut self,
-        exchange: &mut Exchange,
-        session: usize,
-        message: &Message,
-        now: Instant,
-    ) {
-        let action_id = message.get("ActionID").unwrap_or(b"");
-        let action = message.get("Action").unwrap_or(b"");
-        if action.eq_ignore_ascii_case(b"Originate") && self.may(exchange, action) {
-            self.originate(exchange, session, message, action_id, now);
-            return;
-        }
-        if action.eq_ignore_ascii_case(b"Hangup") && self.may(exchange, action) {
-            hang_up(exchange, session, message, action_id);
-            return;
-        }
-        let stopping = exchange.is_stopping();
-        let may = self.may(exchange, action);
-        let Some((calls, outbox)) = exchange.calls_and_outbox(session) else {
-            return;
-        };
-        let out = &mut outbox.bytes;
-        if action.is_empty() {
-            respond(out, "Error", action_id, "Missing action in request");
-        } else if stopping {
-            respond(out, "Error", action_id, "Asterisk is shutting down");
-        } else if action.eq_ignore_ascii_case(b"Challenge") {
-            self.send_challenge(message, action_id, session, out);
-        } else if action.eq_ignore_ascii_case(b"Login") {
-            self.log_in(calls, outbox, message, action_id, now);
-        } else if action.eq_ignore_ascii_case(b"Logoff") {
-            response(out, "Goodbye", action_id);
-            header(out, "Message", b"Thanks for all the fish.");
-            out.extend_from_slice(b"\r\n");
-            outbox.close = Some(Close::Flushed);
-        } else if !may {
-            respond(out, "Error", action_id, "Permission denied");
-        } else {
-            answer(calls, outbox, action, message, action_id, now);
-        }
-    }
-
-    fn log_in(
-        &mut self,
-        calls: &Calls,
-        outbox: &mut Outbox,
-        message: &Message,
-        action_id: &[u8],
-        now: Instant,
-    ) {
-        let out = &mut outbox.bytes;
-        if matches!(self.login, Login::Yes) {
-            respond(out, "Success", action_id, "Already authenticated");
-        } else if self.is_right(message, &calls.config.username, &calls.config.secret) {
-            self.login = Login::Yes;
-            outbox.logged_in = true;
-            let events = message.get("Events").unwrap_or(b"on");
-            outbox.events = !events.eq_ignore_ascii_case(b"off");
-            respond(out, "Success", action_id, "Authentication accepted");
-            let uptime = now.saturating_duration_since(calls.started).as_secs();
-            fully_booted(out, uptime);
-        } else {
-            self.login = Login::Refused {
-                at: now + REFUSAL,
-                action_id: action_id.to_vec(),
-            };
-        }
-    }
-
-    /// Whether the client is logged in and allowed to; while Asterisk stops, nothing is allowed.
-    fn may(&self, exchange: &Exchange, action: &[u8]) -> bool {
-        let mut denied = exchange.calls().config.denied_actions.iter();
-        matches!(self.login, Login::Yes)
-            && !exchange.is_stopping()
-            && !denied.any(|name| name.as_bytes().eq_ignore_ascii_case(action))
-    }
-
-    fn send_challenge(
-        &mut self,
-        message: &Message,
-        action_id: &[u8],
-        session: usize,
-        out: &mut Vec<u8>,
-    ) {
-        let wanted = message.get("AuthType").unwrap_or(b"");
-        if !wanted.eq_ignore_ascii_case(b"MD5") {
-            respond(out, "Error", action_id, "Must specify AuthType");
-            return;
-        }
-        let before = self.challenge.unwrap_or(session as u64);
-        let challenge = fate::mix(before) % 1_000_000_000;
-        self.challenge = Some(challenge);
-        response(out, "Success", action_id);
-        number_header(out, "Challenge", challenge);
-        out.extend_from_slice(b"\r\n");
-    }
-
-    /// Whether a login names the right user and secret.
-    fn is_right(&self, message: &Message, username: &str, secret: &str) -> bool {
-        if message.get("Username") != Some(username.as_bytes()) {
-            return false;
-        }
-        let md5 = message
-            .get("AuthType")
-            .is_some_and(|kind| kind.eq_ignore_ascii_case(b"MD5"));
-        if !md5 {
-            return message.get("Secret") == Some(secret.as_bytes());
-        }
-        let Some(challenge) = self.challenge else {
-            return false;
-        };
-        let mut digest = Md5::new();
-        digest.update(challenge.to_string());
-        digest.update(secret);
-        let mut key = String::with_capacity(32);
-        for byte in digest.finalize() {
-            // Writing to a string cannot fail.
-            let _ = write!(key, "{byte:02x}");
-        }
-        message.get("Key") == Some(key.as_bytes())
-    }
-
-    fn originate(
-        &mut self,
-        exchange: &mut Exchange,
-        session: usize,
-        message: &Message,
-        action_id: &[u8],
-        now: Instant,
-    ) {
-        let Some((calls, outbox)) = exchange.calls_and_outbox(session) else {
-            return;
-        };
-        let config = &calls.config;
-        let exists = |context: &[u8], exten: &[u8]| config.has_extension(context, exten);
-        match Originate::parse(message, action_id, exists) {
-            Err(why) => respond(&mut outbox.bytes, "Error", action_id, why),
-            Ok(originate) if originate.asynchronous => {
-                queued(&mut outbox.bytes, action_id);
-                exchange.originate(&originate, None, now);
-            }
-            Ok(originate) => {
-                self.blocked = Some(action_id.to_vec());
-                outbox.outcome = None;
-                exchange.originate(&originate, Some(session), now);
-            }
-        }
-    }
-}
-
-/// Answers a question of a client that may ask it.
-fn answer(
-    calls: &Calls,
-    outbox: &mut Outbox,
-    action: &[u8],
+/// Answers one action.
+pub(super) fn handle(
+    exchange: &mut Exchange,
+    session: SessionNumber,
     message: &Message,
-    action_id: &[u8],
     now: Instant,
 ) {
-    let out = &mut outbox.bytes;
-    match action.to_ascii_lowercase().as_slice() {
-        b"ping" => {
-            let micros = calls.wall_micros(now);
-            response(out, "Success", action_id);
-            header(out, "Ping", b"Pong");
-            let timestamp = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-            header(out, "Timestamp", timestamp.as_bytes());
-            out.extend_from_slice(b"\r\n");
+    let stopping = exchange.is_stopping();
+    let Some((calls, client)) = exchange.calls_and_client(session) else {
+        return;
+    };
+    let get = |key| message.get_str(key).unwrap_or_default();
+    let (name, action_id) = (get("Action"), &*get("ActionID"));
+    let mut denied = calls.config.denied_actions.iter();
+    let is_denied = !client.is_logged_in || denied.any(|denied| denied.eq_ignore_ascii_case(&name));
+    let action = name.to_ascii_lowercase();
+    let refusal = match action.as_str() {
+        "" => Some("Missing action in request"),
+        _ if stopping => Some("Asterisk is shutting down"),
+        "challenge" | "login" | "logoff" => None,
+        _ => is_denied.then_some("Permission denied"),
+    };
+    if let Some(why) = refusal {
+        return client.refuse(action_id, why);
+    }
+    let out = &mut client.output;
+    let mut succeed = |headers: &[(&str, &str)]| respond(out, "Success", action_id, headers);
+    match action.as_str() {
+        "originate" => originate(exchange, session, message, action_id, now),
+        "hangup" => hang_up(exchange, session, message, action_id),
+        "challenge" => send_challenge(client, message, action_id, session),
+        "login" => log_in(calls, client, message, action_id, now),
+        "logoff" => {
+            let words = [("Message", "Thanks for all the fish.")];
+            respond(out, "Goodbye", action_id, &words);
+            client.close = Some(Close::Flushed);
         }
-        b"coresettings" => core_settings(calls, action_id, out),
-        b"corestatus" => core_status(calls, action_id, out),
-        b"coreshowchannels" => status::core_show_channels(calls, action_id, now, out),
-        b"getvar" => {
-            let variable = message.get("Variable").unwrap_or(b"");
-            response(out, "Success", action_id);
-            header(out, "Variable", variable);
-            let value = function::value(&calls.config, variable);
-            header(out, "Value", value.as_bytes());
-            out.extend_from_slice(b"\r\n");
+        "ping" => succeed(&[("Ping", "Pong"), ("Timestamp", &calls.wall_clock(now))]),
+        "coresettings" => succeed(&[
+            ("AMIversion", "11.0.0"),
+            ("AsteriskVersion", VERSION),
+            ("SystemName", ""),
+            ("CoreMaxCalls", &calls.config.max_calls.to_string()),
+            ("CoreMaxLoadAvg", "0.000000"),
+            ("CoreRunUser", ""),
+            ("CoreRunGroup", ""),
+            ("CoreMaxFilehandles", "0"),
+            ("CoreRealTimeEnabled", "No"),
+            ("CoreCDRenabled", "Yes"),
+            ("CoreHTTPenabled", "No"),
+            ("SoundsSearchCustomDir", "No"),
+        ]),
+        "corestatus" => succeed(&[
+            ("CoreStartupDate", "2026-01-01"),
+            ("CoreStartupTime", "00:00:00"),
+            ("CoreReloadDate", "2026-01-01"),
+            ("CoreReloadTime", "00:00:00"),
+            ("CoreCurrentCalls", &calls.counters.calls.to_string()),
+            ("CoreProcessedCalls", &calls.counters.originates.to_string()),
+        ]),
+        "coreshowchannels" => status::core_show_channels(calls, action_id, now, out),
+        "getvar" => {
+            let variable = get("Variable");
+            let value = function_value(&calls.config, &variable);
+            succeed(&[("Variable", &variable), ("Value", value)]);
         }
-        b"status" => {
-            let variables = message.get("Variables").unwrap_or(b"");
-            let name = message.get("Channel").unwrap_or(b"");
-            if name.is_empty() {
-                status::status(calls, None, variables, action_id, now, out);
-            } else if let Some(call) = calls.find(name).and_then(|place| calls.get(place)) {
-                status::status(calls, Some((call, name)), variables, action_id, now, out);
+        "status" => {
+            let channel = get("Channel");
+            if channel.is_empty() || calls.find(&channel).is_some() {
+                status::status(calls, &channel, &get("Variables"), action_id, now, out);
             } else {
-                respond(out, "Error", action_id, "No such channel");
+                client.refuse(action_id, "No such channel");
             }
         }
-        b"events" => {
-            let mask = message.get("EventMask").unwrap_or(b"on");
-            outbox.events = !mask.eq_ignore_ascii_case(b"off");
-            response(out, "Success", action_id);
-            let set: &[u8] = if outbox.events { b"On" } else { b"Off" };
-            header(out, "Events", set);
-            out.extend_from_slice(b"\r\n");
+        "events" => {
+            let on = !get("EventMask").eq_ignore_ascii_case("off");
+            succeed(&[("Events", if on { "On" } else { "Off" })]);
+            client.wants_events = on;
         }
-        b"listcommands" => {
-            response(out, "Success", action_id);
-            out.extend_from_slice(COMMANDS);
-            out.extend_from_slice(b"\r\n");
+        "listcommands" => {
+            let commands = COMMANDS.lines().filter_map(|line| line.split_once(": "));
+            succeed(&commands.collect::<Vec<_>>());
         }
         _ => {
-            let action = String::from_utf8_lossy(action);
-            let text = format!(
-                "Invalid/unknown command: {action}. Use Action: ListCommands to show available commands."
+            let why = format!(
+                "Invalid/unknown command: {name}. Use Action: ListCommands to show available commands."
             );
-            respond(out, "Error", action_id, &text);
+            client.refuse(action_id, &why);
         }
     }
 }
 
-fn core_settings(calls: &Calls, action_id: &[u8], out: &mut Vec<u8>) {
-    response(out, "Success", action_id);
-    header(out, "AMIversion", b"11.0.0");
-    header(out, "AsteriskVersion", function::VERSION.as_bytes());
-    header(out, "SystemName", b"");
-    number_header(out, "CoreMaxCalls", u64::from(calls.config.max_calls));
-    out.extend_from_slice(
-        b"CoreMaxLoadAvg: 0.000000\r\nCoreRunUser: \r\nCoreRunGroup: \r\nCoreMaxFilehandles: 0\r\nCoreRealTimeEnabled: No\r\nCoreCDRenabled: Yes\r\nCoreHTTPenabled: No\r\nSoundsSearchCustomDir: No\r\n\r\n",
-    );
+fn log_in(
+    calls: &SimulatedCalls,
+    client: &mut ManagerClient,
+    message: &Message,
+    action_id: &str,
+    now: Instant,
+) {
+    if client.is_logged_in {
+        return client.accept(action_id, "Already authenticated");
+    }
+    if !is_right(message, &calls.config, client.challenge) {
+        return client.refuse_login(action_id, now);
+    }
+    client.is_logged_in = true;
+    let events = message.get_str("Events").unwrap_or_default();
+    client.wants_events = !events.eq_ignore_ascii_case("off");
+    client.accept(action_id, "Authentication accepted");
+    let uptime = now.saturating_duration_since(calls.started);
+    let uptime = uptime.as_secs().to_string();
+    header(&mut client.output, "Event", "FullyBooted");
+    let headers = [
+        ("Privilege", "system,all"),
+        ("Uptime", uptime.as_str()),
+        ("LastReload", &uptime),
+        ("Status", "Fully Booted"),
+    ];
+    end(&mut client.output, &headers);
 }
 
-fn core_status(calls: &Calls, action_id: &[u8], out: &mut Vec<u8>) {
-    response(out, "Success", action_id);
-    out.extend_from_slice(
-        b"CoreStartupDate: 2026-01-01\r\nCoreStartupTime: 00:00:00\r\nCoreReloadDate: 2026-01-01\r\nCoreReloadTime: 00:00:00\r\n",
-    );
-    number_header(out, "CoreCurrentCalls", calls.live() as u64);
-    number_header(out, "CoreProcessedCalls", calls.originates());
-    out.extend_from_slice(b"\r\n");
+/// Whether a login names the right user and secret.
+fn is_right(message: &Message, config: &SimulatorConfig, challenge: Option<u64>) -> bool {
+    let is = |key, value: &str| message.get(key) == Some(value.as_bytes());
+    if !is("Username", &config.username) {
+        return false;
+    }
+    if !wants_md5(message) {
+        return is("Secret", &config.secret);
+    }
+    let Some(challenge) = challenge else {
+        return false;
+    };
+    let digest = Md5::new()
+        .chain_update(challenge.to_string())
+        .chain_update(&config.secret);
+    let key = u128::from_be_bytes(digest.finalize().into());
+    is("Key", &format!("{key:032x}"))
 }
 
-fn hang_up(exchange: &mut Exchange, session: usize, message: &Message, action_id: &[u8]) {
-    let Some((calls, outbox)) = exchange.calls_and_outbox(session) else {
+fn wants_md5(message: &Message) -> bool {
+    let wanted = message.get("AuthType");
+    wanted.is_some_and(|kind| kind.eq_ignore_ascii_case(b"MD5"))
+}
+
+fn send_challenge(
+    client: &mut ManagerClient,
+    message: &Message,
+    action_id: &str,
+    session: SessionNumber,
+) {
+    if !wants_md5(message) {
+        return client.refuse(action_id, "Must specify AuthType");
+    }
+    let before = client.challenge.unwrap_or(session.0);
+    let challenge = fate::mix(before) % 1_000_000_000;
+    client.challenge = Some(challenge);
+    let headers = [("Challenge", &*challenge.to_string())];
+    respond(&mut client.output, "Success", action_id, &headers);
+}
+
+fn originate(
+    exchange: &mut Exchange,
+    session: SessionNumber,
+    message: &Message,
+    action_id: &str,
+    now: Instant,
+) {
+    let Some((calls, client)) = exchange.calls_and_client(session) else {
         return;
     };
-    let out = &mut outbox.bytes;
-    let name = message.get("Channel").unwrap_or(b"");
+    let exists = |context: &str, exten: &str| calls.config.has_extension(context, exten);
+    match Originate::parse(message, session, exists) {
+        Err(why) => client.refuse(action_id, why),
+        Ok(originate) => {
+            if originate.waiting.is_some() {
+                client.block(action_id);
+            } else {
+                client.accept(action_id, QUEUED);
+            }
+            exchange.broadcast(|calls, events| calls.originate(originate, now, events));
+        }
+    }
+}
+
+fn hang_up(exchange: &mut Exchange, session: SessionNumber, message: &Message, action_id: &str) {
+    let Some((calls, client)) = exchange.calls_and_client(session) else {
+        return;
+    };
+    let name = message.get_str("Channel").unwrap_or_default();
     if name.is_empty() {
-        respond(out, "Error", action_id, "No channel specified");
-        return;
+        return client.refuse(action_id, "No channel specified");
     }
-    let Some(place) = calls.find(name) else {
-        respond(out, "Error", action_id, "No such channel");
-        return;
+    let Some(call) = calls.find(&name) else {
+        return client.refuse(action_id, "No such channel");
     };
-    let cause = message
-        .get("Cause")
-        .and_then(|cause| std::str::from_utf8(cause).ok()?.parse().ok());
-    respond(out, "Success", action_id, "Channel Hungup");
-    exchange.hang_up(place, cause);
+    client.accept(action_id, "Channel Hungup");
+    let cause = message.get_str("Cause");
+    let cause = cause.and_then(|cause| cause.parse().ok());
+    exchange.broadcast(|calls, events| calls.hang_up(call, cause, events));
 }
 
-/// The first lines of a response.
-fn response(out: &mut Vec<u8>, kind: &str, action_id: &[u8]) {
-    header(out, "Response", kind.as_bytes());
-    if !action_id.is_empty() {
-        header(out, "ActionID", action_id);
+/// `Getvar` without a channel; empty for a function that this Asterisk has not, as from the real one.
+fn function_value(config: &SimulatorConfig, function: &str) -> &'static str {
+    let call = function.strip_suffix(')');
+    match call.and_then(|call| call.split_once('(')) {
+        Some(("VERSION", "")) => VERSION,
+        Some(("DEVICE_STATE", device)) if device_exists(config, device) => "NOT_INUSE",
+        Some(("DEVICE_STATE", _)) => "INVALID",
+        _ => "",
     }
 }
 
-/// A response that only has a message.
-fn respond(out: &mut Vec<u8>, kind: &str, action_id: &[u8], message: &str) {
-    response(out, kind, action_id);
-    header(out, "Message", message.as_bytes());
-    out.extend_from_slice(b"\r\n");
+fn device_exists(config: &SimulatorConfig, device: &str) -> bool {
+    let dialed = DialString::parse(device);
+    if dialed.is_local() {
+        return config.has_extension(dialed.endpoint, dialed.number);
+    }
+    // Of a trunk, only its own name is a device's.
+    dialed.technology_is_known() && config.has_endpoint(dialed.address)
 }
 
-fn queued(out: &mut Vec<u8>, action_id: &[u8]) {
-    respond(out, "Success", action_id, "Originate successfully queued");
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Simulate;
 
-fn fully_booted(out: &mut Vec<u8>, uptime: u64) {
-    header(out, "Event", b"FullyBooted");
-    header(out, "Privilege", b"system,all");
-    number_header(out, "Uptime", uptime);
-    number_header(out, "LastReload", uptime);
-    header(out, "Status", b"Fully Booted");
-    out.extend_from_slice(b"\r\n");
+    #[test]
+    fn a_device_is_there_if_its_trunk_or_its_extension_is() {
+        let config = SimulatorConfig {
+            endpoints: Some(vec!["carrier".to_owned()]),
+            extensions: Some(vec![("sim".to_owned(), "100".to_owned())]),
+            ..SimulatorConfig::new(Simulate::default())
+        };
+        for (device, state) in [
+            ("PJSIP/carrier", "NOT_INUSE"),
+            ("PJSIP/nobody", "INVALID"),
+            ("PJSIP/100@carrier", "INVALID"),
+            ("Nothing/carrier", "INVALID"),
+            ("Local/100@sim/n", "NOT_INUSE"),
+            ("Local/101@sim/n", "INVALID"),
+        ] {
+            let function = format!("DEVICE_STATE({device})");
+            assert_eq!(function_value(&config, &function), state, "{device}");
+        }
+        assert_eq!(function_value(&config, "VERSION()"), VERSION);
+        for none in ["", "CALLID", "CURL(x)", "VERSION("] {
+            assert_eq!(function_value(&config, none), "", "{none}");
+        }
+    }
 }

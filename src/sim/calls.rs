@@ -1,376 +1,239 @@
 //! The calls, and what is due when.
 //!
-//! One heap holds the next step of every call. Who hears of it, and who drives the clock, is not known here.
+//! One heap holds the next step of every call. Who receives the events, and who drives the clock, is not known here.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Counters, SimulatorConfig};
-use crate::sim::call::{Call, Next, Numbers};
-use crate::sim::dialed::Dialed;
-use crate::sim::event::{Events, OriginateResponse};
-use crate::sim::fate::{End, Plan, hash};
+use crate::sim::call::SimulatedCall;
+use crate::sim::channel::{Channel, ChannelNumbers};
+use crate::sim::course;
+use crate::sim::dial_string::DialString;
+use crate::sim::event::{Events, OriginateReason};
+use crate::sim::fate::{CallFate, CallPlan, Fates, SETUP, hash};
 use crate::sim::originate::Originate;
-
-/// A hash map whose keys are hashes already.
-type Hashed<V> = HashMap<u64, V, BuildHasherDefault<Identity>>;
-
-#[derive(Debug, Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(self.0, bytes);
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
+use crate::sim::settings::{Counters, SimulatorConfig};
 
 /// How many trunks are counted one by one.
 const MAX_TRUNKS: usize = 1000;
 
+/// Calls are numbered in the order of their originates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CallNumber(u64);
+
 /// How many calls a trunk carries.
 #[derive(Debug, Default)]
-struct Load {
+struct TrunkLoad {
     now: usize,
     most: usize,
 }
 
 /// The calls and their clock, apart from the sessions.
-pub(super) struct Calls {
+pub(super) struct SimulatedCalls {
     pub(super) config: SimulatorConfig,
     pub(super) started: Instant,
-    places: Vec<Call>,
-    free: Vec<u32>,
-    /// When, in which order, which call. An entry counts only while its number is that of the call.
-    due: BinaryHeap<Reverse<(Instant, u64, u32)>>,
-    entries: u64,
-    /// Live calls by the hash of their unique id.
-    by_id: Hashed<u32>,
+    started_at: Timestamp,
+    calls: BTreeMap<CallNumber, Box<SimulatedCall>>,
+    /// When, the how manieth step to be scheduled, of which call. That of a call that is gone does not count.
+    due: BinaryHeap<Reverse<(Instant, u64, CallNumber)>>,
+    scheduled: u64,
+    /// The calls whose originated channel lives, or is about to, by its unique id.
+    by_id: HashMap<String, CallNumber>,
     /// How often each dial string was dialed, by its hash.
-    dialed: Hashed<u32>,
-    record: Vec<String>,
-    trunks: HashMap<Vec<u8>, u32>,
-    loads: Vec<Load>,
-    numbers: Numbers,
-    originates: u64,
-    live: usize,
-    most_live: usize,
-    /// Outcomes for sessions that wait for one.
-    outcomes: Vec<(usize, bool)>,
+    times_dialed: HashMap<u64, u32>,
+    /// Every dial string, if they are recorded.
+    pub(super) dial_strings: Vec<String>,
+    trunks: HashMap<String, TrunkLoad>,
+    numbers: ChannelNumbers,
+    pub(super) counters: Counters,
 }
 
-impl Calls {
+impl SimulatedCalls {
     pub(super) fn new(config: SimulatorConfig, now: Instant) -> Self {
-        let epoch = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let started_at = Timestamp::now();
         Self {
             config,
             started: now,
-            places: Vec::new(),
-            free: Vec::new(),
+            started_at,
+            calls: BTreeMap::new(),
             due: BinaryHeap::new(),
-            entries: 0,
-            by_id: Hashed::default(),
-            dialed: Hashed::default(),
-            record: Vec::new(),
+            scheduled: 0,
+            by_id: HashMap::new(),
+            times_dialed: HashMap::new(),
+            dial_strings: Vec::new(),
             trunks: HashMap::new(),
-            loads: Vec::new(),
-            numbers: Numbers {
-                epoch,
-                channel: 0,
-                local: 0,
-                unique: 0,
-            },
-            originates: 0,
-            live: 0,
-            most_live: 0,
-            outcomes: Vec::new(),
+            numbers: ChannelNumbers::since(started_at.as_second()),
+            counters: Counters::default(),
         }
     }
 
-    /// What was seen so far, the sessions apart.
-    pub(super) fn counters(&self) -> Counters {
-        Counters {
-            originates: self.originates,
-            calls: self.live,
-            most_calls: self.most_live,
-            sessions: 0,
-        }
-    }
-
-    pub(super) fn most_calls_on(&self, trunk: &[u8]) -> usize {
-        self.trunks
-            .get(trunk)
-            .and_then(|place| self.loads.get(*place as usize))
-            .map_or(0, |load| load.most)
-    }
-
-    pub(super) fn dialed(&self) -> &[String] {
-        &self.record
+    pub(super) fn most_calls_on(&self, trunk: &str) -> usize {
+        self.trunks.get(trunk).map_or(0, |load| load.most)
     }
 
     /// When the next step is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _, _))| *at)
-    }
-
-    /// The outcomes that sessions wait for, and which sessions.
-    pub(super) fn take_outcomes(&mut self) -> impl Iterator<Item = (usize, bool)> {
-        self.outcomes.drain(..)
+        self.due.peek().map(|Reverse((at, ..))| *at)
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        matches!(self.due.peek(), Some(Reverse((at, _, _))) if *at <= now)
+        self.next_due().is_some_and(|at| at <= now)
     }
 
-    pub(super) fn advance(&mut self, now: Instant, out: &mut Vec<u8>) {
+    /// Does everything that is due.
+    pub(super) fn advance(&mut self, now: Instant, events: &mut Events) {
         while self.is_due(now)
-            && let Some(Reverse((_, entry, place))) = self.due.pop()
+            && let Some(Reverse((_, _, number))) = self.due.pop()
         {
-            let Some(call) = self.places.get_mut(place as usize) else {
+            let Some(call) = self.calls.get_mut(&number) else {
                 continue;
             };
-            if !call.in_use || call.due != entry {
-                continue;
-            }
-            let had_left = call.left;
-            let mut events = Events::new(out, self.config.all_events);
-            let next = call.step(&mut events, &self.config.dialplan_variables);
-            let leaves = call.left && !had_left;
-            self.pass_outcome(place);
-            if leaves {
-                self.unlist(place);
-            }
-            match next {
-                Next::At(at) => self.schedule(place, at),
-                Next::Never => {}
-                Next::Gone => self.remove(place),
+            let next = course::step(call, events, &self.config.dialplan_variables);
+            let next = next.map(|after| call.dialed + after);
+            if self.still_lives(number)
+                && let Some(at) = next
+            {
+                self.schedule(number, at);
             }
         }
     }
 
-    fn schedule(&mut self, place: u32, at: Instant) {
-        let at = self.on_grid(at);
-        self.entries += 1;
-        if let Some(call) = self.places.get_mut(place as usize) {
-            call.due = self.entries;
-            self.due.push(Reverse((at, self.entries, place)));
-        }
-    }
-
-    /// The first moment from then on at which something may happen.
-    fn on_grid(&self, at: Instant) -> Instant {
+    /// Puts a call's next step off to the first moment at which something may happen.
+    fn schedule(&mut self, number: CallNumber, at: Instant) {
         let step = self.config.step.as_millis();
-        if step <= 1 {
-            return at;
-        }
         let since = at.saturating_duration_since(self.started).as_millis();
-        let on_grid = since.div_ceil(step).saturating_mul(step);
-        self.started + Duration::from_millis(u64::try_from(on_grid).unwrap_or(u64::MAX / 2))
-    }
-
-    fn pass_outcome(&mut self, place: u32) {
-        if let Some(call) = self.places.get_mut(place as usize)
-            && let Some(session) = call.waiting
-            && let Some(answered) = call.outcome.take()
-        {
-            self.outcomes.push((session, answered));
-        }
-    }
-
-    /// The originated channel is gone: its id may be used again and it takes no room on its trunk.
-    fn unlist(&mut self, place: u32) {
-        let Some(call) = self.places.get(place as usize) else {
-            return;
+        let on_grid = since.div_ceil(step.max(1)).saturating_mul(step);
+        let at = match u64::try_from(on_grid) {
+            Ok(on_grid) if step > 1 => self.started + Duration::from_millis(on_grid),
+            _ => at,
         };
-        self.by_id.remove(&hash(0, call.get(call.id)));
-        if let Some(load) = self.loads.get_mut(call.trunk as usize) {
-            load.now -= 1;
-        }
-        self.live -= 1;
+        self.scheduled += 1;
+        self.due.push(Reverse((at, self.scheduled, number)));
     }
 
-    fn remove(&mut self, place: u32) {
-        if self
-            .places
-            .get(place as usize)
-            .is_some_and(|call| !call.left)
-        {
-            self.unlist(place);
-        }
-        if let Some(call) = self.places.get_mut(place as usize) {
-            call.in_use = false;
-            self.free.push(place);
-        }
-    }
-
-    pub(super) fn originate(
-        &mut self,
-        originate: &Originate<'_>,
-        waiting: Option<usize>,
-        now: Instant,
-        out: &mut Vec<u8>,
-    ) {
-        self.originates += 1;
-        if self.config.record_dialed {
-            let text = String::from_utf8_lossy(originate.channel);
-            self.record.push(text.into_owned());
-        }
-        let dialed = Dialed::parse(originate.channel);
-        let id = hash(0, originate.channel_id);
-        let duplicate = !originate.channel_id.is_empty() && self.by_id.contains_key(&id);
-        let missing = self.config.endpoints.as_ref().is_some_and(|known| {
-            let mut known = known.iter();
-            !dialed.is_local() && !known.any(|name| name.as_bytes() == dialed.endpoint)
-        });
-        let plan = if duplicate || missing || !dialed.technology_is_known() {
-            None
-        } else {
-            let string = hash(self.config.simulate.seed, originate.channel);
-            let nth = self.dialed.entry(string).or_insert(0);
-            *nth += 1;
-            let plan = Plan::new(
-                &self.config.simulate,
-                self.config.fates,
-                string,
-                dialed.last_digits(),
-                *nth,
-            );
-            (plan.end != End::NoChannel).then_some(plan)
+    /// Frees what a call does not hold any more. Once the originated channel is gone, its id may be used again and it
+    /// takes no room on its trunk; the call goes on while another channel lives.
+    fn still_lives(&mut self, number: CallNumber) -> bool {
+        let Some(call) = self.calls.get_mut(&number) else {
+            return false;
         };
-        let Some(plan) = plan else {
-            if let Some(session) = waiting {
-                self.outcomes.push((session, false));
-                return;
+        if call.has_trunk && !call.first.lives {
+            call.has_trunk = false;
+            self.by_id.remove(&call.first.uniqueid);
+            let trunk = DialString::parse(&call.originate.dial_string).endpoint;
+            if let Some(load) = self.trunks.get_mut(trunk) {
+                load.now = load.now.saturating_sub(1);
             }
-            Events::new(out, self.config.all_events).originate_response(&OriginateResponse {
-                action_id: originate.action_id,
-                channel: originate.channel,
-                target: originate.target,
-                reason: 0,
-                uniqueid: originate.channel_id,
-                caller: originate.caller,
-            });
-            return;
+            self.counters.calls -= 1;
+        }
+        let lives = call.lives();
+        if !lives {
+            self.calls.remove(&number);
+        }
+        lives
+    }
+
+    /// Begins a call, or says at once that there is no channel.
+    pub(super) fn originate(&mut self, originate: Originate, now: Instant, events: &mut Events) {
+        self.counters.originates += 1;
+        if self.config.record_dialed {
+            self.dial_strings.push(originate.dial_string.clone());
+        }
+        let Some(plan) = self.plan(&originate) else {
+            return events.originate_response(&originate, None, OriginateReason::Failed);
         };
-        let place = self.vacant_place(now);
-        let trunk = self.trunk(dialed.endpoint);
-        let call = &mut self.places[place as usize];
-        call.begin(originate, &dialed, plan, now, &mut self.numbers);
-        call.waiting = waiting;
-        call.trunk = trunk;
-        let id = hash(0, call.get(call.id));
-        self.by_id.insert(id, place);
-        self.live += 1;
-        self.most_live = self.most_live.max(self.live);
-        if let Some(load) = self.loads.get_mut(trunk as usize) {
+        self.take_trunk(DialString::parse(&originate.dial_string).endpoint);
+        let number = CallNumber(self.counters.originates);
+        let call = SimulatedCall::new(originate, plan, now, &mut self.numbers);
+        self.by_id.insert(call.first.uniqueid.clone(), number);
+        self.calls.insert(number, Box::new(call));
+        self.schedule(number, now + SETUP);
+    }
+
+    /// What becomes of a call; `None` if it gets no channel.
+    fn plan(&mut self, originate: &Originate) -> Option<CallPlan> {
+        let dialed = DialString::parse(&originate.dial_string);
+        let id = originate.channel_id.as_ref();
+        let is_duplicate = id.is_some_and(|id| self.by_id.contains_key(id));
+        let exists = dialed.is_local() || self.config.has_endpoint(dialed.endpoint);
+        if is_duplicate || !exists || !dialed.technology_is_known() {
+            return None;
+        }
+        let simulate = &self.config.simulate;
+        let string = hash(simulate.seed, originate.dial_string.as_bytes());
+        let nth = self.times_dialed.entry(string).or_insert(0);
+        *nth += 1;
+        let plan = match self.config.fates {
+            Fates::Drawn => CallPlan::drawn(simulate, string, *nth),
+            Fates::ByNumber => CallPlan::by_number(simulate, string, dialed.last_digits(), *nth),
+        };
+        (plan.fate != CallFate::NoChannel).then_some(plan)
+    }
+
+    fn take_trunk(&mut self, trunk: &str) {
+        if self.trunks.len() < MAX_TRUNKS && !self.trunks.contains_key(trunk) {
+            self.trunks.insert(trunk.to_owned(), TrunkLoad::default());
+        }
+        if let Some(load) = self.trunks.get_mut(trunk) {
             load.now += 1;
             load.most = load.most.max(load.now);
         }
-        let setup = Duration::from_millis(u64::from(super::fate::SETUP));
-        self.schedule(place, now + setup);
+        self.counters.calls += 1;
+        self.counters.most_calls = self.counters.most_calls.max(self.counters.calls);
     }
 
-    fn vacant_place(&mut self, now: Instant) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.places.push(Call::vacant(now));
-            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+    /// The live call with a channel of that name or unique id.
+    pub(super) fn find(&self, name: &str) -> Option<CallNumber> {
+        let has = |call: &SimulatedCall| call.channels().any(|channel| channel.is(name));
+        let by_id = self.by_id.get(name).copied();
+        by_id.filter(|number| has(&self.calls[number])).or_else(|| {
+            let mut live = self.calls.iter().filter(|(_, call)| has(call));
+            Some(*live.next()?.0)
         })
     }
 
-    /// The place of a trunk's load; one that stands nowhere when there are too many trunks.
-    fn trunk(&mut self, name: &[u8]) -> u32 {
-        if let Some(place) = self.trunks.get(name) {
-            return *place;
-        }
-        if self.loads.len() >= MAX_TRUNKS {
-            return u32::MAX;
-        }
-        let place = u32::try_from(self.loads.len()).unwrap_or(u32::MAX);
-        self.loads.push(Load::default());
-        self.trunks.insert(name.to_vec(), place);
-        place
+    /// Every channel that exists, with its call.
+    pub(super) fn channels(&self) -> impl Iterator<Item = (&SimulatedCall, &Channel)> {
+        self.calls
+            .values()
+            .flat_map(|call| call.channels().map(move |channel| (&**call, channel)))
     }
 
-    /// The live call with that unique id or channel name, of whichever of its channels.
-    pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
-        let by_id = self.by_id.get(&hash(0, name)).copied();
-        by_id
-            .filter(|place| self.places[*place as usize].exists())
-            .or_else(|| {
-                let places = (0_u32..).zip(&self.places);
-                let mut live = places.filter(|(_, call)| call.exists());
-                live.find(|(_, call)| crate::sim::status::has_channel(call, name))
-                    .map(|(place, _)| place)
-            })
+    /// The time of day of a moment, in seconds since 1970 with six decimals.
+    pub(super) fn wall_clock(&self, at: Instant) -> String {
+        let micros = at.saturating_duration_since(self.started).as_micros();
+        let micros = i128::from(self.started_at.as_microsecond()) + micros.cast_signed();
+        format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
 
-    /// Every call whose channel exists.
-    pub(super) fn existing(&self) -> impl Iterator<Item = &Call> {
-        self.places.iter().filter(|call| call.exists())
-    }
-
-    pub(super) fn get(&self, place: u32) -> Option<&Call> {
-        self.places.get(place as usize)
-    }
-
-    pub(super) fn live(&self) -> usize {
-        self.live
-    }
-
-    pub(super) fn originates(&self) -> u64 {
-        self.originates
-    }
-
-    /// Microseconds since 1970 at that moment of tokio's clock.
-    pub(super) fn wall_micros(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.started);
-        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        (self.numbers.epoch * 1_000_000).saturating_add(micros)
-    }
-
-    pub(super) fn hang_up(&mut self, place: u32, cause: Option<u16>, out: &mut Vec<u8>) {
-        if let Some(call) = self.places.get_mut(place as usize)
-            && call.exists()
-        {
-            call.hang_up(&mut Events::new(out, self.config.all_events), cause);
-            self.pass_outcome(place);
-            self.remove(place);
+    pub(super) fn hang_up(&mut self, number: CallNumber, cause: Option<u16>, events: &mut Events) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            course::is_hung_up(call, events, cause);
+            self.still_lives(number);
         }
     }
 
-    pub(super) fn hang_up_all(&mut self, out: &mut Vec<u8>) {
-        for place in 0..u32::try_from(self.places.len()).unwrap_or(u32::MAX) {
-            let Some(call) = self.get(place).filter(|call| call.in_use) else {
-                continue;
-            };
-            if call.exists() {
-                let leg = call.leg();
-                Events::new(out, self.config.all_events).soft_hangup_request(&leg, 4);
-                self.hang_up(place, None, out);
-            } else {
-                self.remove(place);
+    pub(super) fn hang_up_all(&mut self, events: &mut Events) {
+        let numbers: Vec<CallNumber> = self.calls.keys().copied().collect();
+        for number in numbers {
+            let call = self.calls.get(&number);
+            if let Some(channel) = call.and_then(|call| call.channels().next()) {
+                events.soft_hangup_request(channel, 4);
+                self.hang_up(number, None, events);
             }
         }
+        self.forget_all();
     }
 
+    /// Loses every call without a word.
     pub(super) fn forget_all(&mut self) {
-        for place in 0..u32::try_from(self.places.len()).unwrap_or(u32::MAX) {
-            if self.get(place).is_some_and(|call| call.in_use) {
-                self.remove(place);
-            }
-        }
+        self.calls.clear();
+        self.by_id.clear();
+        self.trunks.values_mut().for_each(|load| load.now = 0);
+        self.counters.calls = 0;
     }
 }

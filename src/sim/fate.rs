@@ -1,4 +1,4 @@
-//! What becomes of a call, decided before anything of it is told.
+//! What becomes of a call, decided before its first event.
 //!
 //! A fate is a pure function of the seed, the dial string and how often that string was dialed: neither the order in
 //! which calls arrive nor the clock changes it. Tests that need an exact outcome ask for it with the number itself.
@@ -14,7 +14,7 @@ pub enum Fates {
     /// Drawn by the shares of `[simulate]`. Ring and talk time are uniform from 0.3 to 1.7 times their mean.
     #[default]
     Drawn,
-    /// Told by the last two digits of the number dialed. Ring and talk time are exactly their means.
+    /// Asked for by the last two digits of the number dialed. Ring and talk time are exactly their means.
     ///
     /// | Digits | Fate |
     /// |---|---|
@@ -23,9 +23,9 @@ pub enum Fates {
     /// | 03 | early media, answered, the callee hangs up |
     /// | 04 | answered without any ringing, the dialplan hangs up |
     /// | 05 | rings, answered, then the dialplan dials an operator who is busy |
-    /// | 06 | redirected with a 302, and answered over there |
+    /// | 06 | redirected with a 302, and answered there |
     /// | 10, 11, 12 | busy: 486 at once; early media, then 486; 486 after ringing |
-    /// | 20, 21, 22, 23 | rings, nobody answers; a dead trunk that says nothing; 480; early media, nobody answers |
+    /// | 20, 21, 22, 23 | rings, no answer; a dead trunk that says nothing; 480; early media, no answer |
     /// | 30, 31 | declined with 603: after ringing; at once |
     /// | 40, 41, 42 | no such number: 404; 410; 484 |
     /// | 50, 51, 52, 53 | trouble of the trunk: 503; 500; 403; 503 within the same millisecond |
@@ -45,9 +45,9 @@ pub(super) enum EndedBy {
 
 /// How a call goes on after the first sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum CallFate {
     Answered(EndedBy),
-    /// Answered; the dialplan then dials somebody who is busy, and passes that cause on.
+    /// Answered; the dialplan then dials an operator who is busy, and passes that cause on.
     OperatorBusy,
     /// A 302 that Asterisk follows.
     Redirected,
@@ -61,7 +61,7 @@ pub(super) enum End {
 
 /// What is heard of the far end before the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum RingSignal {
     Nothing,
     /// 180: ringing.
     Ringing,
@@ -69,101 +69,78 @@ pub(super) enum Sign {
     Progress,
 }
 
-/// A call's whole course. Times are milliseconds from the originate, `talk` from the answer.
+/// A call's whole course. Times run from the originate, `talk` from the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) end: End,
-    pub(super) sign: Sign,
-    pub(super) sign_at: u32,
-    pub(super) end_at: u32,
-    pub(super) talk: u32,
-    /// Random bits that choose among the orders in which Asterisk may tell simultaneous events.
+pub(super) struct CallPlan {
+    pub(super) fate: CallFate,
+    pub(super) signal: RingSignal,
+    pub(super) signal_at: Duration,
+    /// `None`: never.
+    pub(super) outcome_at: Option<Duration>,
+    pub(super) talk: Duration,
+    /// Random bits that choose among the orders in which Asterisk may send simultaneous events.
     pub(super) order: u64,
 }
 
-/// How long the channel takes to appear after the originate, in milliseconds.
-pub(super) const SETUP: u32 = 1;
+/// How long the channel takes to appear after the originate.
+pub(super) const SETUP: Duration = Duration::from_millis(1);
 
-/// How long a switch takes to refuse a call, in milliseconds, where the plan is told by the number.
-const REFUSAL: u32 = 200;
+/// How long a switch takes to refuse a call, in milliseconds, where the fate is asked for by the number.
+const REFUSAL: u64 = 200;
 
-impl Plan {
-    /// The fate of the `nth` dialing (from 1) of a dial string.
-    pub(super) fn new(
-        simulate: &Simulate,
-        fates: Fates,
-        dialed: u64,
-        digits: Option<u8>,
-        nth: u32,
-    ) -> Self {
-        match fates {
-            Fates::Drawn => Self::drawn(simulate, dialed, nth),
-            Fates::ByNumber => Self::by_number(simulate, dialed, digits, nth),
-        }
-    }
-
-    fn drawn(simulate: &Simulate, dialed: u64, nth: u32) -> Self {
+impl CallPlan {
+    /// The fate of the `nth` dialing (from 1) of a dial string, given its hash, drawn by the shares of `[simulate]`.
+    pub(super) fn drawn(simulate: &Simulate, dialed: u64, nth: u32) -> Self {
+        use CallFate::{Answered, NoChannel, Refused, Unanswered};
+        use EndedBy::{Callee, Dialplan};
+        use RingSignal::{Nothing, Progress, Ringing};
         let mut random = Random(mix(dialed ^ u64::from(nth).wrapping_mul(GOLDEN)));
         let share = random.share();
         let ring = random.around(simulate.ring);
         let talk = random.around(simulate.talk);
-        let quick = SETUP + random.around(simulate.ring) / 8;
+        let quick = 1 + random.around(simulate.ring) / 8;
         let order = random.next();
         let detail = random.next();
-        let heard = if detail.is_multiple_of(8) {
-            Sign::Progress
-        } else {
-            Sign::Ringing
+        let (early_media, detail) = (detail.is_multiple_of(8), detail >> 3);
+        // Some trunks refuse at once: then the events of the whole call come in one go, in any order.
+        let at_once = detail % 2 == 0;
+        let congested = if at_once { 1 } else { quick };
+        let by = if detail % 10 < 7 { Dialplan } else { Callee };
+        let heard = if early_media { Progress } else { Ringing };
+        let mut below = 0.0;
+        let drawn = [
+            (simulate.answered, Answered(by), heard, ring),
+            (simulate.busy, Refused(486), Nothing, quick),
+            (simulate.declined, Refused(603), heard, ring),
+            (simulate.congestion, Refused(503), Nothing, congested),
+            (simulate.invalid, Refused(404), Nothing, quick),
+            (simulate.no_channel, NoChannel, Nothing, 0),
+        ]
+        .into_iter()
+        .find(|(of_all, ..)| {
+            below += of_all;
+            share < below
+        });
+        let (fate, signal, outcome_at) = match drawn {
+            Some((_, fate, signal, at)) => (fate, signal, Some(at.max(1))),
+            None => (Unanswered, heard, None),
         };
-        let mut below = simulate.answered;
-        let mut next = |share_of: f64| {
-            below += share_of;
-            below
-        };
-        let (end, sign, end_at) = if share < simulate.answered {
-            let by = if (detail >> 3) % 10 < 7 {
-                EndedBy::Dialplan
-            } else {
-                EndedBy::Callee
-            };
-            (End::Answered(by), heard, ring)
-        } else if share < next(simulate.busy) {
-            (End::Refused(486), Sign::Nothing, quick)
-        } else if share < next(simulate.declined) {
-            (End::Refused(603), heard, ring)
-        } else if share < next(simulate.congestion) {
-            // Some trunks refuse at once: then the events of the whole call come in one go, in any order.
-            let at = if (detail >> 3).is_multiple_of(2) {
-                SETUP
-            } else {
-                quick
-            };
-            (End::Refused(503), Sign::Nothing, at)
-        } else if share < next(simulate.invalid) {
-            (End::Refused(404), Sign::Nothing, quick)
-        } else if share < next(simulate.no_channel) {
-            (End::NoChannel, Sign::Nothing, 0)
-        } else {
-            (End::Unanswered, heard, u32::MAX)
-        };
-        let end_at = end_at.max(SETUP);
-        Self {
-            end,
-            sign,
-            sign_at: quick.min(end_at / 2).max(SETUP),
-            end_at,
-            talk,
-            order,
-        }
+        let signal_at = outcome_at.map_or(quick, |at| quick.min(at / 2)).max(1);
+        Self::of(fate, signal, [signal_at, talk], outcome_at, order)
     }
 
-    fn by_number(simulate: &Simulate, dialed: u64, digits: Option<u8>, nth: u32) -> Self {
-        use End::{Answered, NoChannel, OperatorBusy, Redirected, Refused, Unanswered};
+    /// The fate of the `nth` dialing of a number that ends in these digits.
+    pub(super) fn by_number(
+        simulate: &Simulate,
+        dialed: u64,
+        digits: Option<u8>,
+        nth: u32,
+    ) -> Self {
+        use CallFate::{Answered, NoChannel, OperatorBusy, Redirected, Refused, Unanswered};
         use EndedBy::{Callee, Dialplan};
-        use Sign::{Nothing, Progress, Ringing};
-        let ring = millis(simulate.ring).max(SETUP);
+        use RingSignal::{Nothing, Progress, Ringing};
+        let ring = millis(simulate.ring).max(1);
         let refusal = REFUSAL.min(ring);
-        let never = u32::MAX;
         let digits = match (digits, nth) {
             (Some(80), 1) => Some(10),
             (Some(81), 1 | 2) => Some(20),
@@ -171,7 +148,7 @@ impl Plan {
             (Some(82), 1) => Some(50),
             (other, _) => other,
         };
-        let (end, sign, end_at) = match digits.unwrap_or(1) {
+        let (fate, signal, outcome_at) = match digits.unwrap_or(1) {
             2 => (Answered(Callee), Ringing, ring),
             3 => (Answered(Callee), Progress, ring),
             4 => (Answered(Dialplan), Nothing, ring),
@@ -180,10 +157,10 @@ impl Plan {
             10 => (Refused(486), Nothing, refusal),
             11 => (Refused(486), Progress, ring),
             12 => (Refused(486), Ringing, ring),
-            20 => (Unanswered, Ringing, never),
-            21 => (Unanswered, Nothing, never),
+            20 => (Unanswered, Ringing, 0),
+            21 => (Unanswered, Nothing, 0),
             22 => (Refused(480), Nothing, refusal),
-            23 => (Unanswered, Progress, never),
+            23 => (Unanswered, Progress, 0),
             30 => (Refused(603), Ringing, ring),
             31 => (Refused(603), Nothing, refusal),
             40 => (Refused(404), Nothing, refusal),
@@ -192,45 +169,54 @@ impl Plan {
             50 => (Refused(503), Nothing, refusal),
             51 => (Refused(500), Nothing, refusal),
             52 => (Refused(403), Nothing, refusal),
-            53 => (Refused(503), Nothing, SETUP),
+            53 => (Refused(503), Nothing, 1),
             60 => (NoChannel, Nothing, 0),
             _ => (Answered(Dialplan), Ringing, ring),
         };
+        let outcome_at = Some(outcome_at).filter(|_| fate != Unanswered);
+        let times = [(ring / 2).clamp(1, 100), millis(simulate.talk)];
+        let order = mix(dialed ^ u64::from(nth));
+        Self::of(fate, signal, times, outcome_at, order)
+    }
+
+    /// With times in milliseconds.
+    fn of(
+        fate: CallFate,
+        signal: RingSignal,
+        [signal_at, talk]: [u64; 2],
+        outcome_at: Option<u64>,
+        order: u64,
+    ) -> Self {
         Self {
-            end,
-            sign,
-            sign_at: (ring / 2).clamp(SETUP, 100),
-            end_at,
-            talk: millis(simulate.talk),
-            order: mix(dialed ^ u64::from(nth)),
+            fate,
+            signal,
+            signal_at: Duration::from_millis(signal_at),
+            outcome_at: outcome_at.map(Duration::from_millis),
+            talk: Duration::from_millis(talk),
+            order,
         }
     }
-}
 
-/// The Q.850 cause that Asterisk makes of a SIP code.
-pub(super) fn cause_of_sip(code: u16) -> u16 {
-    match code {
-        404 | 485 | 604 => 1,
-        408 => 18,
-        410 => 22,
-        420 => 3,
-        480 | 483 => 19,
-        484 => 28,
-        486 | 600 => 17,
-        401 | 403 | 407 | 603 => 21,
-        409 => 41,
-        488 | 606 => 58,
-        500 => 38,
-        502 => 27,
-        503 => 34,
-        504 => 102,
-        505.. => 42,
-        _ => 127,
+    /// The same course where the originate gives up after `timeout`, if it is not over by then.
+    pub(super) fn within(self, timeout: Option<Duration>) -> Self {
+        match timeout {
+            Some(timeout) if self.outcome_at.is_none_or(|at| timeout <= at) => Self {
+                fate: CallFate::Unanswered,
+                outcome_at: Some(timeout),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// Whether anything is heard before the outcome.
+    pub(super) fn has_signal(&self) -> bool {
+        self.signal != RingSignal::Nothing && self.outcome_at.is_none_or(|at| self.signal_at < at)
     }
 }
 
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX / 2)
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -276,9 +262,9 @@ impl Random {
     }
 
     /// Uniform from 0.3 to 1.7 times the mean, in milliseconds.
-    fn around(&mut self, mean: Duration) -> u32 {
+    fn around(&mut self, mean: Duration) -> u64 {
         let factor = 300 + self.next() % 1401;
-        u32::try_from(u64::from(millis(mean)) * factor / 1000).unwrap_or(u32::MAX / 2)
+        millis(mean).saturating_mul(factor) / 1000
     }
 }
 
@@ -316,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_fate_depends_on_seed_number_and_how_often_it_was_dialed() {
-        let plan = |seed, number: &[u8], nth| Plan::drawn(&simulate(), hash(seed, number), nth);
+        let plan = |seed, number: &[u8], nth| CallPlan::drawn(&simulate(), hash(seed, number), nth);
         assert_eq!(plan(1, b"PJSIP/1@a", 1), plan(1, b"PJSIP/1@a", 1));
         assert_ne!(plan(1, b"PJSIP/1@a", 1), plan(1, b"PJSIP/1@a", 2));
         assert_ne!(plan(1, b"PJSIP/1@a", 1), plan(2, b"PJSIP/1@a", 1));
@@ -329,18 +315,19 @@ mod tests {
         let (mut answered, mut busy, mut unanswered, mut no_channel) = (0, 0, 0, 0);
         let (mut ring, mut talk) = (0_u64, 0_u64);
         for number in 0..100_000_u32 {
-            let plan = Plan::drawn(&simulate, hash(7, &number.to_le_bytes()), 1);
-            match plan.end {
-                End::Answered(_) => {
+            let plan = CallPlan::drawn(&simulate, hash(7, &number.to_le_bytes()), 1);
+            match plan.fate {
+                CallFate::Answered(_) => {
                     answered += 1;
-                    ring += u64::from(plan.end_at);
-                    talk += u64::from(plan.talk);
-                    assert!((2_400..=13_600).contains(&plan.end_at), "{plan:?}");
-                    assert!(plan.sign_at <= plan.end_at);
+                    let answered_at = plan.outcome_at.unwrap();
+                    ring += millis(answered_at);
+                    talk += millis(plan.talk);
+                    assert!((2_400..=13_600).contains(&millis(answered_at)), "{plan:?}");
+                    assert!(plan.signal_at <= answered_at);
                 }
-                End::Refused(486) => busy += 1,
-                End::Unanswered => unanswered += 1,
-                End::NoChannel => no_channel += 1,
+                CallFate::Refused(486) => busy += 1,
+                CallFate::Unanswered => unanswered += 1,
+                CallFate::NoChannel => no_channel += 1,
                 _ => {}
             }
         }
@@ -359,18 +346,18 @@ mod tests {
             ..simulate()
         };
         for number in 0..10_000_u32 {
-            let plan = Plan::drawn(&all, hash(1, &number.to_le_bytes()), 1);
-            assert!(matches!(plan.end, End::Answered(_)));
+            let plan = CallPlan::drawn(&all, hash(1, &number.to_le_bytes()), 1);
+            assert!(matches!(plan.fate, CallFate::Answered(_)));
         }
     }
 
     #[test]
     fn a_number_can_ask_for_a_fate_that_changes_when_it_is_dialed_again() {
-        let plan = |digits, nth| Plan::by_number(&simulate(), 1, Some(digits), nth).end;
-        assert_eq!(plan(80, 1), End::Refused(486));
-        assert_eq!(plan(80, 2), End::Answered(EndedBy::Dialplan));
-        assert_eq!(plan(81, 2), End::Unanswered);
-        assert_eq!(plan(81, 3), End::Answered(EndedBy::Callee));
-        assert_eq!(plan(99, 1), End::Answered(EndedBy::Dialplan));
+        let plan = |digits, nth| CallPlan::by_number(&simulate(), 1, Some(digits), nth).fate;
+        assert_eq!(plan(80, 1), CallFate::Refused(486));
+        assert_eq!(plan(80, 2), CallFate::Answered(EndedBy::Dialplan));
+        assert_eq!(plan(81, 2), CallFate::Unanswered);
+        assert_eq!(plan(81, 3), CallFate::Answered(EndedBy::Callee));
+        assert_eq!(plan(99, 1), CallFate::Answered(EndedBy::Dialplan));
     }
 }
