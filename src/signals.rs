@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
 use crate::campaign::Stop;
-use crate::output::terminal::Log;
+use crate::output::terminal::LogWriter;
 
 /// How long after the first HUP of a terminal that is closed the other may come. It was seen after milliseconds.
 const ECHO: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ impl Requests {
     }
 
     /// Has each of them answered in the log.
-    pub fn answer(mut self, log: Log) {
+    pub fn answer(mut self, log: LogWriter) {
         tokio::spawn(async move {
             loop {
                 self.next().await;

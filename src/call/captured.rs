@@ -58,7 +58,7 @@ impl CapturedVars {
                 names.len() - 1
             })
         };
-        let mut condition = |condition: &config::Condition| VarCondition {
+        let mut condition = |condition: &config::CaptureCondition| VarCondition {
             variable: index(&condition.variable),
             value: condition.value.as_bytes().into(),
         };
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_captured_once_whatever_it_is_for() {
-        let condition = |variable: &str| config::Condition {
+        let condition = |variable: &str| config::CaptureCondition {
             variable: variable.to_owned(),
             value: "9".to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use crate::ami::action::{Action, ActionError};
 use crate::call::id::CallId;
-use crate::config::{Call, Target};
+use crate::config::{CallConfig, CallTarget};
 use crate::contacts::Rendered;
 
 /// Builds the Originate of a call.
@@ -11,7 +11,7 @@ use crate::contacts::Rendered;
 /// milliseconds and covers the ringing only. No `EarlyMedia`: it makes ringback an answer. There is always a place in
 /// the dialplan or an application: without one, Asterisk rings the callee and plays nothing.
 pub(crate) fn originate(
-    call: &Call,
+    call: &CallConfig,
     id: CallId,
     rendered: &Rendered,
 ) -> Result<Action, ActionError> {
@@ -21,7 +21,7 @@ pub(crate) fn originate(
         .header("Async", "true")?
         .header("Timeout", call.ring_timeout.as_millis().to_string())?;
     action = match &call.target {
-        Target::Exten {
+        CallTarget::Exten {
             context,
             exten,
             priority,
@@ -29,7 +29,7 @@ pub(crate) fn originate(
             .header("Context", context)?
             .header("Exten", exten)?
             .header("Priority", priority.to_string())?,
-        Target::Application { application, data } => action
+        CallTarget::Application { application, data } => action
             .header("Application", application)?
             .header("Data", data)?,
     };
@@ -51,8 +51,8 @@ mod tests {
 
     use super::*;
 
-    fn encoded(target: Target) -> String {
-        let call = Call {
+    fn encoded(target: CallTarget) -> String {
+        let call = CallConfig {
             target,
             target_at: crate::config::Location { line: 1, column: 1 },
             caller_id: None,
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_originate_never_blocks_the_session_nor_rings_with_nothing_to_say() {
-        let exten = Target::Exten {
+        let exten = CallTarget::Exten {
             context: "notify".to_owned(),
             exten: "s".to_owned(),
             priority: 1,
@@ -88,7 +88,7 @@ mod tests {
              Priority: 1\r\nCallerID: Desk <+5982>\r\nVariable: CALLID=01k9qx3e7r8b2m5tv6w0c4d1fa\r\n\
              Variable: MESSAGE=a\\,b\r\n\r\n"
         );
-        let application = encoded(Target::Application {
+        let application = encoded(CallTarget::Application {
             application: "Playback".to_owned(),
             data: "storm".to_owned(),
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Call, Retry};
+use crate::config::{CallConfig, Retry};
 use crate::contact_history::{Happened, History};
 use crate::disposition::Disposition;
 
@@ -24,7 +24,7 @@ pub fn decide(
     happened: Happened,
     numbers: usize,
     policy: &Retry,
-    call: &Call,
+    call: &CallConfig,
 ) -> Decision {
     let counted = history.note(happened);
     let Happened {
@@ -97,7 +97,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::{Rule, Target};
+    use crate::config::{CallTarget, Rule};
 
     fn policy(max_attempts: u32, backoff: f64) -> Retry {
         Retry {
@@ -126,9 +126,9 @@ mod tests {
         retry: None,
     };
 
-    fn call() -> Call {
-        Call {
-            target: Target::Application {
+    fn call() -> CallConfig {
+        CallConfig {
+            target: CallTarget::Application {
                 application: "Playback".to_owned(),
                 data: String::new(),
             },

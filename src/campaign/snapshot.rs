@@ -165,7 +165,7 @@ impl Waits {
 
 impl View {
     /// How a run is before anything has happened.
-    fn beginning(tally: Tally, trunks: &[config::Trunk], clock: &Clock) -> Self {
+    fn beginning(tally: Tally, trunks: &[config::TrunkConfig], clock: &Clock) -> Self {
         let trunks = trunks.iter().map(|trunk| OfTrunk {
             name: trunk.name.as_str().into(),
             ports: trunk.ports,
@@ -256,7 +256,7 @@ impl View {
 }
 
 /// A run that can be looked at: its side, and that of whoever looks.
-pub fn channel(tally: Tally, trunks: &[config::Trunk], clock: &Clock) -> (Views, Viewer) {
+pub fn channel(tally: Tally, trunks: &[config::TrunkConfig], clock: &Clock) -> (Views, Viewer) {
     let board = Arc::new(Board {
         latest: Mutex::new(Latest {
             count: 0,

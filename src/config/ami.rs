@@ -17,19 +17,8 @@ use crate::config::section::Section;
 /// What a rehearsal logs in to the simulated Asterisk with where the campaign has no secret.
 const SIMULATED_SECRET: &str = "simulated";
 
-pub(super) const KEYS: &[&str] = &[
-    "host",
-    "port",
-    "username",
-    "secret",
-    "secret_file",
-    "auth",
-    "tls",
-    "ca_file",
-    "server_name",
-    "connect_timeout",
-    "reconnect_for",
-];
+pub(super) const KEYS: &str = "host port username secret secret_file auth tls ca_file server_name connect_timeout \
+    reconnect_for";
 
 impl Loader<'_> {
     pub(super) fn ami(&self, section: &Section<'_, '_>) -> Option<Ami> {
@@ -96,11 +85,10 @@ impl Loader<'_> {
         let inline = section.text("secret", "secret_file = \"ami.secret\"");
         let file = section.text("secret_file", "secret_file = \"ami.secret\"");
         if let (Some(_), Some(file)) = (inline, file) {
-            section.error(
+            return section.refuse(
                 file.at,
                 "both `secret` and `secret_file` are given: leave one of them out",
             );
-            return None;
         }
         let given = match (inline, file) {
             (Some(inline), _) => Some((inline.text.to_owned(), inline.at)),
@@ -127,11 +115,10 @@ impl Loader<'_> {
                         }
                         _ => "",
                     };
-                    section.error(
+                    return section.refuse(
                         file.at,
                         format!("`secret_file` {} cannot be read: {error}{hint}", file.text),
                     );
-                    return None;
                 }
             },
             (None, None) => None,

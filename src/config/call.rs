@@ -2,27 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Call, DAY, Field, SECOND, Target};
+use super::{CallConfig, CallTarget, DAY, LocatedTemplate, SECOND};
 use crate::ami::action::{MAX_HEADERS, check_header, check_variable};
 use crate::config::section::{Section, Text};
 
-pub(super) const KEYS: &[&str] = &[
-    "context",
-    "exten",
-    "priority",
-    "application",
-    "data",
-    "caller_id",
-    "ring_timeout",
-    "call_timeout",
-    "min_talk",
-    "variables",
-];
+pub(super) const KEYS: &str = "context exten priority application data caller_id ring_timeout call_timeout min_talk \
+    variables";
 
 /// Channel variables of a call. The other headers of its Originate need some room.
 const MAX_VARIABLES: usize = MAX_HEADERS - 16;
 
-pub(super) fn call(section: &Section<'_, '_>) -> Call {
+pub(super) fn call(section: &Section<'_, '_>) -> CallConfig {
     let target = target(section);
     let caller_id = section
         .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
@@ -47,14 +37,14 @@ pub(super) fn call(section: &Section<'_, '_>) -> Call {
             "`min_talk` is not shorter than `call_timeout`: every answered call would be SHORT",
         );
     }
-    let variables = variables(&section.section("variables", "[call.variables]", &[]));
+    let variables = variables(&section.section("variables", "[call.variables]", ""));
     section.finish();
     let target_key = ["exten", "context", "application"]
         .into_iter()
         .find(|key| section.value(key).is_some());
-    Call {
+    CallConfig {
         // An error was noted where there is none.
-        target: target.unwrap_or(Target::Application {
+        target: target.unwrap_or(CallTarget::Application {
             application: String::new(),
             data: String::new(),
         }),
@@ -67,7 +57,7 @@ pub(super) fn call(section: &Section<'_, '_>) -> Call {
     }
 }
 
-fn target(section: &Section<'_, '_>) -> Option<Target> {
+fn target(section: &Section<'_, '_>) -> Option<CallTarget> {
     let context = section.text("context", "context = \"notify\"");
     let exten = section.text("exten", "exten = \"s\"");
     let priority = section.integer("priority", 1..=u64::from(u32::MAX));
@@ -90,7 +80,7 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
         (Some(context), Some(exten), None) => {
             only_with("data", "application");
             let (context, exten) = (line(context, "context"), line(exten, "exten"));
-            Some(Target::Exten {
+            Some(CallTarget::Exten {
                 context: context?,
                 exten: exten?,
                 priority: priority
@@ -100,14 +90,13 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
         }
         (None, None, Some(application)) => {
             only_with("priority", "exten");
-            Some(Target::Application {
+            Some(CallTarget::Application {
                 application: line(application, "application")?,
                 data: data.map_or("", |data| data.text).to_owned(),
             })
         }
         (_, _, Some(application)) => {
-            section.error(application.at, "`application` is given together with `context` or `exten`: an answered call goes to one of them, so leave the other out");
-            None
+            section.refuse(application.at, "`application` is given together with `context` or `exten`: an answered call goes to one of them, so leave the other out")
         }
         (Some(_), None, None) => {
             section.missing("exten", "exten = \"s\"");
@@ -121,7 +110,7 @@ fn target(section: &Section<'_, '_>) -> Option<Target> {
 }
 
 /// Channel variables, in the order of the file.
-fn variables(section: &Section<'_, '_>) -> Vec<(String, Field)> {
+fn variables(section: &Section<'_, '_>) -> Vec<(String, LocatedTemplate)> {
     let entries = section.entries();
     let mut variables = Vec::with_capacity(entries.len());
     for &(name, at, value) in &entries {

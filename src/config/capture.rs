@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Capture, Column, Condition, OptOut};
+use super::{Capture, CaptureCondition, Column, OptOut};
 use crate::config::load::Loader;
 use crate::config::section::{Section, Text};
 use crate::results::schema::COLUMNS;
 
-pub(super) const KEYS: &[&str] = &["machine", "disposition", "variables", "opt_out"];
+pub(super) const KEYS: &str = "machine disposition variables opt_out";
 
 /// What a condition looks like.
 const CONDITION: &str = "AMDSTATUS=MACHINE";
@@ -67,7 +67,7 @@ impl Loader<'_> {
                 .inline(
                     "opt_out",
                     "opt_out = { when = \"CHOICE=9\", file = \"dnc.txt\" }",
-                    &["when", "file"],
+                    "when file",
                 )
                 .and_then(|section| self.opt_out(&section)),
         };
@@ -104,26 +104,23 @@ impl Loader<'_> {
     /// A path that can be a file's, resolved.
     fn file(&self, section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<PathBuf> {
         if text.text.trim().is_empty() || text.text.contains('\0') {
-            section.error(text.at, format!("`{key}` names no file"));
-            return None;
+            return section.refuse(text.at, format!("`{key}` names no file"));
         }
         let file = self.folder.join(text.text);
         if file.is_dir() {
-            section.error(
+            return section.refuse(
                 text.at,
                 format!("`{key}`: {} is a folder, not a file", text.text),
             );
-            return None;
         }
         if self.reads(&file) {
-            section.error(
+            return section.refuse(
                 text.at,
                 format!(
                     "`{key}`: {} is a file that this campaign reads: name another one",
                     text.text
                 ),
             );
-            return None;
         }
         Some(file)
     }
@@ -161,37 +158,34 @@ fn variable(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Stri
         return None;
     }
     if name.trim_start_matches('_') == "CALLID" {
-        section.error(
+        return section.refuse(
             text.at,
             format!(
                 "`{key}`: CALLID is the dialer's own variable, and the results have it as call_id"
             ),
         );
-        return None;
     }
     Some(name.to_owned())
 }
 
 /// `VARIABLE=value`
-fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Condition> {
+fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<CaptureCondition> {
     let Some((name, value)) = text.text.split_once('=') else {
-        section.error(
+        return section.refuse(
             text.at,
             format!("`{key}` must be a variable and its value, such as `{key} = \"{CONDITION}\"`"),
         );
-        return None;
     };
     let at = text.at;
     let variable = variable(section, Text { text: name, at }, key)?;
     let value = value.trim();
     if value.is_empty() {
-        section.error(
+        return section.refuse(
             at,
             format!("`{key}` has no value behind the =: write `{key} = \"{variable}=1\"`"),
         );
-        return None;
     }
-    Some(Condition {
+    Some(CaptureCondition {
         variable,
         value: value.to_owned(),
     })

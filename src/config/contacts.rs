@@ -6,17 +6,7 @@ use crate::config::section::{Section, Text};
 use crate::phone_number::Region;
 use crate::results::schema::COLUMNS;
 
-pub(super) const KEYS: &[&str] = &[
-    "file",
-    "number",
-    "id",
-    "timezone",
-    "keep",
-    "delimiter",
-    "region",
-    "bad_rows",
-    "duplicates",
-];
+pub(super) const KEYS: &str = "file number id timezone keep delimiter region bad_rows duplicates";
 
 /// The columns that are copied into the results, none of which may be there already.
 const KEEP: &str = "keep";
@@ -143,12 +133,9 @@ fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
         {
             Some(*byte)
         }
-        _ => {
-            section.error(
-                text.at,
-                "`delimiter` must be one character, such as \",\" \";\" or \"\\t\"",
-            );
-            None
-        }
+        _ => section.refuse(
+            text.at,
+            "`delimiter` must be one character, such as \",\" \";\" or \"\\t\"",
+        ),
     }
 }

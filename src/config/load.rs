@@ -79,10 +79,7 @@ pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examine
     }
 }
 
-const KEYS: &[&str] = &[
-    "name", "results", "ami", "contacts", "call", "trunk", "retry", "window", "capture",
-    "suppress", "simulate",
-];
+const KEYS: &str = "name results ami contacts call trunk retry window capture suppress simulate";
 
 /// What the tables are read with.
 pub(super) struct Loader<'l> {
@@ -114,7 +111,7 @@ impl Loader<'_> {
             .and_then(|_| window::window(&top.section("window", "[window]", window::KEYS)));
         let keep = contacts.as_ref().map_or(&[][..], |contacts| &contacts.keep);
         let capture = self.capture(&top.section("capture", "[capture]", capture::KEYS), keep);
-        let suppress = top.section("suppress", "[suppress]", &["files"]);
+        let suppress = top.section("suppress", "[suppress]", "files");
         let suppress = self.suppress(&suppress, capture.opt_out.as_ref());
         let simulate = simulate::simulate(&top.section("simulate", "[simulate]", simulate::KEYS));
         let results = results.filter(|results| {
@@ -181,20 +178,18 @@ impl Loader<'_> {
             .and_then(|file| file.to_str())
             .filter(|_| names_a_file(text.text))
         else {
-            top.error(
+            return top.refuse(
                 text.at,
                 "`results` must name a file, or be \"-\" for standard output",
             );
-            return None;
         };
         if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
-            top.error(
+            return top.refuse(
                 text.at,
                 format!(
                     "`results` is no pattern for a date: {error} (write %% for a percent sign)"
                 ),
             );
-            return None;
         }
         Some(Results::File(path))
     }

@@ -64,9 +64,9 @@ pub struct Campaign {
     /// Whom to call.
     pub contacts: Contacts,
     /// What each call is.
-    pub call: Call,
+    pub call: CallConfig,
     /// The lines; never empty.
-    pub trunks: Vec<Trunk>,
+    pub trunks: Vec<TrunkConfig>,
     /// Who is called again, and when.
     pub retry: Retry,
     /// When calls may start; `None`: at any time.
@@ -172,7 +172,7 @@ impl fmt::Debug for Secret {
 
 /// A template, and where the campaign file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub struct LocatedTemplate {
     pub template: Template,
     pub at: Location,
 }
@@ -228,7 +228,7 @@ pub enum Duplicates {
 
 /// What an answered call gets to hear.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum CallTarget {
     /// An extension of the dialplan.
     Exten {
         /// Its context.
@@ -249,13 +249,13 @@ pub enum Target {
 
 /// `[call]`
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct CallConfig {
     /// What an answered call gets to hear.
-    pub target: Target,
+    pub target: CallTarget,
     /// Where the campaign file says that.
     pub target_at: Location,
     /// Who seems to call, where the trunk does not say.
-    pub caller_id: Option<Field>,
+    pub caller_id: Option<LocatedTemplate>,
     /// From the Originate to the answer.
     pub ring_timeout: Duration,
     /// From the Originate to the hangup by the dialer.
@@ -263,16 +263,16 @@ pub struct Call {
     /// An answered call that is shorter is SHORT.
     pub min_talk: Duration,
     /// Channel variables in the file's order; the names may begin with the underscores of inheritance.
-    pub variables: Vec<(String, Field)>,
+    pub variables: Vec<(String, LocatedTemplate)>,
 }
 
 /// `[[trunk]]`
 #[derive(Debug, Clone)]
-pub struct Trunk {
+pub struct TrunkConfig {
     /// Its name, in the results.
     pub name: String,
     /// The dial string.
-    pub channel: Field,
+    pub channel: LocatedTemplate,
     /// What `{number}` is in the dial string.
     pub dial_as: DialAs,
     /// Its lines: calls at once, at least 1.
@@ -280,7 +280,7 @@ pub struct Trunk {
     /// New calls a second, more than 0.
     pub calls_per_second: f64,
     /// Who seems to call.
-    pub caller_id: Option<Field>,
+    pub caller_id: Option<LocatedTemplate>,
 }
 
 /// `[retry]`
@@ -343,7 +343,7 @@ pub struct Capture {
     /// Variables that become columns of the results, in the file's order.
     pub variables: Vec<String>,
     /// An answered call for which this holds is MACHINE.
-    pub machine: Option<Condition>,
+    pub machine: Option<CaptureCondition>,
     /// A variable that names the disposition of an answered call; it need not be one of [`variables`](Self::variables).
     pub disposition: Option<String>,
     /// Who is never to be called again.
@@ -352,7 +352,7 @@ pub struct Capture {
 
 /// `AMDSTATUS=MACHINE`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub struct CaptureCondition {
     /// The channel variable; it need not be one of [`Capture::variables`].
     pub variable: String,
     /// The value it has, exactly.
@@ -363,7 +363,7 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptOut {
     /// Once this held, whatever the variable became later.
-    pub when: Condition,
+    pub when: CaptureCondition,
     /// The numbers are appended to this file, which is one of [`Campaign::suppress`] and may not be there yet.
     pub file: PathBuf,
 }

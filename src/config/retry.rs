@@ -7,17 +7,9 @@ use super::{MINUTE, Retry, Rule, YEAR, nearest};
 use crate::config::section::{Section, Value};
 use crate::disposition::Disposition;
 
-pub(super) const KEYS: &[&str] = &[
-    "max_attempts",
-    "max_per_day",
-    "max_per_week",
-    "delay",
-    "next_number_delay",
-    "backoff",
-    "max_delay",
-    "rules",
-];
-const RULE_KEYS: &[&str] = &["delay", "backoff", "max_attempts", "retry"];
+pub(super) const KEYS: &str =
+    "max_attempts max_per_day max_per_week delay next_number_delay backoff max_delay rules";
+const RULE_KEYS: &str = "delay backoff max_attempts retry";
 
 /// Attempts are counted in 16 bits.
 const MOST: u64 = u16::MAX as u64;
@@ -31,7 +23,7 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         next_number_delay: delay(section, "next_number_delay"),
         backoff: backoff(section).unwrap_or(1.0),
         max_delay: delay(section, "max_delay").unwrap_or(360 * MINUTE),
-        rules: rules(&section.section("rules", "[retry.rules]", &[])),
+        rules: rules(&section.section("rules", "[retry.rules]", "")),
     };
     section.finish();
     if retry.delay > retry.max_delay {
@@ -116,11 +108,10 @@ fn without_a_rule(disposition: Disposition) -> Option<&'static str> {
 fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) -> Option<Rule> {
     let name = format!("[retry.rules.{:?}]", disposition.as_str());
     let Some(table) = value.get_ref().as_table() else {
-        rules.error(
+        return rules.refuse(
             value.span().start,
             format!("a rule is written as {name}, with its keys on the lines below"),
         );
-        return None;
     };
     let section = rules.within(name, value.span().start, table, RULE_KEYS);
     let rule = Rule {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Column, Field, duration};
+use super::{Column, LocatedTemplate, duration};
 use crate::ami::action::{ActionError, MAX_LINE};
 use crate::config::diagnostic::Location;
 use crate::config::did_you_mean::nearest;
@@ -27,8 +27,8 @@ pub(super) struct Section<'r, 't> {
     name: Cow<'static, str>,
     at: usize,
     table: Option<&'r DeTable<'t>>,
-    /// All that the table may hold.
-    keys: &'static [&'static str],
+    /// All that the table may hold, with spaces between them.
+    keys: &'static str,
     /// It was said that the whole table is missing.
     missing: Cell<bool>,
 }
@@ -46,7 +46,7 @@ impl<'r, 't> Section<'r, 't> {
         name: impl Into<Cow<'static, str>>,
         at: usize,
         table: Option<&'r DeTable<'t>>,
-        keys: &'static [&'static str],
+        keys: &'static str,
     ) -> Self {
         Self {
             document,
@@ -64,7 +64,7 @@ impl<'r, 't> Section<'r, 't> {
         name: impl Into<Cow<'static, str>>,
         at: usize,
         table: &'r DeTable<'t>,
-        keys: &'static [&'static str],
+        keys: &'static str,
     ) -> Self {
         Self::new(self.document, name, at, Some(table), keys)
     }
@@ -72,6 +72,12 @@ impl<'r, 't> Section<'r, 't> {
     /// Notes what is wrong at a byte of the document.
     pub(super) fn error(&self, at: usize, message: impl Into<String>) {
         self.document.error(at, message);
+    }
+
+    /// Notes what is wrong at a byte of the document, and is no value.
+    pub(super) fn refuse<T>(&self, at: usize, message: impl Into<String>) -> Option<T> {
+        self.error(at, message);
+        None
     }
 
     /// Notes what is wrong with the value of a key; nothing where the key is not there.
@@ -107,13 +113,16 @@ impl<'r, 't> Section<'r, 't> {
         self.location(self.value(key).map_or(self.at, |value| value.span().start))
     }
 
+    fn knows(&self, key: &str) -> bool {
+        self.keys.split(' ').any(|known| known == key)
+    }
+
     /// The value of a key, or of an unknown one that is almost this one: what is under it is looked at as well.
     pub(super) fn value(&self, key: &'static str) -> Option<&'r Value<'t>> {
-        debug_assert!(self.keys.contains(&key), "{key} is not declared");
+        debug_assert!(self.knows(key), "{key} is not declared");
         let table = self.table?;
         let is_meant = |written: &str| {
-            !self.keys.contains(&written)
-                && nearest(written, self.keys.iter().copied()) == Some(key)
+            !self.knows(written) && nearest(written, self.keys.split(' ')) == Some(key)
         };
         table.get(key).or_else(|| {
             let mut entries = table.iter();
@@ -128,16 +137,13 @@ impl<'r, 't> Section<'r, 't> {
         &self,
         key: &'static str,
         name: &'static str,
-        keys: &'static [&'static str],
+        keys: &'static str,
     ) -> Section<'r, 't> {
         let value = self.value(key);
         let table = value.and_then(|value| {
+            let expected = || format!("a table (write {name} on a line of its own)");
             let table = value.get_ref().as_table();
-            if table.is_none() {
-                let expected = format!("a table (write {name} on a line of its own)");
-                self.wrong_type(value, key, &expected);
-            }
-            table
+            table.or_else(|| self.wrong_type(value, key, &expected()))
         });
         let at = value.map_or(self.at, |value| value.span().start);
         let section = Section::new(self.document, name, at, table, keys);
@@ -151,14 +157,13 @@ impl<'r, 't> Section<'r, 't> {
         &self,
         key: &'static str,
         example: &str,
-        keys: &'static [&'static str],
+        keys: &'static str,
     ) -> Option<Section<'r, 't>> {
         let value = self.value(key)?;
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(value, key, &format!("a table, such as `{example}`"));
-        }
-        Some(self.within(format!("`{key}`"), value.span().start, table?, keys))
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong_type(value, key, &format!("a table, such as `{example}`"));
+        };
+        Some(self.within(format!("`{key}`"), value.span().start, table, keys))
     }
 
     /// Says that a key must be there.
@@ -181,13 +186,11 @@ impl<'r, 't> Section<'r, 't> {
         self.error(self.at, what);
     }
 
-    /// Says that a value is of another type than it must be.
-    pub(super) fn wrong_type(&self, value: &Value<'t>, key: &str, expected: &str) {
+    /// Notes that a value is of another type than it must be.
+    pub(super) fn wrong_type<T>(&self, value: &Value<'t>, key: &str, expected: &str) -> Option<T> {
         let found = value.get_ref().type_str();
-        self.error(
-            value.span().start,
-            format!("`{key}` must be {expected}, not {found}"),
-        );
+        let message = format!("`{key}` must be {expected}, not {found}");
+        self.refuse(value.span().start, message)
     }
 
     /// A string.
@@ -202,23 +205,19 @@ impl<'r, 't> Section<'r, 't> {
         key: &str,
         example: &str,
     ) -> Option<Text<'r>> {
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.wrong_type(value, key, &format!("a string, such as `{example}`"));
-        }
         let at = value.span().start;
-        text.map(|text| Text { text, at })
+        match value.get_ref().as_str() {
+            Some(text) => Some(Text { text, at }),
+            None => self.wrong_type(value, key, &format!("a string, such as `{example}`")),
+        }
     }
 
     /// The elements of a list; none where there is no list.
     pub(super) fn list(&self, key: &'static str, example: &str) -> Vec<&'r Value<'t>> {
-        let Some(value) = self.value(key) else {
-            return Vec::new();
-        };
-        let list = value.get_ref().as_array();
-        if list.is_none() {
-            self.wrong_type(value, key, &format!("a list, such as `{example}`"));
-        }
+        let list = self.value(key).and_then(|value| {
+            let list = value.get_ref().as_array();
+            list.or_else(|| self.wrong_type(value, key, &format!("a list, such as `{example}`")))
+        });
         list.into_iter().flat_map(|list| list.iter()).collect()
     }
 
@@ -238,8 +237,7 @@ impl<'r, 't> Section<'r, 't> {
         };
         let text = self.text_of(value, key, example)?;
         if text.text.trim().is_empty() {
-            self.error(text.at, format!("`{key}` is empty: write `{example}`"));
-            return None;
+            return self.refuse(text.at, format!("`{key}` is empty: write `{example}`"));
         }
         Some(text)
     }
@@ -290,7 +288,7 @@ impl<'r, 't> Section<'r, 't> {
         text: Text<'_>,
         key: &str,
         check: impl Fn(&[u8]) -> Result<(), ActionError>,
-    ) -> Option<Field> {
+    ) -> Option<LocatedTemplate> {
         if !self.one_line(text, key) {
             return None;
         }
@@ -298,15 +296,13 @@ impl<'r, 't> Section<'r, 't> {
             Ok(template) => template,
             Err(error) => {
                 let at = self.document.inside(text, error.at);
-                self.error(at, format!("`{key}`: {error}"));
-                return None;
+                return self.refuse(at, format!("`{key}`: {error}"));
             }
         };
         if let Err(error) = check(template.text().as_bytes()) {
-            self.error(text.at, format!("`{key}`: {error}"));
-            return None;
+            return self.refuse(text.at, format!("`{key}`: {error}"));
         }
-        Some(Field {
+        Some(LocatedTemplate {
             template,
             at: self.location(text.at),
         })
@@ -316,11 +312,8 @@ impl<'r, 't> Section<'r, 't> {
     pub(super) fn column(&self, text: Text<'_>, key: &str) -> Option<Column> {
         let name = text.text.trim();
         if name.is_empty() {
-            self.error(
-                text.at,
-                format!("`{key}` names no column: write the column's name"),
-            );
-            return None;
+            let message = format!("`{key}` names no column: write the column's name");
+            return self.refuse(text.at, message);
         }
         Some(Column {
             name: name.to_owned(),
@@ -335,27 +328,15 @@ impl<'r, 't> Section<'r, 't> {
         range: RangeInclusive<Duration>,
     ) -> Option<Duration> {
         let value = self.value(key)?;
-        let parsed = value.get_ref().as_str().and_then(duration::parse);
-        match parsed {
-            Some(duration) if range.contains(&duration) => return parsed,
-            Some(duration) => {
-                let (bound, limit) = if duration < *range.start() {
-                    ("at least", range.start())
-                } else {
-                    ("at most", range.end())
-                };
-                let limit = duration::show(*limit);
-                self.error(
-                    value.span().start,
-                    format!("`{key}` must be {bound} {limit}"),
-                );
+        let must_be = match value.get_ref().as_str().and_then(duration::parse) {
+            Some(duration) if range.contains(&duration) => return Some(duration),
+            Some(duration) if duration < *range.start() => {
+                format!("at least {}", duration::show(*range.start()))
             }
-            None => self.error(
-                value.span().start,
-                format!("`{key}` must be a duration, such as \"30s\", \"5m\" or \"1h30m\""),
-            ),
-        }
-        None
+            Some(_) => format!("at most {}", duration::show(*range.end())),
+            None => "a duration, such as \"30s\", \"5m\" or \"1h30m\"".to_owned(),
+        };
+        self.refuse(value.span().start, format!("`{key}` must be {must_be}"))
     }
 
     /// A whole number.
@@ -408,10 +389,7 @@ impl<'r, 't> Section<'r, 't> {
     pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         let flag = value.get_ref().as_bool();
-        if flag.is_none() {
-            self.wrong_type(value, key, "true or false");
-        }
-        flag
+        flag.or_else(|| self.wrong_type(value, key, "true or false"))
     }
 
     /// One of some words.
@@ -449,7 +427,7 @@ impl<'r, 't> Section<'r, 't> {
     /// Reports the unknown keys.
     pub(super) fn finish(&self) {
         for (key, at, value) in self.entries() {
-            if self.keys.contains(&key) {
+            if self.knows(key) {
                 continue;
             }
             let what = if value.get_ref().is_table() && self.name.is_empty() {
@@ -459,9 +437,9 @@ impl<'r, 't> Section<'r, 't> {
             } else {
                 format!("unknown key `{key}` in {}", self.name)
             };
-            let instead = match nearest(key, self.keys.iter().copied()) {
+            let instead = match nearest(key, self.keys.split(' ')) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known are {}", self.keys.join(", ")),
+                None => format!("known are {}", self.keys.replace(' ', ", ")),
             };
             self.error(at, format!("{what}; {instead}"));
         }

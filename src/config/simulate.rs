@@ -5,17 +5,7 @@ use std::time::Duration;
 use super::{DAY, Simulate};
 use crate::config::section::Section;
 
-pub(super) const KEYS: &[&str] = &[
-    "seed",
-    "answered",
-    "busy",
-    "declined",
-    "congestion",
-    "invalid",
-    "no_channel",
-    "talk",
-    "ring",
-];
+pub(super) const KEYS: &str = "seed answered busy declined congestion invalid no_channel talk ring";
 
 pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     let share = |key, default| {

@@ -29,7 +29,7 @@ pub(super) fn syntax_errors(text: &str, errors: &[Error]) -> Vec<SyntaxError> {
             });
             break;
         }
-        let line = Line::around(text, span.start);
+        let line = SourceLine::around(text, span.start);
         if last_line.replace(line.start) == Some(line.start) {
             continue;
         }
@@ -56,7 +56,7 @@ pub(super) fn syntax_errors(text: &str, errors: &[Error]) -> Vec<SyntaxError> {
 fn open_list(text: &str, said: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?;
     let opened = before.rfind('[')?;
-    let line = Line::around(text, opened);
+    let line = SourceLine::around(text, opened);
     let is_value = text[line.start..opened].trim_end().ends_with('=');
     let is_open = !before[opened..].contains(']') && before[opened..].contains('\n');
     (said.contains("array") && !said.contains("array table") && is_value && is_open)
@@ -64,12 +64,12 @@ fn open_list(text: &str, said: &str, at: usize) -> Option<usize> {
 }
 
 /// A line of the file.
-struct Line<'t> {
+struct SourceLine<'t> {
     text: &'t str,
     start: usize,
 }
 
-impl<'t> Line<'t> {
+impl<'t> SourceLine<'t> {
     fn around(text: &'t str, at: usize) -> Self {
         let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);

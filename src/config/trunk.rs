@@ -1,22 +1,15 @@
 //! `[[trunk]]`: the lines, and the dial strings of what is called on them.
 
-use super::{Field, Trunk};
+use super::{LocatedTemplate, TrunkConfig};
 use crate::ami::action::check_header;
 use crate::config::section::{Section, Text};
 use crate::phone_number::DialAs;
 use crate::template::Piece;
 
-const KEYS: &[&str] = &[
-    "name",
-    "channel",
-    "ports",
-    "calls_per_second",
-    "caller_id",
-    "dial_as",
-];
+const KEYS: &str = "name channel ports calls_per_second caller_id dial_as";
 
 /// The trunks in their order. `has_region`: `[contacts]` says whose numbers are called.
-pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<Trunk> {
+pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<TrunkConfig> {
     const EXAMPLE: &str = "[[trunk]]";
     let Some(value) = top.value("trunk") else {
         top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
@@ -32,7 +25,7 @@ pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<Trunk> {
     if tables.is_empty() {
         top.error_at("trunk", "there must be at least one [[trunk]]");
     }
-    let mut trunks: Vec<Trunk> = Vec::new();
+    let mut trunks: Vec<TrunkConfig> = Vec::new();
     for table in tables {
         let at = table.span().start;
         let Some(keys) = table.get_ref().as_table() else {
@@ -56,7 +49,7 @@ pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<Trunk> {
 }
 
 /// A trunk; without a name, which is an error, it still shows what it takes from the list.
-fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<Trunk> {
+fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<TrunkConfig> {
     let name = section
         .required("name", "name = \"carrier\"")
         .filter(|text| section.one_line(*text, "name"));
@@ -74,7 +67,7 @@ fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<Trunk> {
         .and_then(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
     let dial_as = dial_as(section, has_region);
     section.finish();
-    Some(Trunk {
+    Some(TrunkConfig {
         name: name.map_or("", |name| name.text.trim()).to_owned(),
         channel: channel?,
         dial_as,
@@ -104,7 +97,7 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
 }
 
 /// A dial string that calls each contact somewhere else, and stays in the call.
-fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
+fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<LocatedTemplate> {
     let field = section.field(text, "channel", |bytes| check_header("Channel", bytes))?;
     let technology = match field.template.pieces().first() {
         Some(Piece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
@@ -114,11 +107,10 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<Field> {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let Some(technology) = technology.filter(|name| is_one(name)) else {
-        section.error(
+        return section.refuse(
             text.at,
             "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
         );
-        return None;
     };
     if !field.template.names_a_column() {
         section.error(

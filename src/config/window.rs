@@ -11,7 +11,7 @@ use super::{Outside, Window, nearest};
 use crate::config::section::{Section, Value};
 use crate::schedule::hours::{Hours, Opening, StopAt};
 
-pub(super) const KEYS: &[&str] = &["timezone", "holidays", "outside", "stop_at", "open"];
+pub(super) const KEYS: &str = "timezone holidays outside stop_at open";
 
 /// The days of a week as they are written.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -100,28 +100,19 @@ fn like(name: &str) -> Option<String> {
 
 fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
     const EXAMPLE: &str = "holidays = [\"2026-12-25\"]";
-    let days = section.list("holidays", EXAMPLE);
-    let date = |value: &Value<'_>| {
-        let written = written(value)?;
+    let holiday = |value: &Value<'_>| {
+        let must_be = format!("dates, such as `{EXAMPLE}`");
+        let Some(written) = written(value) else {
+            return section.wrong_type(value, "holidays", &must_be);
+        };
         // Nothing but a date: a time of day would not mean anything.
         let is_date = written.len() == "2026-12-25".len();
         let date = written.parse().ok().filter(|_| is_date);
-        if date.is_none() {
-            section.error(
-                value.span().start,
-                format!("`holidays` must be dates, such as `{EXAMPLE}`"),
-            );
-        }
-        date
+        let message = || format!("`holidays` must be {must_be}");
+        date.or_else(|| section.refuse(value.span().start, message()))
     };
-    days.into_iter()
-        .filter_map(|value| {
-            if written(value).is_none() {
-                section.wrong_type(value, "holidays", &format!("dates, such as `{EXAMPLE}`"));
-            }
-            date(value)
-        })
-        .collect()
+    let days = section.list("holidays", EXAMPLE);
+    days.into_iter().filter_map(holiday).collect()
 }
 
 /// A string, or one of TOML's own dates and times as it would be one.
@@ -158,7 +149,7 @@ fn stop_at(
         .ok()
         .filter(|_| has_time);
     let zoned = zone.and_then(|zone| local?.to_zoned(zone.clone()).ok());
-    section.error(
+    section.refuse(
         value.span().start,
         match zoned {
             Some(zoned) => format!(
@@ -167,8 +158,7 @@ fn stop_at(
             ),
             None => "`stop_at` must be a time of day, such as \"20:30\", or a whole time, such as \"2026-11-25T20:30:00-03:00\"".to_owned(),
         },
-    );
-    None
+    )
 }
 
 fn rfc3339(time: &Zoned) -> String {
@@ -196,9 +186,7 @@ fn openings(section: &Section<'_, '_>) -> Vec<Opening> {
     }
     tables
         .into_iter()
-        .filter_map(|(at, table)| {
-            opening(&section.within(EXAMPLE, at, table?, &["days", "from", "to"]))
-        })
+        .filter_map(|(at, table)| opening(&section.within(EXAMPLE, at, table?, "days from to")))
         .collect()
 }
 

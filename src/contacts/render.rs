@@ -6,7 +6,7 @@ use super::columns::Binder;
 use super::csv::CsvRow;
 use super::row::{Rendered, RowError};
 use crate::ami::action::{check_header, check_variable};
-use crate::config::{Campaign, Field};
+use crate::config::{Campaign, LocatedTemplate};
 use crate::phone_number::{DialAs, Number};
 use crate::template::{Piece, Template};
 
@@ -43,7 +43,7 @@ struct TrunkTemplates {
 
 impl Templates {
     pub(super) fn bind(campaign: &Campaign, binder: &mut Binder<'_>) -> Self {
-        let mut bind = |field: &Field| {
+        let mut bind = |field: &LocatedTemplate| {
             field.template.bind(|name| match name {
                 NUMBER => Value::Number,
                 name => Value::Column {

@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::campaign::snapshot::Viewer;
 use crate::cli::LogFormat;
 use crate::output::progress;
-use crate::output::terminal::{Progress, Settings};
+use crate::output::terminal::{ProgressForm, Settings};
 
 /// How often the bar is drawn.
 const DRAW: Duration = Duration::from_millis(200);
@@ -32,9 +32,9 @@ const WAITING: usize = 16 * 1024;
 /// How many bytes of them are written at once.
 const AT_ONCE: usize = 64 * 1024;
 
-enum Order {
+enum ScreenMessage {
     Text(Vec<u8>),
-    Watch(Progress, Viewer),
+    Watch(ProgressForm, Viewer),
     Unwatch,
     Settle(SyncSender<()>),
     /// Somebody wants to know how the run is.
@@ -46,7 +46,7 @@ enum Order {
 #[derive(Debug)]
 pub struct Screen {
     settings: Settings,
-    log: Log,
+    log: LogWriter,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,7 +55,7 @@ impl Screen {
     pub fn open(settings: Settings) -> Self {
         let (orders, taken) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        let log = Log {
+        let log = LogWriter {
             orders,
             lost: Arc::clone(&lost),
         };
@@ -81,13 +81,13 @@ impl Screen {
     }
 
     /// Where log lines go.
-    pub fn log(&self) -> Log {
+    pub fn log(&self) -> LogWriter {
         self.log.clone()
     }
 
     /// Writes text after everything that was logged before.
     pub fn say(&self, text: &str) {
-        self.order(Order::Text(text.as_bytes().to_vec()));
+        self.order(ScreenMessage::Text(text.as_bytes().to_vec()));
     }
 
     /// Says what went wrong: plain sentences, or where the log is JSON, an object each.
@@ -115,10 +115,10 @@ impl Screen {
     pub fn watch(&self, viewer: Viewer, results_on_stdout: bool) -> Watching<'_> {
         let shared = results_on_stdout && self.settings.stdout_terminal;
         let progress = match self.settings.progress {
-            Progress::Bar if shared => Progress::Plain,
+            ProgressForm::Bar if shared => ProgressForm::Plain,
             progress => progress,
         };
-        self.order(Order::Watch(progress, viewer));
+        self.order(ScreenMessage::Watch(progress, viewer));
         Watching(self)
     }
 
@@ -126,12 +126,12 @@ impl Screen {
     /// one text.
     pub fn settle(&self) {
         let (settled, done) = sync_channel(1);
-        self.order(Order::Settle(settled));
+        self.order(ScreenMessage::Settle(settled));
         // Where the thread is gone there is nothing to wait for.
         let _ = done.recv();
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: ScreenMessage) {
         // It fails only when the thread is gone; then there is nowhere to say so.
         let _ = self.log.orders.send(order);
     }
@@ -145,7 +145,7 @@ fn printable(sentence: &str) -> String {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.order(Order::Close);
+        self.order(ScreenMessage::Close);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -158,30 +158,34 @@ pub struct Watching<'a>(&'a Screen);
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.0.order(Order::Unwatch);
+        self.0.order(ScreenMessage::Unwatch);
     }
 }
 
 /// Takes log lines, and never waits.
 #[derive(Debug, Clone)]
-pub struct Log {
-    orders: SyncSender<Order>,
+pub struct LogWriter {
+    orders: SyncSender<ScreenMessage>,
     lost: Arc<AtomicU64>,
 }
 
-impl Log {
+impl LogWriter {
     /// Logs how the run is that is being shown.
     pub fn report(&self) {
         // Where so much waits to be written, one line more would not be read.
-        if self.orders.try_send(Order::Report).is_err() {
+        if self.orders.try_send(ScreenMessage::Report).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-impl io::Write for Log {
+impl io::Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.orders.try_send(Order::Text(line.to_vec())).is_err() {
+        if self
+            .orders
+            .try_send(ScreenMessage::Text(line.to_vec()))
+            .is_err()
+        {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -192,7 +196,7 @@ impl io::Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
+impl MakeWriter<'_> for LogWriter {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -202,14 +206,14 @@ impl MakeWriter<'_> for Log {
 
 /// The thread's side.
 struct Painter {
-    orders: Receiver<Order>,
+    orders: Receiver<ScreenMessage>,
     lost: Arc<AtomicU64>,
     json: bool,
-    shown: Option<Shown>,
+    shown: Option<ShownRun>,
 }
 
-struct Shown {
-    progress: progress::Progress,
+struct ShownRun {
+    progress: progress::RunWatch,
     /// Without one there are lines.
     bar: Option<Footer>,
     /// When it is shown next; `None`: when somebody asks.
@@ -228,31 +232,27 @@ impl Painter {
                 None => self.orders.recv().map_err(RecvTimeoutError::from),
             };
             match order {
-                Ok(Order::Text(text)) => {
-                    if let Some(Order::Close) = self.write(text) {
+                Ok(ScreenMessage::Text(text)) => {
+                    if let Some(ScreenMessage::Close) = self.write(text) {
                         return;
                     }
                 }
-                Ok(
-                    order @ (Order::Watch(..) | Order::Unwatch | Order::Settle(_) | Order::Report),
-                ) => {
-                    self.obey(order);
-                }
                 Err(RecvTimeoutError::Timeout) => self.show(),
-                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(ScreenMessage::Close) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(message) => self.obey(message),
             }
         }
     }
 
     /// Writes a text and all that wait behind it, so that the bar is drawn once for them. Answers `Close` if that is
     /// what came next.
-    fn write(&mut self, mut text: Vec<u8>) -> Option<Order> {
+    fn write(&mut self, mut text: Vec<u8>) -> Option<ScreenMessage> {
         let mut next = None;
         while text.len() < AT_ONCE
             && let Ok(order) = self.orders.try_recv()
         {
             match order {
-                Order::Text(more) => text.extend_from_slice(&more),
+                ScreenMessage::Text(more) => text.extend_from_slice(&more),
                 order => {
                     next = Some(order);
                     break;
@@ -265,10 +265,12 @@ impl Painter {
             None => put(&text),
         }
         if lost > 0 {
-            tracing::warn!("{lost} lines of this log are missing here: nobody took them in time");
+            tracing::warn!(
+                "{lost} lines of this log are missing here: they could not be written in time"
+            );
         }
         match next? {
-            Order::Close => Some(Order::Close),
+            ScreenMessage::Close => Some(ScreenMessage::Close),
             order => {
                 self.obey(order);
                 None
@@ -276,13 +278,13 @@ impl Painter {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        if let Order::Settle(settled) = order {
+    fn obey(&mut self, message: ScreenMessage) {
+        if let ScreenMessage::Settle(settled) = message {
             // Who asked may have gone.
             let _ = settled.send(());
             return;
         }
-        if let Order::Report = order {
+        if let ScreenMessage::Report = message {
             match &mut self.shown {
                 Some(shown) => progress::log(&shown.progress.look(IN_EARNEST), self.json),
                 None => progress::log_that_nothing_runs(),
@@ -292,16 +294,16 @@ impl Painter {
         if let Some(mut bar) = self.shown.take().and_then(|shown| shown.bar) {
             bar.draw(String::new());
         }
-        let Order::Watch(progress, viewer) = order else {
+        let ScreenMessage::Watch(progress, viewer) = message else {
             return;
         };
         let (bar, next) = match progress {
-            Progress::None => (None, None),
-            Progress::Bar => (Some(Footer::default()), Some(Instant::now())),
-            Progress::Plain => (None, Some(Instant::now() + LINE)),
+            ProgressForm::None => (None, None),
+            ProgressForm::Bar => (Some(Footer::default()), Some(Instant::now())),
+            ProgressForm::Plain => (None, Some(Instant::now() + LINE)),
         };
-        self.shown = Some(Shown {
-            progress: progress::Progress::of(viewer),
+        self.shown = Some(ShownRun {
+            progress: progress::RunWatch::of(viewer),
             bar,
             next,
         });

@@ -17,7 +17,7 @@ const NAME: usize = 16;
 
 /// A run that is over.
 #[derive(Debug)]
-pub struct Summary {
+pub struct RunSummary {
     /// The campaign's name.
     pub campaign: String,
     /// Where the results are.
@@ -38,7 +38,7 @@ pub struct Summary {
     pub drained: bool,
 }
 
-impl Summary {
+impl RunSummary {
     /// The table, readable in 80 columns.
     pub fn table(&self) -> String {
         let tally = &self.tally;
@@ -118,7 +118,7 @@ impl Summary {
             finished: tally.finished,
             pending: tally.pending(),
             dispatched: tally.dispatched,
-            dispositions: Dispositions(tally),
+            dispositions: TallyByDisposition(tally),
             started_at: clock::rfc3339(&self.started_at),
             ended_at: clock::rfc3339(&self.ended_at),
             seconds: seconds(self.took),
@@ -131,7 +131,7 @@ impl Summary {
                 .trunks
                 .iter()
                 .enumerate()
-                .map(|(place, (trunk, lines))| OfTrunk {
+                .map(|(place, (trunk, lines))| TrunkSummary {
                     trunk,
                     lines: *lines,
                     busy_seconds: seconds(tally.busy.carried(place)),
@@ -150,7 +150,7 @@ struct Json<'a> {
     finished: u64,
     pending: u64,
     dispatched: u64,
-    dispositions: Dispositions<'a>,
+    dispositions: TallyByDisposition<'a>,
     started_at: String,
     ended_at: String,
     seconds: f64,
@@ -159,31 +159,31 @@ struct Json<'a> {
     simulated: bool,
     unreached: u64,
     dialing_seconds: f64,
-    trunks: Vec<OfTrunk<'a>>,
+    trunks: Vec<TrunkSummary<'a>>,
 }
 
 /// `busy` is what `busy_seconds` are of `lines` times `dialing_seconds`; nothing where there was no call.
 #[derive(Serialize)]
-struct OfTrunk<'a> {
+struct TrunkSummary<'a> {
     trunk: &'a str,
     lines: usize,
     busy_seconds: f64,
     busy: Option<f64>,
 }
 
-pub(crate) struct Dispositions<'a>(pub(crate) &'a Tally);
+pub(crate) struct TallyByDisposition<'a>(pub(crate) &'a Tally);
 
 #[derive(Serialize)]
-struct Counts {
+struct DispositionCounts {
     contacts: u64,
     attempts: u64,
 }
 
-impl Serialize for Dispositions<'_> {
+impl Serialize for TallyByDisposition<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(Disposition::ALL.len()))?;
         for disposition in Disposition::ALL {
-            let counts = Counts {
+            let counts = DispositionCounts {
                 contacts: self.0.finals(disposition),
                 attempts: self.0.attempts(disposition),
             };
@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn summary() -> Summary {
+    fn summary() -> RunSummary {
         let mut tally = Tally::new(4, 3);
         tally.dispatched = 3;
         tally.attempted(Disposition::Answered, true);
@@ -208,7 +208,7 @@ mod tests {
         let started_at = "2026-11-23T09:30:00[America/Montevideo]".parse::<Zoned>();
         let started_at = started_at.unwrap();
         let took = Duration::from_millis(252_345);
-        Summary {
+        RunSummary {
             campaign: "storm".to_owned(),
             results: "storm.results.csv".to_owned(),
             tally,
@@ -222,7 +222,7 @@ mod tests {
     }
 
     /// The same, with so many seconds of calls.
-    fn with_calls(seconds: u64) -> Summary {
+    fn with_calls(seconds: u64) -> RunSummary {
         let mut summary = summary();
         let begin = Instant::now();
         let busy = &mut summary.tally.busy;

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 
 use crate::cli::{LogFormat, Output, ProgressKind, When};
-pub use crate::output::stderr_thread::{Log, Screen};
+pub use crate::output::stderr_thread::{LogWriter, Screen};
 
 /// What the process finds around itself.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -35,7 +35,7 @@ impl Surroundings {
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressForm {
     /// A bar on the last line of the terminal.
     Bar,
     /// A line in the log every few seconds.
@@ -57,7 +57,7 @@ pub struct Settings {
     /// The form of the log.
     pub log_format: LogFormat,
     /// How progress is shown.
-    pub progress: Progress,
+    pub progress: ProgressForm,
     /// Standard error is a terminal.
     pub terminal: bool,
     /// Standard output is one.
@@ -69,11 +69,11 @@ impl Settings {
     pub fn resolve(output: &Output, around: Surroundings) -> Self {
         let able = around.terminal && !around.dumb;
         let progress = match output.progress {
-            _ if output.quiet => Progress::None,
-            ProgressKind::None => Progress::None,
-            ProgressKind::Auto if able && output.log_format == LogFormat::Text => Progress::Bar,
-            ProgressKind::Bar if able => Progress::Bar,
-            _ => Progress::Plain,
+            _ if output.quiet => ProgressForm::None,
+            ProgressKind::None => ProgressForm::None,
+            ProgressKind::Auto if able && output.log_format == LogFormat::Text => ProgressForm::Bar,
+            ProgressKind::Bar if able => ProgressForm::Bar,
+            _ => ProgressForm::Plain,
         };
         Self {
             quiet: output.quiet,
@@ -116,7 +116,7 @@ mod tests {
     fn a_terminal_gets_a_bar_and_colours() {
         let settings = Settings::resolve(&output(), TERMINAL);
         assert!(settings.color);
-        assert_eq!(settings.progress, Progress::Bar);
+        assert_eq!(settings.progress, ProgressForm::Bar);
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         };
         let settings = Settings::resolve(&output(), around);
         assert!(!settings.color);
-        assert_eq!(settings.progress, Progress::Bar);
+        assert_eq!(settings.progress, ProgressForm::Bar);
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
                 };
                 let settings = Settings::resolve(&output, around);
                 assert!(!settings.color);
-                assert_eq!(settings.progress, Progress::Plain);
+                assert_eq!(settings.progress, ProgressForm::Plain);
             }
         }
     }
@@ -186,12 +186,18 @@ mod tests {
                 progress,
                 ..output()
             };
-            assert_eq!(Settings::resolve(&quiet, TERMINAL).progress, Progress::None);
+            assert_eq!(
+                Settings::resolve(&quiet, TERMINAL).progress,
+                ProgressForm::None
+            );
         }
         let json = Output {
             log_format: LogFormat::Json,
             ..output()
         };
-        assert_eq!(Settings::resolve(&json, TERMINAL).progress, Progress::Plain);
+        assert_eq!(
+            Settings::resolve(&json, TERMINAL).progress,
+            ProgressForm::Plain
+        );
     }
 }

@@ -60,7 +60,7 @@ impl Trunk {
     /// A trunk of the campaign with all its lines free. `rings` is told when a call rings that it is tried with.
     /// See [`Breaker::new`] for the rest.
     pub fn new(
-        trunk: &config::Trunk,
+        trunk: &config::TrunkConfig,
         patience: Duration,
         answers_prove: bool,
         rings: &Arc<Notify>,

@@ -1,7 +1,7 @@
 //! Who is called again, on which number, and who never.
 
 use super::*;
-use crate::config::{Condition, Duplicates, OptOut, Rule};
+use crate::config::{CaptureCondition, Duplicates, OptOut, Rule};
 use crate::contact_history::History;
 use crate::disposition::Disposition;
 use crate::results::resume::ContactProgress;
@@ -146,8 +146,8 @@ fn sets(lab: &mut Lab, variables: &[(&str, &str)]) {
     lab.sim.dialplan_variables = variables.iter().map(owned).collect();
 }
 
-fn condition(variable: &str, value: &str) -> Condition {
-    Condition {
+fn condition(variable: &str, value: &str) -> CaptureCondition {
+    CaptureCondition {
         variable: variable.to_owned(),
         value: value.to_owned(),
     }

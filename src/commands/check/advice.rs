@@ -1,13 +1,13 @@
 //! What a campaign may say, and hardly means: lines that its pace never fills, answers that prove nothing.
 
-use crate::config::{Campaign, Diagnostic, Trunk};
+use crate::config::{Campaign, Diagnostic, TrunkConfig};
 
 /// Technologies whose lines may be analog: an analog line counts as answered as soon as it is dialed on.
 const MAY_BE_ANALOG: [&str; 5] = ["DAHDI", "Zap", "VPB", "Phone", "MGCP"];
 
 /// What there is to say, trunk by trunk.
 pub(super) fn of(campaign: &Campaign) -> Vec<Diagnostic> {
-    let of_trunk = |trunk: &Trunk| {
+    let of_trunk = |trunk: &TrunkConfig| {
         let messages = [
             never_filled(campaign, trunk),
             proves_nothing(campaign, trunk),
@@ -20,7 +20,7 @@ pub(super) fn of(campaign: &Campaign) -> Vec<Diagnostic> {
 }
 
 /// Lines that stay empty, because the pace begins no call on them before one ends elsewhere.
-fn never_filled(campaign: &Campaign, trunk: &Trunk) -> Option<String> {
+fn never_filled(campaign: &Campaign, trunk: &TrunkConfig) -> Option<String> {
     let call = mean_call(campaign);
     let filled = (trunk.calls_per_second * call).ceil().max(1.0);
     #[expect(clippy::cast_precision_loss, reason = "no trunk has so many lines")]
@@ -53,7 +53,7 @@ fn mean_call(campaign: &Campaign) -> f64 {
 }
 
 /// Whether an answer on a trunk may be none, and nothing else tells the outcome.
-fn proves_nothing(campaign: &Campaign, trunk: &Trunk) -> Option<String> {
+fn proves_nothing(campaign: &Campaign, trunk: &TrunkConfig) -> Option<String> {
     let dialed = trunk.channel.template.text();
     let (technology, _) = dialed.split_once('/')?;
     let may_be_analog = MAY_BE_ANALOG

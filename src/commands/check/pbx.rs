@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::call::preflight::{CoreSetting, DeviceState, ExtensionState, Preflight, PreflightError};
 use crate::call::reconnect::Reconnector;
 use crate::commands::check::destination::{Destination, Destinations};
-use crate::config::{Campaign, Diagnostic, Location, Target, Trunk};
+use crate::config::{CallTarget, Campaign, Diagnostic, Location, TrunkConfig};
 
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -67,12 +67,12 @@ async fn target(
     answers: &mut Answers,
 ) -> Result<(), PreflightError> {
     let (context, exten, priority) = match &campaign.call.target {
-        Target::Exten {
+        CallTarget::Exten {
             context,
             exten,
             priority,
         } => (context, exten, *priority),
-        Target::Application { application, .. } => {
+        CallTarget::Application { application, .. } => {
             answers.say(&format!(
                 "whether it has the application {application} cannot be told without a call"
             ));
@@ -212,7 +212,7 @@ impl Reachability {
 /// How many calls the lines are for Asterisk. With a Local channel, each of its halves runs in the dialplan and is
 /// counted once it is answered (seen on 22).
 fn counted(campaign: &Campaign) -> usize {
-    let of = |trunk: &Trunk| {
+    let of = |trunk: &TrunkConfig| {
         let dialed = trunk.channel.template.text();
         let technology = dialed.split('/').next().unwrap_or_default();
         let is_local = technology.eq_ignore_ascii_case("Local");

@@ -30,8 +30,8 @@ use crate::contacts::{self, List};
 use crate::disposition::Disposition;
 use crate::error_chain::error_chain;
 use crate::exit;
-use crate::output::status_file::{About, Ended, Status};
-use crate::output::summary::Summary;
+use crate::output::status_file::{About, RunOutcome, Status};
+use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
 use crate::schedule::calling_window::Gate;
 use crate::signals::{self, Aborted, Requests};
@@ -95,7 +95,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     if let Some(status) = status {
         status.end(match &ended {
             Ok(ended) => *ended,
-            Err(failure) => Ended {
+            Err(failure) => RunOutcome {
                 exit_code: failure.exit_code(),
                 stopped: None,
             },
@@ -144,7 +144,7 @@ async fn dial(
     clock: Clock,
     args: &RunArgs,
     &Show { screen, status }: &Show<'_>,
-) -> Result<Ended, Failure> {
+) -> Result<RunOutcome, Failure> {
     Requests::new()
         .context("signals cannot be listened to")?
         .answer(screen.log());
@@ -205,7 +205,7 @@ async fn dial(
     let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
     drop(watching);
     let ended = Instant::now();
-    let summary = Summary {
+    let summary = RunSummary {
         campaign: campaign.name.clone(),
         results: claimed.name(),
         tally: viewer.latest().tally,
@@ -277,8 +277,8 @@ fn nobody_to_call(
 }
 
 /// The end of a run that was aborted by a signal, or else the one that it came to.
-fn aborted_or(aborted: &Aborted, ended: Ended) -> Ended {
-    aborted.by().map_or(ended, |signal| Ended {
+fn aborted_or(aborted: &Aborted, ended: RunOutcome) -> RunOutcome {
+    aborted.by().map_or(ended, |signal| RunOutcome {
         exit_code: exit::SIGNAL + signal,
         stopped: Some("aborted"),
     })
@@ -315,7 +315,7 @@ async fn settle(
 }
 
 /// Shows people what became of it.
-fn show(summary: &Summary, screen: &Screen) {
+fn show(summary: &RunSummary, screen: &Screen) {
     let settings = screen.settings();
     if settings.quiet {
         return;
@@ -339,7 +339,7 @@ fn show(summary: &Summary, screen: &Screen) {
 }
 
 /// Prints it for programs, and returns the exit code of the process.
-fn print(summary: &Summary, ended: Ended) -> u8 {
+fn print(summary: &RunSummary, ended: RunOutcome) -> u8 {
     let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
     let printed = summary
         .json(code, stopped)
@@ -390,7 +390,7 @@ impl fmt::Display for SameCommand {
 
 /// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
 /// machine-readable summary.
-fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Screen) -> Ended {
+fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Screen) -> RunOutcome {
     let left = tally::contacts(tally.pending());
     let stopped = Some(over.word());
     let exit_code = match over {
@@ -470,7 +470,7 @@ fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Scree
             exit::FAILURE
         }
     };
-    Ended { exit_code, stopped }
+    RunOutcome { exit_code, stopped }
 }
 
 #[cfg(test)]
@@ -503,7 +503,7 @@ mod tests {
         ];
         for (over, expected) in ends {
             let (exit_code, word) = expected;
-            let expected = Ended {
+            let expected = RunOutcome {
                 exit_code,
                 stopped: Some(word),
             };

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::ami::login::Auth;
 use crate::config::{
-    self, BadRows, Campaign, CampaignErrors, Capture, Condition, Duplicates, Outside, Results,
-    Rule, Target,
+    self, BadRows, CallTarget, Campaign, CampaignErrors, Capture, CaptureCondition, Duplicates,
+    Outside, Results, Rule,
 };
 use crate::disposition::Disposition;
 use crate::phone_number::DialAs;
@@ -88,7 +88,7 @@ fn the_least_campaign_gets_every_default() {
     assert!(campaign.retry.next_number_delay.is_none() && campaign.retry.rules.is_empty());
     assert!(campaign.window.is_none() && campaign.suppress.is_empty());
     assert_eq!(campaign.capture, Capture::default());
-    let Target::Exten { priority, .. } = campaign.call.target else {
+    let CallTarget::Exten { priority, .. } = campaign.call.target else {
         panic!("an extension was given");
     };
     assert_eq!(priority, 1);
@@ -212,7 +212,7 @@ fn what_the_example_has_in_comments_is_read_as_well() {
     assert_eq!(campaign.ami.secret.expose(), "a-long-random-word");
     assert!(campaign.ami.tls.unwrap().server_name.is_some());
     assert!(
-        matches!(campaign.call.target, Target::Application { data, .. } if data == "storm-warning")
+        matches!(campaign.call.target, CallTarget::Application { data, .. } if data == "storm-warning")
     );
 }
 
@@ -599,7 +599,7 @@ fn what_the_dialplan_says_is_captured() {
     let capture = "[capture]\nvariables = [\"AMDSTATUS\", \"CHOICE\"]\nmachine = \" AMDSTATUS = MACHINE \"\n\
         disposition = \"OUTCOME\"\nopt_out = { when = \"CHOICE=9\", file = \"dnc.txt\" }\n";
     let campaign = load(&format!("{LEAST}{capture}")).unwrap();
-    let condition = |variable: &str, value: &str| Condition {
+    let condition = |variable: &str, value: &str| CaptureCondition {
         variable: variable.to_owned(),
         value: value.to_owned(),
     };

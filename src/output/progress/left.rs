@@ -16,12 +16,12 @@ const TOO_FEW: u64 = 5;
 
 /// Looks at the counts now and then, and tells how long the rest takes.
 #[derive(Debug, Default)]
-pub struct Left {
+pub struct TimeLeft {
     /// Moments when more contacts were seen to be finished, and how many were by then.
     called: VecDeque<(Instant, u64)>,
 }
 
-impl Left {
+impl TimeLeft {
     /// How long the rest takes if contacts go on finishing as they did lately; `None` until that can be told. This is
     /// one more look, at this moment.
     pub fn look(&mut self, tally: &Tally, now: Instant) -> Option<Duration> {
@@ -53,7 +53,7 @@ mod tests {
 
     /// Looks once a second at a campaign in which so many finish a second.
     fn watch(
-        left: &mut Left,
+        left: &mut TimeLeft,
         tally: &mut Tally,
         start: Instant,
         seconds: std::ops::Range<u64>,
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_before_it_can_be() {
-        let (mut left, mut tally) = (Left::default(), Tally::new(100, 100));
+        let (mut left, mut tally) = (TimeLeft::default(), Tally::new(100, 100));
         let start = Instant::now();
         assert_eq!(watch(&mut left, &mut tally, start, 0..10, 1), None);
         let told = watch(&mut left, &mut tally, start, 10..11, 1);
@@ -78,14 +78,14 @@ mod tests {
 
     #[test]
     fn it_follows_the_last_minutes_and_few_contacts_are_looked_for_further_back() {
-        let (mut left, mut tally) = (Left::default(), Tally::new(10_000, 10_000));
+        let (mut left, mut tally) = (TimeLeft::default(), Tally::new(10_000, 10_000));
         let start = Instant::now();
         watch(&mut left, &mut tally, start, 0..100, 8);
         let told = watch(&mut left, &mut tally, start, 100..500, 1);
         let told = told.unwrap().as_secs();
         assert!((8_600..8_900).contains(&told), "{told}");
 
-        let (mut left, mut tally) = (Left::default(), Tally::new(20, 20));
+        let (mut left, mut tally) = (TimeLeft::default(), Tally::new(20, 20));
         let mut told = None;
         for call in 0..6 {
             tally.called = call;

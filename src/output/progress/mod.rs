@@ -12,13 +12,13 @@ use crate::campaign::snapshot::{Condition, OfTrunk, Trouble, View, Viewer};
 use crate::clock;
 use crate::output::format::{rough, rounded};
 pub use bar::bar;
-pub use left::Left;
+pub use left::TimeLeft;
 
 /// A run, and how long it still takes.
 #[derive(Debug)]
-pub struct Progress {
+pub struct RunWatch {
     viewer: Viewer,
-    left: Left,
+    left: TimeLeft,
 }
 
 /// What is seen at one moment.
@@ -30,10 +30,10 @@ pub struct Seen {
     pub left: Option<Duration>,
 }
 
-impl Progress {
+impl RunWatch {
     /// Begins to look at a run.
     pub fn of(viewer: Viewer) -> Self {
-        let mut left = Left::default();
+        let mut left = TimeLeft::default();
         left.look(&viewer.latest().tally, Instant::now());
         Self { viewer, left }
     }

@@ -96,7 +96,7 @@ fn what_cannot_be_told_yet_is_not_guessed() {
         &[],
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );
-    let seen = Progress::of(viewer).latest();
+    let seen = RunWatch::of(viewer).latest();
     assert_eq!(
         bar(&seen, 130, 30),
         "░░░░░░░░░░░░░░░░  0/3  left –  answered 0  lines 0/0  picked up –  –/s  retrying 0  failed 0  dialed 0\n  the run begins"
@@ -116,7 +116,7 @@ fn a_continued_run_counts_the_contacts_of_this_run_only() {
         &[],
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );
-    let mut seen = Progress::of(viewer).latest();
+    let mut seen = RunWatch::of(viewer).latest();
     let shown = |seen: &Seen| bar(seen, 200, 5).replace('░', "").replace('█', "");
     let begin = shown(&seen);
     assert!(begin.contains("  0/6  left –  answered 0  "), "{begin}");
@@ -242,7 +242,7 @@ fn a_run_that_is_being_stopped_has_no_time_left_for_the_rest_of_the_list() {
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );
     drop(views);
-    let mut progress = Progress::of(viewer);
+    let mut progress = RunWatch::of(viewer);
     let mut ending = example();
     ending.waits = Waits::Ending("drained");
     assert_eq!(progress.seen(ending).left, None);

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::{About, Stage};
+use super::{About, Stage, trunk_state};
 use crate::campaign::snapshot::{Condition, OfTrunk, View};
 use crate::campaign::tally::Tally;
 use crate::clock::rfc3339;
 use crate::output::format::rounded;
-use crate::output::summary::Dispositions;
+use crate::output::summary::TallyByDisposition;
 
 /// The object, in one line.
 pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
@@ -53,23 +53,23 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
         waits_until: time(|view| view.waits.until()),
         waits_since: time(|view| view.waits.since()),
         why: view.map(View::why),
-        dispositions: tally.map(Dispositions),
+        dispositions: tally.map(TallyByDisposition),
     };
     // It has no key that is no text, and nothing else could fail.
     serde_json::to_string(&object).unwrap_or_default() + "\n"
 }
 
-fn of<'v>(trunk: &'v OfTrunk, view: &View) -> Lines<'v> {
-    let (state, until, trouble) = match trunk.condition {
-        Condition::Works => ("working", None, None),
-        Condition::Rests { until, trouble } => ("resting", Some(until), Some(trouble)),
-        Condition::Tried(trouble) => ("trying", None, Some(trouble)),
+fn of<'v>(trunk: &'v OfTrunk, view: &View) -> TrunkStatus<'v> {
+    let (until, trouble) = match trunk.condition {
+        Condition::Works => (None, None),
+        Condition::Rests { until, trouble } => (Some(until), Some(trouble)),
+        Condition::Tried(trouble) => (None, Some(trouble)),
     };
-    Lines {
+    TrunkStatus {
         trunk: &trunk.name,
         ports: trunk.ports,
         busy: trunk.busy,
-        state,
+        state: trunk_state(trunk.condition),
         until: until.map(|until| rfc3339(&view.time(until))),
         streak: trouble.map(|trouble| trouble.streak),
         last: trouble.map(|trouble| trouble.last.as_str()),
@@ -104,7 +104,7 @@ struct Object<'a> {
     seconds_left: Option<u64>,
     running: Option<usize>,
     ports: Option<usize>,
-    trunks: Option<Vec<Lines<'a>>>,
+    trunks: Option<Vec<TrunkStatus<'a>>>,
     retrying: Option<usize>,
     next_retry_at: Option<String>,
     connected: Option<bool>,
@@ -112,11 +112,11 @@ struct Object<'a> {
     waits_until: Option<String>,
     waits_since: Option<String>,
     why: Option<String>,
-    dispositions: Option<Dispositions<'a>>,
+    dispositions: Option<TallyByDisposition<'a>>,
 }
 
 #[derive(Serialize)]
-struct Lines<'a> {
+struct TrunkStatus<'a> {
     trunk: &'a str,
     ports: usize,
     busy: usize,

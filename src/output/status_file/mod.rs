@@ -18,12 +18,12 @@ use std::time::Duration;
 use jiff::Zoned;
 use tracing::warn;
 
-use crate::campaign::snapshot::Viewer;
+use crate::campaign::snapshot::{Condition, Viewer};
 use crate::contacts::Shard;
-use crate::output::progress::{Progress, Seen};
+use crate::output::progress::{RunWatch, Seen};
 use crate::shutdown;
 pub use place::Refused;
-use place::{Form, Place};
+use place::{StatusForm, StatusTarget};
 
 /// How often it is written.
 const EACH: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub struct About {
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
+pub struct RunOutcome {
     /// The exit code of the process.
     pub exit_code: u8,
     /// Why it stopped, in the word of the machine-readable summary; `None` where it did not come to dialing.
@@ -64,7 +64,7 @@ enum Stage<'s> {
     /// It dials.
     Running(&'s Seen),
     /// It is over; where it came to dialing, with how it was then.
-    Ended(Option<&'s Seen>, Ended),
+    Ended(Option<&'s Seen>, RunOutcome),
 }
 
 impl<'s> Stage<'s> {
@@ -86,7 +86,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    fn ended(&self) -> Option<Ended> {
+    fn ended(&self) -> Option<RunOutcome> {
         match self {
             Self::Ended(_, ended) => Some(*ended),
             _ => None,
@@ -103,16 +103,27 @@ impl<'s> Stage<'s> {
     }
 }
 
-enum Order {
+const TRUNK_STATES: [&str; 3] = ["working", "resting", "trying"];
+
+/// One of [`TRUNK_STATES`].
+fn trunk_state(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Works => TRUNK_STATES[0],
+        Condition::Rests { .. } => TRUNK_STATES[1],
+        Condition::Tried(_) => TRUNK_STATES[2],
+    }
+}
+
+enum StatusOrder {
     Watch(Viewer),
-    End(Ended),
+    End(RunOutcome),
 }
 
 /// A status file that is being written.
 #[derive(Debug)]
 pub struct Status {
     path: PathBuf,
-    orders: Sender<Order>,
+    orders: Sender<StatusOrder>,
     /// Nothing comes: it is closed when the last write is over.
     done: Receiver<()>,
 }
@@ -131,13 +142,13 @@ impl Status {
             move || {
                 // Dropped when everything is written.
                 let _finish = finish;
-                let place = Place::choose(&path, &taken);
+                let place = StatusTarget::choose(&path, &taken);
                 let refused = place.as_ref().err().cloned();
                 let nobody_waits = tell.send(refused.clone()).is_err();
                 match place {
                     Ok(place) => {
                         let write = |text: &str| place.replace(text.as_bytes());
-                        Writer::new(&path, about, place.form, write).run(&taking);
+                        StatusWriter::new(&path, about, place.form, write).run(&taking);
                     }
                     Err(refused) if nobody_waits => warn!("{refused}"),
                     Err(_) => {}
@@ -172,12 +183,12 @@ impl Status {
     /// The run dials, and this is where to look at it.
     pub fn watch(&self, viewer: Viewer) {
         // Without its thread there is no file, which was said.
-        let _ = self.orders.send(Order::Watch(viewer));
+        let _ = self.orders.send(StatusOrder::Watch(viewer));
     }
 
     /// Writes how the run ended.
-    pub fn end(self, ended: Ended) {
-        let _ = self.orders.send(Order::End(ended));
+    pub fn end(self, ended: RunOutcome) {
+        let _ = self.orders.send(StatusOrder::End(ended));
         if let Err(RecvTimeoutError::Timeout) = self.done.recv_timeout(shutdown::STATUS_FILE) {
             warn!(
                 "the status file {} cannot be written: it does not say that the run is over",
@@ -188,18 +199,18 @@ impl Status {
 }
 
 /// The thread's side, which writes texts somewhere.
-struct Writer<'w, W> {
+struct StatusWriter<'w, W> {
     path: &'w Path,
     about: About,
-    form: Form,
+    form: StatusForm,
     write: W,
-    progress: Option<Progress>,
+    progress: Option<RunWatch>,
     /// It was said that it cannot be written.
     told: bool,
 }
 
-impl<'w, W: FnMut(&str) -> std::io::Result<()>> Writer<'w, W> {
-    fn new(path: &'w Path, about: About, form: Form, write: W) -> Self {
+impl<'w, W: FnMut(&str) -> std::io::Result<()>> StatusWriter<'w, W> {
+    fn new(path: &'w Path, about: About, form: StatusForm, write: W) -> Self {
         Self {
             path,
             about,
@@ -210,14 +221,14 @@ impl<'w, W: FnMut(&str) -> std::io::Result<()>> Writer<'w, W> {
         }
     }
 
-    fn run(mut self, orders: &Receiver<Order>) {
+    fn run(mut self, orders: &Receiver<StatusOrder>) {
         loop {
             let seen = self.progress.as_mut().map(|run| run.look(ANSWER));
             self.put(&seen.as_ref().map_or(Stage::Starting, Stage::Running));
             match orders.recv_timeout(EACH) {
-                Ok(Order::Watch(viewer)) => self.progress = Some(Progress::of(viewer)),
-                Ok(Order::End(ended)) => {
-                    let seen = self.progress.as_mut().map(Progress::latest);
+                Ok(StatusOrder::Watch(viewer)) => self.progress = Some(RunWatch::of(viewer)),
+                Ok(StatusOrder::End(ended)) => {
+                    let seen = self.progress.as_mut().map(RunWatch::latest);
                     self.put(&Stage::Ended(seen.as_ref(), ended));
                     return;
                 }
@@ -229,8 +240,8 @@ impl<'w, W: FnMut(&str) -> std::io::Result<()>> Writer<'w, W> {
 
     fn put(&mut self, stage: &Stage<'_>) {
         let text = match self.form {
-            Form::Json => json::text(&self.about, stage),
-            Form::Prometheus => prometheus::text(&self.about, stage),
+            StatusForm::Json => json::text(&self.about, stage),
+            StatusForm::Prometheus => prometheus::text(&self.about, stage),
         };
         if let Err(error) = (self.write)(&text)
             && !std::mem::replace(&mut self.told, true)

@@ -36,7 +36,7 @@ pub enum Refused {
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum StatusForm {
     /// One object.
     Json,
     /// Prometheus' text format.
@@ -45,12 +45,12 @@ pub(super) enum Form {
 
 /// A file that may be replaced.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct StatusTarget {
     real: PathBuf,
-    pub(super) form: Form,
+    pub(super) form: StatusForm,
 }
 
-impl Place {
+impl StatusTarget {
     /// Looks what is there. A link is followed once and for all.
     pub(super) fn choose(path: &Path, taken: &[(PathBuf, String)]) -> Result<Self, Refused> {
         let no_file = || Refused::NoFile(path.to_owned());
@@ -81,8 +81,8 @@ impl Place {
             _ => {}
         }
         let form = match path.extension() {
-            Some(extension) if extension == "prom" => Form::Prometheus,
-            _ => Form::Json,
+            Some(extension) if extension == "prom" => StatusForm::Prometheus,
+            _ => StatusForm::Json,
         };
         Ok(Self { real, form })
     }

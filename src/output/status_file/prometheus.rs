@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{About, Stage};
+use super::{About, Stage, TRUNK_STATES, trunk_state};
 use crate::campaign::Over;
 use crate::campaign::snapshot::{Condition, View, Waits};
 use crate::disposition::Disposition;
@@ -13,7 +13,7 @@ use crate::output::format::rounded;
 use crate::output::progress::Seen;
 
 /// Samples of one run.
-struct Page {
+struct Samples {
     text: String,
     /// The labels that every sample has.
     run: String,
@@ -25,34 +25,25 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
     if let Some(shard) = about.shard {
         let _ = write!(run, ",shard=\"{shard}\"");
     }
-    let mut page = Page {
+    let mut page = Samples {
         text: String::new(),
         run,
     };
     let simulated = if about.simulated { "true" } else { "false" };
-    page.gauge("info", "The run, and which dialer it is.");
     let version = env!("CARGO_PKG_VERSION");
-    page.sample(
-        "info",
-        &[("simulated", simulated), ("version", version)],
-        1_u8,
-    );
+    page.gauge("info", "The run, and which dialer it is.");
+    let labels = [("simulated", simulated), ("version", version)];
+    page.sample("info", &labels, 1);
     page.gauge(
         "state",
         "How far the run is: 1 for the state that it is in.",
     );
     page.one_of("state", &[], "state", &Stage::WORDS, Some(stage.word()));
-    page.gauge("started_timestamp_seconds", "When the run was started.");
-    page.moment(
-        "started_timestamp_seconds",
-        about.started_at.timestamp().as_millisecond(),
-    );
-    page.gauge(
-        "updated_timestamp_seconds",
-        "When the run was as it is told here; in a rehearsal by its own clock.",
-    );
+    let started = about.started_at.timestamp().as_millisecond();
+    page.moment("started", "When the run was started.", started);
     let at = stage.at(about).timestamp().as_millisecond();
-    page.moment("updated_timestamp_seconds", at);
+    let help = "When these figures were true; in a rehearsal by its own clock.";
+    page.moment("updated", help, at);
     if let Some(seen) = stage.seen() {
         page.contacts(&seen.view);
         page.calls(seen);
@@ -60,10 +51,8 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
         page.waits(&seen.view);
     }
     if let Some(ended) = stage.ended() {
-        page.gauge("ended_timestamp_seconds", "When the run was over.");
-        page.moment("ended_timestamp_seconds", at);
-        page.gauge("exit_code", "The exit code of the run.");
-        page.sample("exit_code", &[], ended.exit_code);
+        page.moment("ended", "When the run was over.", at);
+        page.value("exit_code", "The exit code of the run.", ended.exit_code);
         page.gauge("stopped", "Why the run stopped: 1 for what was the case.");
         let words: Vec<_> = Over::WORDS.into_iter().chain(["aborted"]).collect();
         page.one_of("stopped", &[], "reason", &words, ended.stopped);
@@ -71,82 +60,44 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
     page.text
 }
 
-impl Page {
+impl Samples {
     fn contacts(&mut self, view: &View) {
         let tally = &view.tally;
-        let counts = [
-            ("contacts", "Contacts of the list.", tally.contacts),
-            (
-                "contacts_to_call",
-                "Contacts that this run calls.",
-                tally.to_call,
-            ),
-            (
-                "contacts_pending",
-                "Contacts without a final outcome.",
-                tally.pending(),
-            ),
-            (
-                "contacts_reached",
-                "Contacts whose call was picked up.",
-                tally.reached(),
-            ),
-        ];
-        for (name, help, count) in counts {
-            self.gauge(name, help);
-            self.sample(name, &[], count);
-        }
+        self.value("contacts", "Contacts of the list.", tally.contacts);
+        let help = "Contacts that this run calls.";
+        self.value("contacts_to_call", help, tally.to_call);
+        let help = "Contacts without a final outcome.";
+        self.value("contacts_pending", help, tally.pending());
+        let help = "Contacts whose call was picked up.";
+        self.value("contacts_reached", help, tally.reached());
         let name = "contacts_finished";
-        self.gauge(
-            name,
-            "Contacts whose final outcome this is, in this run or an earlier one.",
-        );
-        for disposition in Disposition::ALL {
-            let label = [("disposition", disposition.as_str())];
-            self.sample(name, &label, tally.finals(disposition));
-        }
-        self.gauge("contacts_waiting", "Contacts whose turn is to come again.");
-        self.sample("contacts_waiting", &[], view.retrying);
+        let help = "Contacts whose final outcome this is, in this run or an earlier one.";
+        self.gauge(name, help);
+        self.by_disposition(name, |disposition| tally.finals(disposition));
+        let help = "Contacts that wait to be called again.";
+        self.value("contacts_waiting", help, view.retrying);
         if let Some(due) = view.next_due {
-            let name = "next_retry_timestamp_seconds";
-            self.gauge(name, "When the next of them is due.");
-            self.moment(name, due);
+            self.moment("next_retry", "When the next of them is due.", due);
         }
     }
 
     fn calls(&mut self, Seen { view, left }: &Seen) {
         let name = "calls_ended_total";
-        self.head(
-            name,
-            "counter",
-            "Calls that ended in this run, by how they did.",
-        );
-        for disposition in Disposition::ALL {
-            let label = [("disposition", disposition.as_str())];
-            self.sample(name, &label, view.tally.attempts(disposition));
-        }
-        self.gauge("calls_running", "Calls that are running.");
-        self.sample("calls_running", &[], view.running);
+        let help = "Calls that ended in this run, by how they did.";
+        self.head(name, "counter", help);
+        self.by_disposition(name, |disposition| view.tally.attempts(disposition));
+        self.value("calls_running", "Calls that are running.", view.running);
         if let Some(speed) = view.calls_per_second {
-            let name = "calls_per_second";
-            self.gauge(name, "Calls begun in a second, over the last ten.");
-            self.sample(name, &[], rounded(speed));
+            let help = "Calls begun in a second, over the last ten.";
+            self.value("calls_per_second", help, rounded(speed));
         }
         if let Some(rate) = view.tally.answer_rate() {
-            let name = "answer_ratio";
-            self.gauge(
-                name,
-                "Calls that were picked up, of those that ended in this run.",
-            );
-            self.sample(name, &[], rate);
+            let help = "Calls that were picked up, of those that ended in this run.";
+            self.value("answer_ratio", help, rate);
         }
         if let Some(left) = left {
-            let name = "left_seconds";
-            self.gauge(
-                name,
-                "How long the rest takes if it goes on as it did lately.",
-            );
-            self.sample(name, &[], left.as_secs());
+            let help = "How long the rest takes if it goes on as it did lately.";
+            self.value("left_seconds", help, left.as_secs());
         }
     }
 
@@ -159,55 +110,47 @@ impl Page {
         for trunk in &view.trunks {
             self.sample("trunk_lines_busy", &[("trunk", &trunk.name)], trunk.busy);
         }
-        let name = "trunk_state";
-        self.gauge(
-            name,
-            "Whether the trunk works: 1 for the state that it is in.",
-        );
+        let help = "Whether the trunk works: 1 for the state that it is in.";
+        self.gauge("trunk_state", help);
         for trunk in &view.trunks {
-            let state = match trunk.condition {
-                Condition::Works => "working",
-                Condition::Rests { .. } => "resting",
-                Condition::Tried(_) => "trying",
-            };
-            let all = ["working", "resting", "trying"];
-            self.one_of(name, &[("trunk", &trunk.name)], "state", &all, Some(state));
+            let labels = [("trunk", &*trunk.name)];
+            let state = Some(trunk_state(trunk.condition));
+            self.one_of("trunk_state", &labels, "state", &TRUNK_STATES, state);
         }
-        let rests = view
-            .trunks
-            .iter()
-            .filter_map(|trunk| match trunk.condition {
-                Condition::Rests { until, .. } => Some((&trunk.name, until)),
-                _ => None,
-            });
         let name = "trunk_rests_until_timestamp_seconds";
-        for (n, (trunk, until)) in rests.enumerate() {
-            if n == 0 {
-                self.gauge(name, "When the trunk, which rests, is tried again.");
+        let mut first = true;
+        for trunk in &view.trunks {
+            if let Condition::Rests { until, .. } = trunk.condition {
+                if std::mem::take(&mut first) {
+                    self.gauge(name, "When the trunk, which rests, is tried again.");
+                }
+                self.sample(name, &[("trunk", &trunk.name)], Seconds(until));
             }
-            self.sample(name, &[("trunk", trunk)], Seconds(until));
         }
     }
 
     fn waits(&mut self, view: &View) {
-        self.gauge("connected", "Whether there is a connection to Asterisk.");
-        self.sample("connected", &[], u8::from(view.connected));
-        let name = "waiting";
+        let help = "Whether there is a connection to Asterisk.";
+        self.value("connected", help, u8::from(view.connected));
         self.gauge(
-            name,
+            "waiting",
             "Why no further call is begun: 1 for what is the case.",
         );
         let words: Vec<_> = Waits::WORDS.into_iter().chain(Over::WORDS).collect();
-        self.one_of(name, &[], "for", &words, Some(view.waits.word()));
+        self.one_of("waiting", &[], "for", &words, Some(view.waits.word()));
         if let Some(until) = view.waits.until() {
-            let name = "waiting_until_timestamp_seconds";
-            self.gauge(name, "Until when no further call is begun.");
-            self.moment(name, until);
+            self.moment(
+                "waiting_until",
+                "Until when no further call is begun.",
+                until,
+            );
         }
         if let Some(since) = view.waits.since() {
-            let name = "waiting_since_timestamp_seconds";
-            self.gauge(name, "Since when no further call is begun.");
-            self.moment(name, since);
+            self.moment(
+                "waiting_since",
+                "Since when no further call is begun.",
+                since,
+            );
         }
     }
 
@@ -223,8 +166,13 @@ impl Page {
         );
     }
 
-    fn moment(&mut self, name: &str, millis: i64) {
-        self.sample(name, &[], Seconds(millis));
+    fn value(&mut self, name: &str, help: &str, value: impl Display) {
+        self.gauge(name, help);
+        self.sample(name, &[], value);
+    }
+
+    fn moment(&mut self, name: &str, help: &str, millis: i64) {
+        self.value(&format!("{name}_timestamp_seconds"), help, Seconds(millis));
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -233,6 +181,13 @@ impl Page {
             let _ = write!(self.text, ",{label}=\"{}\"", escaped(text));
         }
         let _ = writeln!(self.text, "}} {value}");
+    }
+
+    fn by_disposition(&mut self, name: &str, count: impl Fn(Disposition) -> u64) {
+        for disposition in Disposition::ALL {
+            let label = [("disposition", disposition.as_str())];
+            self.sample(name, &label, count(disposition));
+        }
     }
 
     /// A sample for each of these words, 1 for the one that it is.

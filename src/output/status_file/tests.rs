@@ -32,7 +32,7 @@ fn seen() -> Seen {
     }
 }
 
-const DONE: Ended = Ended {
+const DONE: RunOutcome = RunOutcome {
     exit_code: 3,
     stopped: Some("drained"),
 };
@@ -168,7 +168,7 @@ fn the_page_of_a_run_at_its_beginning_and_its_end_is_whole_as_well() {
         value(&ended, "dialer_waiting", &[("for", "drained")]),
         Some(1.0)
     );
-    let failed = Ended {
+    let failed = RunOutcome {
         exit_code: 4,
         stopped: None,
     };
@@ -278,8 +278,8 @@ fn the_parser_of_these_tests_is_strict() {
 fn a_file_is_replaced_and_others_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.json");
-    let place = Place::choose(&path, &[]).unwrap();
-    assert_eq!(place.form, Form::Json);
+    let place = StatusTarget::choose(&path, &[]).unwrap();
+    assert_eq!(place.form, StatusForm::Json);
     place.replace(b"one").unwrap();
     let first = fs::File::open(&path).unwrap();
     place.replace(b"two").unwrap();
@@ -299,8 +299,8 @@ fn a_file_is_replaced_and_others_may_read_it() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path), mode(&plain));
     assert_eq!(
-        Place::choose(Path::new("b.prom"), &[]).unwrap().form,
-        Form::Prometheus
+        StatusTarget::choose(Path::new("b.prom"), &[]).unwrap().form,
+        StatusForm::Prometheus
     );
 }
 
@@ -311,16 +311,16 @@ fn nothing_but_a_status_file_is_replaced() {
     fs::write(path("contacts.csv"), "number\n100\n").unwrap();
     symlink("contacts.csv", path("link.json")).unwrap();
     for name in ["contacts.csv", "link.json"] {
-        let refused = Place::choose(&path(name), &[]).unwrap_err();
+        let refused = StatusTarget::choose(&path(name), &[]).unwrap_err();
         assert_eq!(refused, Refused::NotOurs(path(name)));
     }
     for name in [folder.path(), Path::new("-"), Path::new("/dev/null")] {
         assert_eq!(
-            Place::choose(name, &[]).unwrap_err(),
+            StatusTarget::choose(name, &[]).unwrap_err(),
             Refused::NoFile(name.to_owned())
         );
     }
-    let refused = Place::choose(&path("none/status.json"), &[]).unwrap_err();
+    let refused = StatusTarget::choose(&path("none/status.json"), &[]).unwrap_err();
     let folder_of_it = path("none").display().to_string();
     assert!(
         refused
@@ -333,7 +333,7 @@ fn nothing_but_a_status_file_is_replaced() {
     symlink("storm.csv", path("other.csv")).unwrap();
     let taken = [(path("storm.csv"), "where the results go".to_owned())];
     for name in ["storm.csv", "other.csv", "sub/../storm.csv"] {
-        let refused = Place::choose(&path(name), &taken).unwrap_err();
+        let refused = StatusTarget::choose(&path(name), &taken).unwrap_err();
         assert!(
             refused
                 .to_string()
@@ -348,7 +348,7 @@ fn nothing_but_a_status_file_is_replaced() {
             String::new(),
         ] {
             fs::write(path("status.json"), text).unwrap();
-            assert!(Place::choose(&path("status.json"), &taken).is_ok());
+            assert!(StatusTarget::choose(&path("status.json"), &taken).is_ok());
         }
     }
 }
@@ -359,7 +359,7 @@ fn a_link_stays_one() {
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("sub")).unwrap();
     symlink("sub/status.json", path("status.json")).unwrap();
-    let place = Place::choose(&path("status.json"), &[]).unwrap();
+    let place = StatusTarget::choose(&path("status.json"), &[]).unwrap();
     place.replace(b"text").unwrap();
     assert_eq!(fs::read_to_string(path("sub/status.json")).unwrap(), "text");
     assert!(
@@ -383,7 +383,7 @@ fn a_folder_that_does_not_answer_holds_up_nobody_who_orders() {
             texts.push(text.to_owned());
             Ok(())
         };
-        Writer::new(Path::new("status.json"), about(), Form::Json, write).run(&taking);
+        StatusWriter::new(Path::new("status.json"), about(), StatusForm::Json, write).run(&taking);
         texts
     });
     first.recv().unwrap();
@@ -425,13 +425,14 @@ fn what_cannot_be_written_is_tried_again() {
                 Ok(())
             }
         };
-        let mut writer = Writer::new(Path::new("status.json"), about(), Form::Json, write);
+        let mut writer =
+            StatusWriter::new(Path::new("status.json"), about(), StatusForm::Json, write);
         writer.put(&Stage::Starting);
         assert!(writer.told);
         writer.run(&taking);
         (tries, last)
     });
-    orders.send(Order::End(DONE)).unwrap();
+    orders.send(StatusOrder::End(DONE)).unwrap();
     let (tries, last) = writer.join().unwrap();
     assert_eq!(tries, 3);
     assert!(last.contains("\"stopped\":\"drained\""));
