@@ -3,7 +3,7 @@
 use super::{BadRows, Column, Contacts, Duplicates};
 use crate::config::load::Loader;
 use crate::config::section::{Section, Text};
-use crate::phone_number::Region;
+use crate::phone_number::{self, Region};
 use crate::results::schema::COLUMNS;
 
 pub(super) const KEYS: &str = "file number id timezone keep delimiter region bad_rows duplicates";
@@ -107,8 +107,8 @@ fn columns(section: &Section<'_, '_>, key: &'static str, example: &str) -> Vec<C
 
 fn region(section: &Section<'_, '_>) -> Option<Region> {
     let text = section.text("region", "region = \"UY\"")?;
-    let region = text.text.trim().parse::<Region>();
-    if region.is_err() {
+    let region = phone_number::region(text.text.trim());
+    if region.is_none() {
         // Who writes a country's calling code, its name or what its people call it.
         let instead = match text.text.trim().to_uppercase().as_str() {
             "UK" => "GB",
@@ -120,7 +120,7 @@ fn region(section: &Section<'_, '_>) -> Option<Region> {
             format!("`region` must be the two letters of a country (ISO 3166), such as `region = \"{instead}\"`"),
         );
     }
-    region.ok()
+    region
 }
 
 fn delimiter(section: &Section<'_, '_>) -> Option<u8> {

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use super::csv::{CsvError, CsvReader, CsvRow, ONE_ROW, Position};
+use super::csv::{CsvReader, CsvRow, ONE_ROW, Position, diagnostic};
 use super::render::Templates;
 use crate::config::{Campaign, CampaignErrors, Column, Contacts, Diagnostic, Location, nearest};
 use crate::phone_number::{Number, NumberError, Numbering};
@@ -40,8 +41,8 @@ pub(super) fn bind(
         let error = Diagnostic::of_line(&contacts.file, 1, message);
         CampaignErrors(vec![error])
     };
-    let unreadable = |error: CsvError| CampaignErrors(vec![error.into_diagnostic(&contacts.file)]);
-    let file = copy.try_clone().map_err(|error| unreadable(error.into()))?;
+    let unreadable = |error: io::Error| CampaignErrors(vec![diagnostic(&contacts.file, error)]);
+    let file = copy.try_clone().map_err(unreadable)?;
     let mut reader = CsvReader::open(file, &[contacts.delimiter], ONE_ROW).map_err(unreadable)?;
     let mut header = CsvRow::default();
     if !reader.read(&mut header).map_err(unreadable)? {
@@ -56,7 +57,7 @@ pub(super) fn bind(
     let mut names: Vec<String> = Vec::new();
     for (index, name) in header.fields().enumerate() {
         let at = reader.location(&header, index);
-        let at = at.map_err(|error| unreadable(error.into()))?;
+        let at = at.map_err(unreadable)?;
         let mut error = |message| errors.push(Diagnostic::at(&contacts.file, at, message));
         if std::str::from_utf8(name).is_err() {
             let column = index + 1;

@@ -57,56 +57,24 @@ struct FieldBounds {
     offset: u64,
 }
 
-/// Why a file is no CSV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CsvFault {
-    #[error("is UTF-16: save it as \"CSV UTF-8\"")]
-    Utf16,
-    #[error("is a spreadsheet's own file: save it as \"CSV UTF-8\"")]
-    Spreadsheet,
-    #[error("a quotation mark (\") is opened here and never closed")]
-    Unclosed,
-    #[error(
-        "text follows the quotation mark that closes a field; the field begins on line {begins} (a quotation mark within a field is written twice)"
-    )]
-    TextBehindQuote {
-        /// The line on which the field begins.
-        begins: u64,
-    },
-    #[error("the row that begins here is longer than 1 MiB")]
-    TooLong,
-}
-
-/// Why there is no next row.
+/// Why a file, or what follows in it, is no CSV. Inside of an [`io::Error`] of the kind `InvalidData`.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CsvError {
-    #[error("cannot be read")]
-    Io(#[from] io::Error),
-    #[error("line {}: {fault}", .at.line)]
-    Invalid { fault: CsvFault, at: Location },
+#[error("line {}: {message}", .at.line)]
+struct InvalidCsv {
+    at: Location,
+    message: String,
 }
 
-impl CsvError {
-    /// As an error of the file that was read.
-    pub(crate) fn into_diagnostic(self, file: &Path) -> Diagnostic {
-        match self {
-            Self::Io(error) => Diagnostic::of_file(file, format!("cannot be read: {error}")),
-            Self::Invalid { fault, at } => match fault {
-                CsvFault::Utf16 | CsvFault::Spreadsheet => {
-                    Diagnostic::of_line(file, at.line, fault.to_string())
-                }
-                _ => Diagnostic::at(file, at, fault.to_string()),
-            },
-        }
-    }
+fn invalid(at: Location, message: impl Into<String>) -> io::Error {
+    let message = message.into();
+    io::Error::new(ErrorKind::InvalidData, InvalidCsv { at, message })
 }
 
-impl From<CsvError> for io::Error {
-    fn from(error: CsvError) -> Self {
-        match error {
-            CsvError::Io(error) => error,
-            CsvError::Invalid { .. } => Self::new(ErrorKind::InvalidData, error),
-        }
+/// Why a file cannot be read, as an error of that file.
+pub(crate) fn diagnostic(file: &Path, error: io::Error) -> Diagnostic {
+    match error.downcast::<InvalidCsv>() {
+        Ok(InvalidCsv { at, message }) => Diagnostic::at(file, at, message),
+        Err(error) => Diagnostic::of_file(file, format!("cannot be read: {error}")),
     }
 }
 
@@ -131,12 +99,6 @@ impl CsvRow {
     fn is_blank(&self) -> bool {
         // Most rows begin with something: the other fields need no look then.
         self.get(0).is_none_or(<[u8]>::is_empty) && self.fields().all(<[u8]>::is_empty)
-    }
-
-    fn clear(&mut self, at: Position) {
-        self.at = at;
-        self.bytes.clear();
-        self.fields.clear();
     }
 }
 
@@ -172,19 +134,20 @@ impl CsvReader {
     }
 
     /// Begins at the beginning of a file, behind a byte order mark. What is plainly no CSV is refused.
-    pub(crate) fn open(file: File, delimiters: &[u8], buffer: usize) -> Result<Self, CsvError> {
+    pub(crate) fn open(file: File, delimiters: &[u8], buffer: usize) -> io::Result<Self> {
         let start = Position { offset: 0, line: 1 };
         let mut reader = Self::new(file, start, delimiters, buffer.max(ZIP_MARK.len()));
         reader.fill()?;
         let begin = &reader.buffer[reader.unread.clone()];
         let at = Location { line: 1, column: 1 };
         if UTF16_MARKS.iter().any(|mark| begin.starts_with(mark)) {
-            let fault = CsvFault::Utf16;
-            return Err(CsvError::Invalid { fault, at });
+            return Err(invalid(at, "is UTF-16: save it as \"CSV UTF-8\""));
         }
         if begin.starts_with(&ZIP_MARK) {
-            let fault = CsvFault::Spreadsheet;
-            return Err(CsvError::Invalid { fault, at });
+            return Err(invalid(
+                at,
+                "is a spreadsheet's own file: save it as \"CSV UTF-8\"",
+            ));
         }
         if begin.starts_with(UTF8_MARK) {
             reader.unread.start += UTF8_MARK.len();
@@ -208,7 +171,7 @@ impl CsvReader {
     }
 
     /// Reads the next row that is not blank; `false` at the end.
-    pub(crate) fn read(&mut self, row: &mut CsvRow) -> Result<bool, CsvError> {
+    pub(crate) fn read(&mut self, row: &mut CsvRow) -> io::Result<bool> {
         while self.read_any(row)? {
             if !row.is_blank() {
                 return Ok(true);
@@ -220,17 +183,14 @@ impl CsvReader {
     /// Passes over the rest of the line at a place where a row begins; `false` where that has no end.
     pub(crate) fn skip_line(&mut self, from: Position) -> io::Result<bool> {
         self.go_to(from);
-        loop {
-            let unread = &self.buffer[self.unread.clone()];
-            if let Some(end) = unread.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
-                self.unread.start += end;
+        while let Some(byte) = self.peek()? {
+            if matches!(byte, b'\r' | b'\n') {
                 self.end_line()?;
                 return Ok(true);
             }
-            if !self.fill()? {
-                return Ok(false);
-            }
+            self.unread.start += 1;
         }
+        Ok(false)
     }
 
     /// Where a field begins.
@@ -239,7 +199,7 @@ impl CsvReader {
         self.location_of(row.at, offset)
     }
 
-    fn read_any(&mut self, row: &mut CsvRow) -> Result<bool, CsvError> {
+    fn read_any(&mut self, row: &mut CsvRow) -> io::Result<bool> {
         loop {
             match self.peek()? {
                 None => return Ok(false),
@@ -247,7 +207,9 @@ impl CsvReader {
                 Some(_) => break,
             }
         }
-        row.clear(self.position());
+        row.at = self.position();
+        row.bytes.clear();
+        row.fields.clear();
         loop {
             let offset = self.position().offset;
             if self.peek()? == Some(b'"') {
@@ -274,7 +236,7 @@ impl CsvReader {
     }
 
     /// Reads a field up to its delimiter or the end of the line.
-    fn unquoted(&mut self, row: &mut CsvRow) -> Result<(), CsvError> {
+    fn unquoted(&mut self, row: &mut CsvRow) -> io::Result<()> {
         loop {
             let unread = &self.buffer[self.unread.clone()];
             let end = unread
@@ -291,56 +253,58 @@ impl CsvReader {
     }
 
     /// Reads a field in quotation marks, and the blanks behind it.
-    fn quoted(&mut self, row: &mut CsvRow, offset: u64) -> Result<(), CsvError> {
-        let begins = self.line;
-        let invalid = |reader: &Self, row: &CsvRow, fault, offset| {
-            let at = reader.location_of(row.at, offset)?;
-            Err(CsvError::Invalid { fault, at })
-        };
+    fn quoted(&mut self, row: &mut CsvRow, offset: u64) -> io::Result<()> {
+        let (begin, line) = (row.bytes.len(), self.line);
         self.unread.start += 1;
-        let mut after_cr = false;
         loop {
             if self.unread.is_empty() && !self.fill()? {
-                return invalid(self, row, CsvFault::Unclosed, offset);
+                let message = "a quotation mark (\") is opened here and never closed";
+                return Err(self.invalid(row, offset, message));
             }
             let unread = &self.buffer[self.unread.clone()];
             let end = memchr(b'"', unread);
             let text = &unread[..end.unwrap_or(unread.len())];
-            self.line += count_lines(text, &mut after_cr);
             row.bytes.extend_from_slice(text);
             self.unread.start += text.len();
             self.check_length(row)?;
-            if end.is_none() {
-                continue;
-            }
-            self.unread.start += 1;
-            if self.peek()? != Some(b'"') {
-                break;
-            }
-            self.unread.start += 1;
-            row.bytes.push(b'"');
-            after_cr = false;
-        }
-        loop {
-            match self.peek()? {
-                None => return Ok(()),
-                Some(byte) if self.ends_field[usize::from(byte)] => return Ok(()),
-                Some(b' ' | b'\t') => self.unread.start += 1,
-                Some(_) => {
-                    let fault = CsvFault::TextBehindQuote { begins };
-                    return invalid(self, row, fault, self.position().offset);
+            if end.is_some() {
+                self.unread.start += 1;
+                if self.peek()? != Some(b'"') {
+                    break;
                 }
+                self.unread.start += 1;
+                row.bytes.push(b'"');
             }
         }
-    }
-
-    fn check_length(&self, row: &CsvRow) -> Result<(), CsvError> {
-        if row.bytes.len() + row.fields.len() > MAX_ROW {
-            let at = self.location_of(row.at, row.at.offset)?;
-            let fault = CsvFault::TooLong;
-            return Err(CsvError::Invalid { fault, at });
+        self.line += count_lines(&row.bytes[begin..]);
+        while let Some(byte) = self.peek()?
+            && !self.ends_field[usize::from(byte)]
+        {
+            if !matches!(byte, b' ' | b'\t') {
+                let message = format!(
+                    "text follows the quotation mark that closes a field; the field begins on line {line} (a quotation mark within a field is written twice)"
+                );
+                return Err(self.invalid(row, self.position().offset, message));
+            }
+            self.unread.start += 1;
         }
         Ok(())
+    }
+
+    fn check_length(&self, row: &CsvRow) -> io::Result<()> {
+        if row.bytes.len() + row.fields.len() <= MAX_ROW {
+            return Ok(());
+        }
+        let message = "the row that begins here is longer than 1 MiB";
+        Err(self.invalid(row, row.at.offset, message))
+    }
+
+    /// What is wrong with a row, at an offset of the file.
+    fn invalid(&self, row: &CsvRow, offset: u64, message: impl Into<String>) -> io::Error {
+        match self.location_of(row.at, offset) {
+            Ok(at) => invalid(at, message),
+            Err(error) => error,
+        }
     }
 
     /// The next byte; `None` at the end of the file.
@@ -374,7 +338,7 @@ impl CsvReader {
     fn location_of(&self, from: Position, offset: u64) -> io::Result<Location> {
         let mut text = vec![0; usize::try_from(offset - from.offset).unwrap_or(usize::MAX)];
         self.file.read_exact_at(&mut text, from.offset)?;
-        let lines = count_lines(&text, &mut false);
+        let lines = count_lines(&text);
         let line_start = memchr::memrchr2(b'\r', b'\n', &text).map_or(0, |end| end + 1);
         let is_char = |byte: &&u8| **byte & 0xC0 != 0x80;
         Ok(Location {
@@ -384,29 +348,38 @@ impl CsvReader {
     }
 }
 
-/// How many lines end in a text: by LF, CRLF or CR. `after_cr`: what is read before it ends in CR.
-fn count_lines(text: &[u8], after_cr: &mut bool) -> u64 {
-    let mut lines = 0;
-    for end in memchr2_iter(b'\r', b'\n', text) {
-        let follows_cr = end
-            .checked_sub(1)
-            .map_or(*after_cr, |before| text[before] == b'\r');
-        lines += u64::from(text[end] == b'\r' || !follows_cr);
-    }
-    if let Some(&last) = text.last() {
-        *after_cr = last == b'\r';
-    }
-    lines
+/// How many lines end in a text: by LF, CRLF or CR.
+fn count_lines(text: &[u8]) -> u64 {
+    let is_end = |&at: &usize| text[at] == b'\r' || at == 0 || text[at - 1] != b'\r';
+    memchr2_iter(b'\r', b'\n', text).filter(is_end).count() as u64
 }
 
-/// Reads at a place; 0 at the end of the file.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {
         match file.read_at(buffer, offset) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             read => return read,
         }
     }
+}
+
+/// Hands on a part of a file in pieces; `false` where the file ends before.
+pub(crate) fn read_part(
+    file: &File,
+    mut part: Range<u64>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<bool> {
+    let mut buffer = vec![0; STREAM];
+    while part.start < part.end {
+        let length = usize::try_from(part.end - part.start).map_or(STREAM, |left| left.min(STREAM));
+        let read = read_at(file, &mut buffer[..length], part.start)?;
+        if read == 0 {
+            return Ok(false);
+        }
+        take(&buffer[..read]);
+        part.start += read as u64;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -426,7 +399,7 @@ mod tests {
     }
 
     /// The rows with the offset of each, or why they cannot be read.
-    fn scan(text: &[u8], buffer: usize) -> Result<Vec<FieldsAt>, (CsvFault, u64, u64)> {
+    fn scan(text: &[u8], buffer: usize) -> Result<Vec<FieldsAt>, (String, u64, u64)> {
         let start = Position { offset: 0, line: 1 };
         let mut reader = CsvReader::new(file(text), start, b",", buffer);
         let (mut row, mut rows) = (CsvRow::default(), Vec::new());
@@ -439,8 +412,10 @@ mod tests {
                     let fields = row.fields().map(<[u8]>::to_vec).collect();
                     rows.push((row.at.offset, fields));
                 }
-                Err(CsvError::Invalid { fault, at }) => return Err((fault, at.line, at.column)),
-                Err(CsvError::Io(error)) => panic!("{error}"),
+                Err(error) => {
+                    let InvalidCsv { at, message } = error.downcast().unwrap();
+                    return Err((message, at.line, at.column));
+                }
             }
         }
     }
@@ -516,20 +491,17 @@ mod tests {
 
     #[test]
     fn a_quotation_mark_out_of_place_is_told_with_line_and_column() {
-        let behind = |begins| CsvFault::TextBehindQuote { begins };
-        for (text, fault) in [
-            ("n,x\n1,\"A\n2,\"B\n", (behind(2), 3, 4)),
-            ("1,\"a\r\nb\" ,\"é\"x", (behind(2), 2, 8)),
-            ("1,\"A\"\" \"x\n", (behind(1), 1, 9)),
-            ("é,\"a\"\r\nü,\"b\rc", (CsvFault::Unclosed, 2, 3)),
-            ("a\n\"", (CsvFault::Unclosed, 2, 1)),
+        for (text, message, line, column) in [
+            ("n,x\n1,\"A\n2,\"B\n", "the field begins on line 2", 3, 4),
+            ("1,\"a\r\nb\" ,\"é\"x", "the field begins on line 2", 2, 8),
+            ("1,\"A\"\" \"x\n", "the field begins on line 1", 1, 9),
+            ("é,\"a\"\r\nü,\"b\rc", "never closed", 2, 3),
+            ("a\n\"", "never closed", 2, 1),
         ] {
             for buffer in [1, 3, STREAM] {
-                assert_eq!(
-                    scan(text.as_bytes(), buffer).unwrap_err(),
-                    fault,
-                    "{text:?}"
-                );
+                let fault = scan(text.as_bytes(), buffer).unwrap_err();
+                assert!(fault.0.contains(message), "{text:?}: {fault:?}");
+                assert_eq!((fault.1, fault.2), (line, column), "{text:?}");
             }
         }
         // Within a field that does not begin with one, it is a sign like any other.
@@ -543,7 +515,7 @@ mod tests {
             for quote in ["", "\""] {
                 let text = format!("a\n{quote}{text}");
                 let fault = scan(text.as_bytes(), STREAM).unwrap_err();
-                assert_eq!(fault, (CsvFault::TooLong, 2, 1));
+                assert!(fault.0.contains("longer than") && fault.1 == 2, "{fault:?}");
             }
         }
     }

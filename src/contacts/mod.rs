@@ -7,9 +7,9 @@
 
 mod columns;
 pub(crate) mod csv;
-mod done;
 mod render;
 mod row;
+mod row_set;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -31,15 +31,15 @@ use crate::disposition::Disposition;
 use crate::phone_number::Number;
 use crate::results::journal;
 use columns::ListColumns;
-use csv::{CsvReader, CsvRow, ONE_ROW, STREAM, read_at};
-use done::RowSet;
+use csv::{CsvReader, CsvRow, ONE_ROW, STREAM, read_part};
 use render::Templates;
 use row::RowError;
+use row_set::RowSet;
 use zones::Zones;
 
 pub use csv::Position;
-pub use done::Done;
 pub use row::{Contact, ListEntry, Rendered, Skipped};
+pub use row_set::RowSet as Done;
 pub use shard::Shard;
 
 /// How many rows there are in this run's part of the list.
@@ -102,7 +102,7 @@ impl List {
             first_lines: Vec::new(),
         };
         let bad = validate::check(&mut list);
-        let bad = bad.map_err(|error| CampaignErrors(vec![error.into_diagnostic(source)]))?;
+        let bad = bad.map_err(|error| CampaignErrors(vec![csv::diagnostic(source, error)]))?;
         if campaign.contacts.bad_rows == BadRows::Stop && bad.count > 0 {
             return Err(CampaignErrors(bad.into_errors(source)));
         }
@@ -119,15 +119,7 @@ impl List {
     /// The copy cannot be read.
     pub(crate) fn digest(&self) -> io::Result<String> {
         let mut digest = Md5::new();
-        let (mut buffer, mut offset) = (vec![0; STREAM], 0);
-        loop {
-            let read = read_at(&self.copy, &mut buffer, offset)?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&buffer[..read]);
-            offset += read as u64;
-        }
+        read_part(&self.copy, 0..u64::MAX, |bytes| digest.update(bytes))?;
         let digest = u128::from_be_bytes(digest.finalize().into());
         Ok(format!("{digest:032x}"))
     }
@@ -148,22 +140,20 @@ impl List {
     /// # Errors
     /// The copy cannot be opened a second time.
     pub fn rows(self: &Arc<Self>) -> io::Result<ListRows> {
-        self.rows_but(Done::nothing(self.columns.body))
+        self.rows_but(RowSet::default())
     }
 
     /// The rows in their order but for those that are `done`. Blocks on the disk.
     ///
     /// # Errors
     /// The copy cannot be opened a second time.
-    pub fn rows_but(self: &Arc<Self>, done: Done) -> io::Result<ListRows> {
-        let (from, index) = done.first_open.unwrap_or_default();
+    pub fn rows_but(self: &Arc<Self>, done: RowSet) -> io::Result<ListRows> {
         Ok(ListRows {
-            reader: self.reader(from, STREAM)?,
+            reader: self.reader(self.columns.body, STREAM)?,
             row: CsvRow::default(),
             list: Arc::clone(self),
-            at_end: done.first_open.is_none(),
             done,
-            index,
+            index: 0,
         })
     }
 
@@ -172,15 +162,15 @@ impl List {
     ///
     /// # Errors
     /// The copy cannot be read.
-    pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<Done> {
+    pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<RowSet> {
         let mut reader = self.reader(self.columns.body, STREAM)?;
-        let (mut row, mut done) = (CsvRow::default(), Done::default());
+        let (mut row, mut done) = (CsvRow::default(), RowSet::default());
         for index in 0.. {
             if !reader.read(&mut row)? {
                 break;
             }
             let other = self.other_parts.contains(index);
-            done.push(row.at, other || is_done(&self.id(&row)));
+            done.push(other || is_done(&self.id(&row)));
         }
         Ok(done)
     }
@@ -222,7 +212,7 @@ impl List {
         &self,
         row: &CsvRow,
         numbers: &mut Vec<Number>,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Rendered,
     ) -> Result<u16, RowError> {
         let (found, expected) = (row.len(), self.columns.names.len());
         if found != expected {
@@ -265,7 +255,7 @@ impl List {
         };
         let mut numbers = Vec::new();
         let zone = if is_bad {
-            self.judge(row, &mut numbers, &mut Vec::new())
+            self.judge(row, &mut numbers, &mut Rendered::default())
         } else {
             self.read(row, &mut numbers)
         };
@@ -341,31 +331,27 @@ pub struct ListRows {
     reader: CsvReader,
     row: CsvRow,
     /// Rows that are passed over.
-    done: Done,
+    done: RowSet,
     /// Of the row that is read next.
     index: u64,
-    at_end: bool,
 }
 
 impl Iterator for ListRows {
     type Item = io::Result<ListEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.at_end {
+        loop {
             match self.reader.read(&mut self.row) {
                 Ok(true) => {}
-                Ok(false) => self.at_end = true,
-                Err(error) => return Some(Err(error.into())),
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
             }
-            let index = self.index;
+            let (list, index) = (&self.list, self.index);
             self.index += 1;
-            if !self.at_end && !self.done.contains(index) && !self.list.other_parts.contains(index)
-            {
-                let is_bad = self.list.bad.contains(index);
-                return Some(Ok(self.list.entry(&self.row, is_bad)));
+            if !self.done.contains(index) && !list.other_parts.contains(index) {
+                return Some(Ok(list.entry(&self.row, list.bad.contains(index))));
             }
         }
-        None
     }
 }
 
@@ -398,21 +384,11 @@ impl Rereader {
 
 /// A private copy of the list, or what went wrong.
 fn copy(list: &Path) -> Result<File, String> {
-    let unreadable = |error| format!("{} cannot be read: {error}", list.display());
-    let mut source = File::open(list).map_err(unreadable)?;
-    let folder = std::env::temp_dir();
-    let mut copy = tempfile::tempfile().map_err(|error| {
-        format!(
-            "no copy of the list can be made in {}: {error}",
-            folder.display()
-        )
-    })?;
-    io::copy(&mut source, &mut copy).map_err(|error| {
-        format!(
-            "{} cannot be copied to {}: {error}",
-            list.display(),
-            folder.display()
-        )
-    })?;
-    Ok(copy)
+    let (name, folder) = (list.display(), std::env::temp_dir());
+    let mut source = File::open(list).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let copy = tempfile::tempfile().and_then(|mut copy| {
+        io::copy(&mut source, &mut copy)?;
+        Ok(copy)
+    });
+    copy.map_err(|error| format!("{name} cannot be copied to {}: {error}", folder.display()))
 }

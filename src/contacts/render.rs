@@ -14,11 +14,11 @@ use crate::template::{Piece, Template};
 const NUMBER: &str = "number";
 /// What a contact's value may hold in a dial string, besides letters and digits. `&` would dial a second channel, `/` and
 /// `@` another trunk, `,` and `(` would set options.
-const DIALABLE: &[u8] = b"+*#._-";
+const DIALABLE: &str = "+*#._-";
 
 /// What stands for a name in a template.
 #[derive(Debug)]
-enum Value {
+enum Placeholder {
     /// The number that is dialed.
     Number,
     Column {
@@ -27,48 +27,57 @@ enum Value {
     },
 }
 
+/// What is done with a contact's values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ValueRule {
+    /// They may hold only what cannot make another dial string of it.
+    DialString,
+    /// What has a meaning in a caller id is dropped.
+    CallerId,
+    Any,
+}
+
 /// The templates of a campaign, bound to the columns of its list.
 #[derive(Debug)]
 pub(super) struct Templates {
     trunks: Vec<TrunkTemplates>,
-    variables: Vec<(Arc<str>, Template<Value>)>,
+    variables: Vec<(Arc<str>, Template<Placeholder>)>,
 }
 
 #[derive(Debug)]
 struct TrunkTemplates {
     dial_as: DialAs,
-    channel: Template<Value>,
-    caller_id: Option<Template<Value>>,
+    channel: Template<Placeholder>,
+    caller_id: Option<Template<Placeholder>>,
 }
 
 impl Templates {
     pub(super) fn bind(campaign: &Campaign, binder: &mut Binder<'_>) -> Self {
         let mut bind = |field: &LocatedTemplate| {
             field.template.bind(|name| match name {
-                NUMBER => Value::Number,
-                name => Value::Column {
+                NUMBER => Placeholder::Number,
+                name => Placeholder::Column {
                     index: binder.column(name, field.at),
                     name: name.to_owned(),
                 },
             })
         };
-        let trunks = campaign.trunks.iter().map(|trunk| TrunkTemplates {
-            dial_as: trunk.dial_as,
-            channel: bind(&trunk.channel),
-            caller_id: {
-                let caller_id = trunk.caller_id.as_ref();
-                caller_id
+        let mut trunks = Vec::new();
+        for trunk in &campaign.trunks {
+            let caller_id = trunk.caller_id.as_ref();
+            trunks.push(TrunkTemplates {
+                dial_as: trunk.dial_as,
+                channel: bind(&trunk.channel),
+                caller_id: caller_id
                     .or(campaign.call.caller_id.as_ref())
-                    .map(&mut bind)
-            },
-        });
-        let trunks = trunks.collect();
+                    .map(&mut bind),
+            });
+        }
         let variables = campaign.call.variables.iter();
+        let variables = variables.map(|(name, field)| (name.as_str().into(), bind(field)));
         Self {
+            variables: variables.collect(),
             trunks,
-            variables: variables
-                .map(|(name, field)| (name.as_str().into(), bind(field)))
-                .collect(),
         }
     }
 
@@ -79,20 +88,9 @@ impl Templates {
         number: &Number,
         trunk: usize,
     ) -> Result<Rendered, RowError> {
-        let trunk = &self.trunks[trunk];
-        let (mut channel, mut caller_id) = (Vec::new(), Vec::new());
-        trunk.channel(row, number, &mut channel)?;
-        let has_caller_id = trunk.caller_id(row, number, &mut caller_id)?;
-        let variables = self.variables.iter().map(|(name, template)| {
-            let mut value = Vec::new();
-            variable(name, template, row, number, &mut value)?;
-            Ok((Arc::clone(name), value))
-        });
-        Ok(Rendered {
-            channel,
-            caller_id: has_caller_id.then_some(caller_id),
-            variables: variables.collect::<Result<_, RowError>>()?,
-        })
+        let mut rendered = Rendered::default();
+        self.render_into(row, number, &self.trunks[trunk], &mut rendered)?;
+        Ok(rendered)
     }
 
     /// Whether everything can be sent when this number of a row is called, on whatever trunk. `scratch` is for it.
@@ -100,100 +98,88 @@ impl Templates {
         &self,
         row: &CsvRow,
         number: &Number,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Rendered,
     ) -> Result<(), RowError> {
-        for trunk in &self.trunks {
-            scratch.clear();
-            trunk.channel(row, number, scratch)?;
-            scratch.clear();
-            trunk.caller_id(row, number, scratch)?;
+        let mut trunks = self.trunks.iter();
+        trunks.try_for_each(|trunk| self.render_into(row, number, trunk, scratch))
+    }
+
+    fn render_into(
+        &self,
+        row: &CsvRow,
+        number: &Number,
+        trunk: &TrunkTemplates,
+        out: &mut Rendered,
+    ) -> Result<(), RowError> {
+        let dialed = number.dialed(trunk.dial_as);
+        fill(
+            &trunk.channel,
+            row,
+            &dialed,
+            ValueRule::DialString,
+            &mut out.channel,
+        )?;
+        check_header("Channel", &out.channel)?;
+        if let Some(template) = &trunk.caller_id {
+            let caller_id = out.caller_id.get_or_insert_default();
+            fill(
+                template,
+                row,
+                number.as_str(),
+                ValueRule::CallerId,
+                caller_id,
+            )?;
+            check_header("CallerID", caller_id)?;
         }
-        for (name, template) in &self.variables {
-            scratch.clear();
-            variable(name, template, row, number, scratch)?;
+        out.variables
+            .resize_with(self.variables.len(), Default::default);
+        for ((name, template), (out_name, value)) in self.variables.iter().zip(&mut out.variables) {
+            out_name.clone_from(name);
+            fill(template, row, number.as_str(), ValueRule::Any, value)?;
+            check_variable(name, value)?;
         }
         Ok(())
     }
 }
 
-impl TrunkTemplates {
-    /// Appends the dial string.
-    fn channel(&self, row: &CsvRow, number: &Number, out: &mut Vec<u8>) -> Result<(), RowError> {
-        let dialed = number.dialed(self.dial_as);
-        for piece in self.channel.pieces() {
-            let value = value(piece, row, &dialed)?;
-            if let Piece::Column(Value::Column { name, .. }) = piece
-                && let Some(char) = undialable(value)
-            {
-                let column = name.clone();
-                return Err(RowError::Undialable { column, char });
-            }
-            out.extend_from_slice(value);
-        }
-        Ok(check_header("Channel", out)?)
-    }
-
-    /// Appends the caller id; `false` where the campaign has none.
-    fn caller_id(
-        &self,
-        row: &CsvRow,
-        number: &Number,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, RowError> {
-        let Some(template) = &self.caller_id else {
-            return Ok(false);
-        };
-        for piece in template.pieces() {
-            let value = value(piece, row, number.as_str())?;
-            match piece {
-                Piece::Text(_) => out.extend_from_slice(value),
-                // In a caller id these have a meaning.
-                Piece::Column(_) => out.extend(value.iter().filter(|&&byte| {
-                    !byte.is_ascii_control() && !matches!(byte, b'"' | b'<' | b'>' | b',')
-                })),
-            }
-        }
-        check_header("CallerID", out)?;
-        Ok(true)
-    }
-}
-
-/// Appends the value of a channel variable, unescaped.
-fn variable(
-    name: &str,
-    template: &Template<Value>,
+/// Makes `out` what a template is for a row.
+fn fill(
+    template: &Template<Placeholder>,
     row: &CsvRow,
-    number: &Number,
+    number: &str,
+    rule: ValueRule,
     out: &mut Vec<u8>,
 ) -> Result<(), RowError> {
+    out.clear();
     for piece in template.pieces() {
-        out.extend_from_slice(value(piece, row, number.as_str())?);
-    }
-    Ok(check_variable(name, out)?)
-}
-
-/// What a piece stands for in a row.
-fn value<'v>(
-    piece: &'v Piece<Value>,
-    row: &'v CsvRow,
-    number: &'v str,
-) -> Result<&'v [u8], RowError> {
-    Ok(match piece {
-        Piece::Text(text) => text.as_bytes(),
-        Piece::Column(Value::Number) => number.as_bytes(),
-        Piece::Column(Value::Column { index, name }) => {
-            let value = row.get(*index).unwrap_or_default();
-            if std::str::from_utf8(value).is_err() {
-                return Err(RowError::Encoding(name.clone()));
+        let (index, name) = match piece {
+            Piece::Text(text) => {
+                out.extend_from_slice(text.as_bytes());
+                continue;
             }
-            value
+            Piece::Column(Placeholder::Number) => {
+                out.extend_from_slice(number.as_bytes());
+                continue;
+            }
+            Piece::Column(Placeholder::Column { index, name }) => (*index, name),
+        };
+        let value = std::str::from_utf8(row.get(index).unwrap_or_default())
+            .map_err(|_| RowError::Encoding(name.clone()))?;
+        match rule {
+            ValueRule::DialString => {
+                let fits = |char: char| char.is_ascii_alphanumeric() || DIALABLE.contains(char);
+                if let Some(char) = value.chars().find(|&char| !fits(char)) {
+                    let column = name.clone();
+                    return Err(RowError::Undialable { column, char });
+                }
+                out.extend_from_slice(value.as_bytes());
+            }
+            ValueRule::CallerId => {
+                let fits = |byte: &u8| !byte.is_ascii_control() && !b"\"<>,".contains(byte);
+                out.extend(value.bytes().filter(fits));
+            }
+            ValueRule::Any => out.extend_from_slice(value.as_bytes()),
         }
-    })
-}
-
-/// The first character of a value that has no place in a dial string.
-fn undialable(value: &[u8]) -> Option<char> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || DIALABLE.contains(&byte);
-    let index = value.iter().position(|&byte| !fits(byte))?;
-    String::from_utf8_lossy(&value[index..]).chars().next()
+    }
+    Ok(())
 }

@@ -53,7 +53,7 @@ pub enum ListEntry {
 }
 
 /// What an Originate says of a contact.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// The dial string.
     pub channel: Vec<u8>,

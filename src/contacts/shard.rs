@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+const NOT_A_PART: &str = "write the part and how many there are, such as 0/4 for the first of four";
+
 /// One of several disjoint parts that make up the list together.
 ///
 /// Which part a row belongs to depends on its first number alone (on its id where it has none), not on its place, so
@@ -17,39 +19,25 @@ pub struct Shard {
     pub of: u32,
 }
 
-/// Why a text names no part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ShardError {
-    /// Something else than two numbers.
-    #[error("write the part and how many there are, such as 0/4 for the first of four")]
-    Form,
-    /// Of no parts at all.
-    #[error("there must be at least one part: 0/1 is the whole list")]
-    None,
-    /// Beyond the last one.
-    #[error("the parts of {of} are 0/{of} to {last}/{of}", last = of - 1)]
-    Beyond {
-        /// How many there are.
-        of: u32,
-    },
-}
-
 impl FromStr for Shard {
-    type Err = ShardError;
+    /// What to write instead.
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = |text: &str| {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             digits.then(|| text.parse().ok()).flatten()
         };
-        let (index, of) = text.split_once('/').ok_or(ShardError::Form)?;
-        let (Some(index), Some(of)) = (number(index), number(of)) else {
-            return Err(ShardError::Form);
-        };
-        match (index, of) {
-            (_, 0) => Err(ShardError::None),
-            (index, of) if index >= of => Err(ShardError::Beyond { of }),
-            (index, of) => Ok(Self { index, of }),
+        let parts = text.split_once('/');
+        match parts.and_then(|(index, of)| Some((number(index)?, number(of)?))) {
+            None => Err(NOT_A_PART.to_owned()),
+            Some((_, 0)) => {
+                Err("there must be at least one part: 0/1 is the whole list".to_owned())
+            }
+            Some((index, of)) if index >= of => {
+                Err(format!("the parts of {of} are 0/{of} to {}/{of}", of - 1))
+            }
+            Some((index, of)) => Ok(Self { index, of }),
         }
     }
 }
@@ -76,21 +64,20 @@ mod tests {
         assert_eq!("0/4".parse(), Ok(Shard { index: 0, of: 4 }));
         assert_eq!("3/4".parse::<Shard>().unwrap().to_string(), "3/4");
         for (text, error) in [
-            ("", ShardError::Form),
-            ("1", ShardError::Form),
-            ("1/", ShardError::Form),
-            ("+1/2", ShardError::Form),
-            ("1/2/3", ShardError::Form),
-            ("1/99999999999", ShardError::Form),
-            ("0/0", ShardError::None),
-            ("4/4", ShardError::Beyond { of: 4 }),
+            ("", NOT_A_PART),
+            ("1", NOT_A_PART),
+            ("1/", NOT_A_PART),
+            ("+1/2", NOT_A_PART),
+            ("1/2/3", NOT_A_PART),
+            ("1/99999999999", NOT_A_PART),
+            (
+                "0/0",
+                "there must be at least one part: 0/1 is the whole list",
+            ),
+            ("4/4", "the parts of 4 are 0/4 to 3/4"),
         ] {
-            assert_eq!(text.parse::<Shard>(), Err(error), "{text}");
+            assert_eq!(text.parse::<Shard>(), Err(error.to_owned()), "{text}");
         }
-        assert_eq!(
-            ShardError::Beyond { of: 4 }.to_string(),
-            "the parts of 4 are 0/4 to 3/4"
-        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The one look at every row before anything is dialed. What is learnt of a row here is not asked again.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::List;
-use super::csv::{CsvError, CsvRow, STREAM};
+use super::csv::{CsvRow, STREAM};
 use crate::config::{Diagnostic, Duplicates};
 
 /// The rows of bad lists that are named one by one before the rest are only counted.
@@ -24,10 +25,10 @@ pub(super) struct BadRowReport {
 /// which repeat an id or a number.
 ///
 /// This takes 16 bytes a row: a hash of its id and the key of its number. Sorted, they show which repeat.
-pub(super) fn check(list: &mut List) -> Result<BadRowReport, CsvError> {
+pub(super) fn check(list: &mut List) -> io::Result<BadRowReport> {
     let (mut ids, mut keys, mut report) = (Vec::new(), Vec::new(), BadRowReport::default());
     let mut suffixed_ids = Vec::new();
-    let (mut row, mut numbers, mut scratch) = (CsvRow::default(), Vec::new(), Vec::new());
+    let (mut row, mut numbers, mut scratch) = Default::default();
     let mut reader = list.reader(list.columns.body, STREAM)?;
     while reader.read(&mut row)? {
         let id = list.columns.own_id(&row);
@@ -87,7 +88,7 @@ fn note_repetitions(
     ids: &[u64],
     suffixed_ids: &[u64],
     keys: &[u64],
-) -> Result<(), CsvError> {
+) -> io::Result<()> {
     let has = |sorted: &[u64], hash: u64| sorted.binary_search(&hash).is_ok();
     // The number behind the `#` that is next, by the hashes of ids.
     let mut next_repetition: HashMap<u64, u32> = HashMap::new();

@@ -16,8 +16,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::key;
 use crate::config::Diagnostic;
-use crate::contacts::csv::{CsvError, CsvReader, CsvRow, Position, STREAM, read_at};
+use crate::contacts::csv::{CsvReader, CsvRow, Position, STREAM, diagnostic, read_part};
 use crate::phone_number::Numbering;
+use crate::results::fs::FileId;
 
 /// Any of them ends a field: people write these files with whichever they like.
 const DELIMITERS: &[u8] = b",;\t";
@@ -56,7 +57,7 @@ pub(super) struct FileChange {
 /// What tells that a file has changed, short of reading it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileStamp {
-    inode: (u64, u64),
+    id: FileId,
     length: u64,
     modified: (i64, i64),
 }
@@ -64,7 +65,7 @@ struct FileStamp {
 impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            inode: (metadata.dev(), metadata.ino()),
+            id: FileId::of(metadata),
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
@@ -91,7 +92,7 @@ impl WatchedFile {
     /// Reads what is new in the file; `None` if it has not changed.
     pub(super) fn look(&mut self, numbering: Numbering) -> Result<Option<FileChange>, Diagnostic> {
         let path = self.path.clone();
-        let unreadable = |error: io::Error| CsvError::from(error).into_diagnostic(&path);
+        let unreadable = |error| diagnostic(&path, error);
         let Some((file, stamp)) = self.open().map_err(unreadable)? else {
             return Ok(None);
         };
@@ -109,7 +110,7 @@ impl WatchedFile {
         let is_first = self.seen.is_none();
         let (mut numbers, unfinished) = reading
             .read(&file, numbering, is_first)
-            .map_err(|error| error.into_diagnostic(&path))?;
+            .map_err(unreadable)?;
         if is_whole {
             if numbers.is_empty() && unfinished.is_none() && reading.is_of_something_else() {
                 return Err(Diagnostic::of_file(&path, NO_NUMBERS));
@@ -163,14 +164,16 @@ impl WatchedFile {
         };
         let known = &self.reading;
         let mut hasher = Xxh3::new();
-        let grew = stamp.inode == seen.inode && stamp.length > seen.length;
+        let grew = stamp.id == seen.id && stamp.length > seen.length;
         if grew && self.trusted < MAX_TRUSTED {
             self.trusted += 1;
-            let is_there = update(&mut hasher, file, tail_before(known.hashed))?;
+            let is_there = read_part(file, tail_before(known.hashed), |bytes| {
+                hasher.update(bytes)
+            })?;
             return Ok(is_there && hasher.digest() == known.tail);
         }
         self.trusted = 0;
-        let is_there = update(&mut hasher, file, 0..known.hashed)?;
+        let is_there = read_part(file, 0..known.hashed, |bytes| hasher.update(bytes))?;
         Ok(is_there && hasher.digest() == known.whole.digest())
     }
 
@@ -243,10 +246,10 @@ impl Reading {
     }
 
     fn hash(&mut self, file: &File, length: u64) -> io::Result<()> {
-        update(&mut self.whole, file, self.hashed..length)?;
+        read_part(file, self.hashed..length, |bytes| self.whole.update(bytes))?;
         self.hashed = length;
         let mut tail = Xxh3::new();
-        update(&mut tail, file, tail_before(length))?;
+        read_part(file, tail_before(length), |bytes| tail.update(bytes))?;
         self.tail = tail.digest();
         Ok(())
     }
@@ -258,7 +261,7 @@ impl Reading {
         file: &File,
         numbering: Numbering,
         strict: bool,
-    ) -> Result<(Vec<u64>, Option<u64>), CsvError> {
+    ) -> io::Result<(Vec<u64>, Option<u64>)> {
         let file = file.try_clone()?;
         let mut reader = if self.end.offset == 0 {
             CsvReader::open(file, DELIMITERS, STREAM)?
@@ -271,7 +274,7 @@ impl Reading {
             let (meaning, is_complete) = match reader.read(&mut row) {
                 Ok(false) => break,
                 Ok(true) => (self.meaning(&row, numbering), row.is_complete),
-                Err(CsvError::Invalid { .. }) if !strict => {
+                Err(error) if !strict && error.kind() == ErrorKind::InvalidData => {
                     (RowMeaning::NoNumber, reader.skip_line(row.at)?)
                 }
                 Err(error) => return Err(error),
@@ -322,21 +325,6 @@ impl Reading {
 
 fn tail_before(end: u64) -> Range<u64> {
     end.saturating_sub(TAIL)..end
-}
-
-/// Hashes a part of a file; `false` where it is not that long.
-fn update(hasher: &mut Xxh3, file: &File, mut part: Range<u64>) -> io::Result<bool> {
-    let mut buffer = vec![0; STREAM];
-    while part.start < part.end {
-        let length = usize::try_from(part.end - part.start).unwrap_or(STREAM);
-        let read = read_at(file, &mut buffer[..length.min(STREAM)], part.start)?;
-        if read == 0 {
-            return Ok(false);
-        }
-        hasher.update(&buffer[..read]);
-        part.start += read as u64;
-    }
-    Ok(true)
 }
 
 /// Whether this may be the name of a column of telephone numbers.

@@ -262,11 +262,11 @@ fn a_list_that_a_spreadsheet_saved_as_something_else_is_told_from_one_that_lacks
     for (bytes, told) in [
         (
             &b"\xff\xfen\0u\0m\0"[..],
-            "contacts.csv:1: is UTF-16: save it as \"CSV UTF-8\"\n",
+            "contacts.csv:1:1: is UTF-16: save it as \"CSV UTF-8\"\n",
         ),
         (
             b"PK\x03\x04\x14\0\x06\0",
-            "contacts.csv:1: is a spreadsheet's own file: save it as \"CSV UTF-8\"\n",
+            "contacts.csv:1:1: is a spreadsheet's own file: save it as \"CSV UTF-8\"\n",
         ),
         (
             b"number,n\xe9\n100,Ana\n",
