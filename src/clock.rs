@@ -54,7 +54,7 @@ impl Clock {
 
     /// The time of day of a moment, in milliseconds since 1970.
     pub fn millis_at(&self, moment: Instant) -> i64 {
-        self.timestamp(moment).as_millisecond()
+        self.timestamp_at(moment).as_millisecond()
     }
 
     /// The time of day that so many milliseconds since 1970 are.
@@ -62,6 +62,15 @@ impl Clock {
         Timestamp::from_millisecond(millis)
             .unwrap_or(Timestamp::MAX)
             .to_zoned(self.zone.clone())
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.timestamp_at(Instant::now())
+    }
+
+    /// A time in the run's zone.
+    pub(crate) fn zoned(&self, time: Timestamp) -> Zoned {
+        time.to_zoned(self.zone.clone())
     }
 
     /// The time of day now.
@@ -72,7 +81,7 @@ impl Clock {
     /// The moment that a time of day is, as far as the clock is not set meanwhile.
     pub fn moment(&self, time: Timestamp) -> Instant {
         let now = Instant::now();
-        let ahead = time.duration_since(self.timestamp(now));
+        let ahead = time.duration_since(self.timestamp_at(now));
         match Duration::try_from(ahead) {
             Ok(ahead) => now + ahead,
             Err(_) => now.checked_sub(ahead.unsigned_abs()).unwrap_or(now),
@@ -94,10 +103,11 @@ impl Clock {
 
     /// The time of day that a moment was, or will be if no clock is set meanwhile.
     pub fn at(&self, moment: Instant) -> Zoned {
-        self.timestamp(moment).to_zoned(self.zone.clone())
+        self.timestamp_at(moment).to_zoned(self.zone.clone())
     }
 
-    fn timestamp(&self, moment: Instant) -> Timestamp {
+    /// The time that a moment was, or will be if no clock is set meanwhile.
+    pub(crate) fn timestamp_at(&self, moment: Instant) -> Timestamp {
         let (anchor, timestamp) = self
             .pinned
             .unwrap_or_else(|| (Instant::now(), Timestamp::now()));

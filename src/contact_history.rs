@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::disposition::Disposition;
+use crate::trunk::TrunkIndex;
 
 /// So many congested attempts of a contact are the trunk's fault alone and use up none of `max_attempts`.
 pub const UNCOUNTED_CONGESTION: u8 = 5;
@@ -26,7 +27,7 @@ pub struct History {
     /// Which of its numbers is next in turn, from 0.
     pub next_number: u8,
     /// The trunk of its last attempt, where that was congested: another one is to be preferred.
-    pub avoid: Option<u8>,
+    pub avoid: Option<TrunkIndex>,
     /// Its numbers that turned out not to exist, a bit each.
     dead: u16,
     /// Counted calls by how they ended.
@@ -35,26 +36,25 @@ pub struct History {
 
 /// An attempt that ended, as far as the contact's history is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Happened {
+pub struct AttemptOutcome {
     /// How it ended.
     pub disposition: Disposition,
     /// Which of the contact's numbers was called, from 0.
     pub number: u8,
-    /// On which trunk.
-    pub trunk: u8,
+    pub trunk: TrunkIndex,
     /// The trunk is in doubt: the outcome says nothing of the contact.
     pub doubt: bool,
 }
 
 impl History {
     /// Notes an attempt, and tells whether it used one of `max_attempts`.
-    pub fn note(&mut self, happened: Happened) -> bool {
-        let Happened {
+    pub fn note(&mut self, outcome: AttemptOutcome) -> bool {
+        let AttemptOutcome {
             disposition,
             number,
             trunk,
             doubt,
-        } = happened;
+        } = outcome;
         let congested = disposition == Disposition::Congestion;
         let counted = match disposition {
             Disposition::Cancelled => false,
@@ -130,19 +130,19 @@ fn bit(number: u8) -> u16 {
 #[derive(Debug, Default)]
 pub struct Histories {
     all: Vec<History>,
-    places: HashMap<History, u32>,
-    /// The place of what was kept last.
+    indices: HashMap<History, u32>,
+    /// The index of what was kept last.
     latest: u32,
 }
 
 impl Histories {
-    /// Keeps a history, and tells its place.
+    /// Keeps a history, and returns its index.
     pub fn keep(&mut self, history: History) -> u32 {
         // Many in a row have the same, and it is found sooner so.
         if self.get(self.latest) == history && !self.all.is_empty() {
             return self.latest;
         }
-        self.latest = *self.places.entry(history).or_insert_with(|| {
+        self.latest = *self.indices.entry(history).or_insert_with(|| {
             self.all.push(history);
             // Four thousand million different ones take more attempts than a run can make.
             u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
@@ -150,9 +150,9 @@ impl Histories {
         self.latest
     }
 
-    /// The history at a place.
-    pub fn get(&self, place: u32) -> History {
-        self.all.get(place as usize).copied().unwrap_or_default()
+    /// The history at an index.
+    pub fn get(&self, index: u32) -> History {
+        self.all.get(index as usize).copied().unwrap_or_default()
     }
 }
 
@@ -160,11 +160,11 @@ impl Histories {
 mod tests {
     use super::*;
 
-    fn happened(disposition: Disposition, number: u8) -> Happened {
-        Happened {
+    fn outcome(disposition: Disposition, number: u8) -> AttemptOutcome {
+        AttemptOutcome {
             disposition,
             number,
-            trunk: 1,
+            trunk: TrunkIndex(1),
             doubt: false,
         }
     }
@@ -173,9 +173,9 @@ mod tests {
     fn five_congested_attempts_are_the_trunks_fault_and_the_sixth_counts() {
         let mut history = History::default();
         for _ in 0..5 {
-            assert!(!history.note(happened(Disposition::Congestion, 0)));
+            assert!(!history.note(outcome(Disposition::Congestion, 0)));
         }
-        assert!(history.note(happened(Disposition::Congestion, 0)));
+        assert!(history.note(outcome(Disposition::Congestion, 0)));
         assert_eq!((history.attempts, history.counted), (6, 1));
         assert_eq!(history.of(Disposition::Congestion), 1);
     }
@@ -183,14 +183,14 @@ mod tests {
     #[test]
     fn an_attempt_on_a_trunk_in_doubt_counts_nothing_and_condemns_no_number() {
         let mut history = History::default();
-        let doubtful = Happened {
+        let doubtful = AttemptOutcome {
             doubt: true,
-            ..happened(Disposition::InvalidNumber, 0)
+            ..outcome(Disposition::InvalidNumber, 0)
         };
         assert!(!history.note(doubtful));
         assert_eq!(history.numbers(2).collect::<Vec<_>>(), [0, 1]);
         assert_eq!((history.attempts, history.counted), (1, 0));
-        assert_eq!(history.avoid, Some(1));
+        assert_eq!(history.avoid, Some(TrunkIndex(1)));
     }
 
     #[test]
@@ -198,13 +198,13 @@ mod tests {
         let mut history = History::default();
         let numbers = |history: &History| history.numbers(3).collect::<Vec<_>>();
         assert_eq!(numbers(&history), [0, 1, 2]);
-        history.note(happened(Disposition::Busy, 0));
+        history.note(outcome(Disposition::Busy, 0));
         assert_eq!(numbers(&history), [1, 2, 0]);
-        history.note(happened(Disposition::InvalidNumber, 1));
+        history.note(outcome(Disposition::InvalidNumber, 1));
         assert_eq!(numbers(&history), [2, 0]);
-        history.note(happened(Disposition::Congestion, 2));
+        history.note(outcome(Disposition::Congestion, 2));
         assert_eq!(numbers(&history), [2, 0], "it was not the number's fault");
-        history.note(happened(Disposition::Busy, 2));
+        history.note(outcome(Disposition::Busy, 2));
         assert_eq!(numbers(&history), [0, 2]);
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn the_same_history_is_kept_once() {
         let mut histories = Histories::default();
         let mut busy = History::default();
-        busy.note(happened(Disposition::Busy, 0));
+        busy.note(outcome(Disposition::Busy, 0));
         let first = histories.keep(busy);
         assert_ne!(histories.keep(History::default()), first);
         assert_eq!(histories.keep(busy), first);

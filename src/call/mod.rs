@@ -27,7 +27,7 @@ use crate::ami::action::Action;
 use crate::ami::client::Client;
 use crate::ami::errors::SessionClosed;
 use crate::shutdown;
-use crate::trunk::rate_limit::Turn;
+use crate::trunk::rate_limit::PaceToken;
 use correlator::Note;
 use id::CallId;
 use observations::Observations;
@@ -49,7 +49,7 @@ pub struct Attempt {
     /// From the Originate to the moment at which the dialer hangs it up.
     pub call_timeout: Duration,
     /// Its turn on its trunk, where signs of life are noted, too.
-    pub turn: Turn,
+    pub turn: PaceToken,
     /// Cancelled when running calls are to be hung up at once.
     pub hang_up: CancellationToken,
 }

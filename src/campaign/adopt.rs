@@ -1,73 +1,87 @@
-//! What earlier runs left in flight when they were cut off.
+//! The calls that an earlier run had in flight when it was cut off: those that Asterisk still carries are followed to
+//! their end, the others become UNKNOWN.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::warn;
 
-use crate::call;
+use crate::ami::errors::SessionClosed;
+use crate::call::observations::Observations;
 use crate::call::reconcile::reconcile;
-use crate::campaign::dispatcher::{Dispatcher, settle};
-use crate::campaign::place_call::{self, Outcome, Record, Who};
+use crate::call::reconnect::Reconnector;
+use crate::call::verdict::HangupReason;
+use crate::call::{self, FinishedCall};
+use crate::campaign::active_call::{ActiveCall, Callee};
+use crate::campaign::conclude::{self, TaskResult};
+use crate::campaign::lines::Lines;
+use crate::campaign::{Resources, Stop};
+use crate::contact_history::History;
 use crate::error_chain::error_chain;
 use crate::results::journal::JournalEntry;
 
-impl Dispatcher {
-    /// Takes over the calls that an earlier run had in flight when it was cut off: those that Asterisk still carries are
-    /// followed to their end, the others are told as UNKNOWN.
-    pub(super) async fn adopt(&mut self, in_flight: Vec<(usize, JournalEntry)>) {
-        if in_flight.is_empty() {
-            return;
-        }
-        info!(
-            "an earlier run was cut off with {} calls running: looking for them",
-            in_flight.len()
-        );
-        for (slot, entry) in in_flight {
-            self.adopt_one(slot, entry).await;
-        }
-        // A session that drops meanwhile is reconciled by whoever connects again.
-        if let Some(client) = self.resources.link.client()
-            && let Err(error) = reconcile(&client, self.resources.link.captured_vars()).await
-        {
-            warn!("{}", error_chain(&error));
-        }
-    }
+/// Such a call on a line; `None` if its journal entry has no id.
+pub(super) fn active_call(
+    resources: &Resources,
+    lines: &mut Lines,
+    slot: usize,
+    entry: JournalEntry,
+    history: History,
+) -> Option<ActiveCall> {
+    Some(ActiveCall {
+        id: entry.id()?,
+        line: lines.adopt(slot, &entry),
+        begun_at: resources.clock.moment(entry.begun()),
+        number: entry.place,
+        key: resources.key_of(&entry.number),
+        history,
+        callee: Callee::Adopted(entry),
+    })
+}
 
-    async fn adopt_one(&mut self, slot: usize, entry: JournalEntry) {
-        let Some(id) = entry.id() else { return };
-        let begun_at = self.resources.clock.moment(entry.begun());
-        let ended = call::adopt(&self.resources.link, id, begun_at).await;
-        let named = |trunk: &crate::trunk::Trunk| trunk.name == entry.trunk;
-        let place = self.trunks.iter().position(named).unwrap_or(0);
-        let trunk = &mut self.trunks[place];
-        trunk.busy += 1;
-        let key = self.resources.key_of(&entry.number);
-        self.numbers.insert(key);
-        let record = Arc::new(Record {
-            id,
-            trunk: place,
-            log: trunk.pace.log(),
-            breaker: trunk.breaker.clone(),
-            trial: false,
-            begun_at,
-            slot,
-            number: entry.place,
-            key,
-            history: self.queue.history_of(&entry.contact),
-            who: Who::Adopted(entry),
-        });
-        let resources = Arc::clone(&self.resources);
-        let stop = self.stop.clone();
-        let borrowed = Arc::clone(&record);
-        let task = self.tasks.spawn(async move {
-            let outcome = match &borrowed.who {
-                Who::Adopted(entry) => {
-                    place_call::adopted(&resources, &borrowed, entry, ended, &stop).await
-                }
-                Who::Contact(_) => Outcome::NotDialed,
-            };
-            settle(&resources, borrowed, outcome).await
-        });
-        self.lines.insert(task.id(), record);
+/// Follows such a call to its end. `registered` is dropped when the session knows it, or will not.
+pub(super) async fn follow(
+    resources: Arc<Resources>,
+    call: Arc<ActiveCall>,
+    registered: mpsc::Sender<Infallible>,
+    stop: Stop,
+) -> TaskResult {
+    let link = &resources.link;
+    let unseen = |own_hangup| {
+        let mut observations = Observations::new(call.begun_at);
+        observations.ended_at = Instant::now();
+        FinishedCall {
+            observations,
+            own_hangup,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = call::adopt(link, call.id, call.begun_at) => {
+            drop(registered);
+            let watchdog = call.begun_at + resources.campaign.call.call_timeout;
+            call::follow(link, call.id, ended, watchdog, &stop.hang_up)
+                .await
+                .unwrap_or_else(|SessionClosed| unseen(None))
+        }
+        () = stop.hang_up.cancelled() => unseen(Some(HangupReason::Stopped)),
+    };
+    let caller_id = match &call.callee {
+        Callee::Adopted(entry) => entry.caller_id.clone(),
+        Callee::Listed(_) => String::new(),
+    };
+    conclude::ended(&resources, &call, caller_id, &ended).await
+}
+
+/// Looks for the calls in Asterisk when all of them are `registered`.
+pub(super) async fn look_for_calls(link: Reconnector, mut registered: mpsc::Receiver<Infallible>) {
+    while registered.recv().await.is_some() {}
+    // A session that drops meanwhile is reconciled by the task that connects again.
+    if let Some(client) = link.client()
+        && let Err(error) = reconcile(&client, link.captured_vars()).await
+    {
+        warn!("{}", error_chain(&error));
     }
 }

@@ -2,28 +2,27 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Retry;
 
-/// A day in milliseconds.
-const DAY: i64 = 86_400_000;
-/// A week in milliseconds.
-const WEEK: i64 = 7 * DAY;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// When each contact was called lately. Times of day are milliseconds since 1970.
+/// When each contact was called lately.
 #[derive(Debug)]
-pub struct Limits {
+pub(crate) struct ContactLimits {
     per_day: Option<usize>,
     per_week: Option<usize>,
-    /// By a hash of the contact's id: at worst two people share one allowance.
+    /// In order, in milliseconds since 1970, by a hash of the contact's id: at worst two people share one allowance.
     calls: Mutex<HashMap<u64, Vec<i64>>>,
     hasher: RandomState,
 }
 
-impl Limits {
-    /// The limits of a campaign.
-    pub fn new(retry: &Retry) -> Self {
+impl ContactLimits {
+    pub(crate) fn new(retry: &Retry) -> Self {
         let limit =
             |most: Option<u32>| most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         Self {
@@ -35,42 +34,49 @@ impl Limits {
     }
 
     /// From when on a call of an earlier run matters now; `None`: it never does.
-    pub fn since(&self, now: i64) -> Option<i64> {
-        match (self.per_day, self.per_week) {
-            (_, Some(_)) => Some(now - WEEK),
-            (Some(_), None) => Some(now - DAY),
-            (None, None) => None,
-        }
+    pub(crate) fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        let period = match (self.per_day, self.per_week) {
+            (_, Some(_)) => WEEK,
+            (Some(_), None) => DAY,
+            (None, None) => return None,
+        };
+        Some(now - period)
     }
 
     /// Notes a call.
-    pub fn called(&self, contact: &str, at: i64) {
-        if self.since(at).is_none() {
+    pub(crate) fn note(&self, contact: &str, at: Timestamp) {
+        let Some(since) = self.since(at) else {
             return;
-        }
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        };
+        let mut calls = self.lock();
         let calls = calls.entry(self.hasher.hash_one(contact)).or_default();
-        calls.retain(|&earlier| earlier > at - WEEK);
-        let place = calls.partition_point(|&earlier| earlier <= at);
-        calls.insert(place, at);
+        calls.retain(|&earlier| earlier > since.as_millisecond());
+        let at = at.as_millisecond();
+        let index = calls.partition_point(|&earlier| earlier <= at);
+        calls.insert(index, at);
     }
 
     /// When a contact that is due then may be called at the earliest.
-    pub fn earliest(&self, contact: &str, due: i64) -> i64 {
+    pub(crate) fn earliest(&self, contact: &str, due: Timestamp) -> Timestamp {
         if self.since(due).is_none() {
             return due;
         }
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = self.lock();
         let Some(calls) = calls.get(&self.hasher.hash_one(contact)) else {
             return due;
         };
         // The `most`-th call from the end must be over a period ago.
-        let after = |most: Option<usize>, period: i64| {
-            let place = calls.len().checked_sub(most?)?;
-            Some(calls.get(place)? + period)
+        let after = |most: Option<usize>, period: SignedDuration| {
+            let index = calls.len().checked_sub(most?)?;
+            let call = Timestamp::from_millisecond(*calls.get(index)?).ok()?;
+            call.checked_add(period).ok()
         };
-        due.max(after(self.per_day, DAY).unwrap_or(i64::MIN))
-            .max(after(self.per_week, WEEK).unwrap_or(i64::MIN))
+        let after = [after(self.per_day, DAY), after(self.per_week, WEEK)];
+        after.into_iter().flatten().fold(due, Timestamp::max)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Vec<i64>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,8 +87,8 @@ mod tests {
 
     use super::*;
 
-    fn limits(max_per_day: Option<u32>, max_per_week: Option<u32>) -> Limits {
-        Limits::new(&Retry {
+    fn limits(max_per_day: Option<u32>, max_per_week: Option<u32>) -> ContactLimits {
+        ContactLimits::new(&Retry {
             max_attempts: 100,
             max_per_day,
             max_per_week,
@@ -94,36 +100,39 @@ mod tests {
         })
     }
 
-    const HOUR: i64 = DAY / 24;
+    /// So many hours after the beginning.
+    fn hour(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+    }
 
     #[test]
     fn three_a_day_are_three_in_any_24_hours() {
         let limits = limits(Some(3), None);
-        for hour in [0, 10, 20] {
-            assert_eq!(limits.earliest("a", hour * HOUR), hour * HOUR);
-            limits.called("a", hour * HOUR);
+        for at in [0, 10, 20] {
+            assert_eq!(limits.earliest("a", hour(at)), hour(at));
+            limits.note("a", hour(at));
         }
-        assert_eq!(limits.earliest("a", 21 * HOUR), DAY);
-        assert_eq!(limits.earliest("b", 21 * HOUR), 21 * HOUR);
-        limits.called("a", DAY);
-        assert_eq!(limits.earliest("a", DAY + HOUR), DAY + 10 * HOUR);
+        assert_eq!(limits.earliest("a", hour(21)), hour(24));
+        assert_eq!(limits.earliest("b", hour(21)), hour(21));
+        limits.note("a", hour(24));
+        assert_eq!(limits.earliest("a", hour(25)), hour(34));
     }
 
     #[test]
     fn a_week_has_its_own_limit() {
         let limits = limits(Some(2), Some(3));
         for day in [0, 2, 4] {
-            limits.called("a", day * DAY);
+            limits.note("a", hour(day * 24));
         }
-        assert_eq!(limits.earliest("a", 5 * DAY), WEEK);
-        assert_eq!(limits.since(WEEK), Some(0));
+        assert_eq!(limits.earliest("a", hour(5 * 24)), hour(7 * 24));
+        assert_eq!(limits.since(hour(7 * 24)), Some(hour(0)));
     }
 
     #[test]
     fn what_is_not_limited_is_not_kept() {
         let limits = limits(None, None);
-        limits.called("a", 1);
+        limits.note("a", hour(1));
         assert!(limits.calls.lock().unwrap().is_empty());
-        assert_eq!(limits.since(1), None);
+        assert_eq!(limits.since(hour(1)), None);
     }
 }

@@ -1,546 +1,579 @@
-//! The one owner of the lines and the queue.
+//! The one owner of the lines and the queue: it begins calls, and acts on what happens.
 //!
 //! A line is given back when its call's row is durable, and is taken again in the same turn: nothing here polls. The
-//! dispatcher wakes for a call that ended, for contacts that were read ahead, for the pace, for somebody who is due, for
-//! a trunk that is tried, for the hours, for the end of the session and for the operator.
+//! loop names the next [`Event`], and [`Dispatcher::handle`] alone acts on it. No field is seen outside this file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
-use tokio::task::{Id, JoinHandle, JoinSet};
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::warn;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{error, info};
 
-use super::{Over, Resources, Stop};
+use super::{Leftover, Resources, RunEnd, Stop};
 use crate::call::id::CallId;
 use crate::call::reconnect::SessionState;
-use crate::campaign::place_call::{self, Attempted, Outcome, Record, Who};
-use crate::campaign::queue::{Queue, Ready};
-use crate::campaign::snapshot::{Views, Waits};
-use crate::campaign::speed::Speed;
-use crate::campaign::tally::Tally;
-use crate::config::Outside;
-use crate::contacts::Done;
+use crate::campaign::active_call::{ActiveCall, Callee};
+use crate::campaign::conclude::{Conclusion, TaskResult};
+use crate::campaign::eligibility::{Candidate, Dialing, Eligibility, Moment, Never, Wait};
+use crate::campaign::explain::LastLook;
+use crate::campaign::lines::Lines;
+use crate::campaign::place_call::{bury, place_call};
+use crate::campaign::queue::{Piece, Queue, Ready};
+use crate::campaign::report::{self, Facts, Report};
+use crate::campaign::snapshot::Views;
+use crate::campaign::stats::Stats;
+use crate::campaign::suppression_refresh::SuppressionRefresh;
+use crate::campaign::{adopt, uncalled};
+use crate::contacts::Contact;
 use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
 use crate::results::journal::JournalEntry;
-use crate::results::resume::PriorRun;
+use crate::results::schema::ResultsRow;
 use crate::results::writer::{WriteError, WriteTrouble};
-use crate::schedule::calling_window::Gated;
-use crate::trunk::rate_limit::Turn;
-use crate::trunk::{Found, Takes, Trunk};
+use crate::trunk::{Admission, TrunkIndex};
 
 /// Rows of contacts that are not called which may wait for their write at once.
-const SKIPPED_AT_ONCE: usize = 256;
+const UNCALLED_AT_ONCE: usize = 256;
 /// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How often the files of numbers never to call are looked at.
-const SUPPRESSED_AS_OF: Duration = Duration::from_secs(1);
-/// A look that takes longer than this holds up new calls: a number that was added must be known.
-const SUPPRESSED_AT_MOST: Duration = Duration::from_secs(10);
 
-/// What came of the last look for a call to begin, before any trunk was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Looked {
-    /// There was none yet.
-    NotYet,
-    /// There is no connection.
-    NoConnection,
-    /// The lists of numbers never to call are being looked at.
-    Suppressions,
-    /// It is outside the hours until then.
-    Closed(Option<i64>),
-    /// Each trunk knows what it found.
-    AtTrunks,
-}
-
-/// What a task of the dispatcher was about.
-pub(super) enum Settled {
-    /// A call, with its row written.
-    Call(Attempted),
-    /// The row of a contact that is not called, written.
-    Uncalled(Disposition),
-    /// The session was over before the contact was dialed, or no call may begin any more.
-    NotDialed(Arc<Record>),
-    /// The call could not be noted in the journal.
-    NotNoted(WriteError, Arc<Record>),
-    /// A row that could not be written.
-    Unwritten(WriteError, Vec<u8>),
+/// What happened.
+enum Event {
+    /// A task ended: of a call, or of the row of a contact that is not called.
+    TaskEnded(Result<(Id, TaskResult), JoinError>),
+    /// A piece of the list was read ahead.
+    ListRead(io::Result<Piece>),
+    SuppressionsRead,
+    /// The calls of an earlier run were looked up in Asterisk.
+    CallsLookedUp,
+    /// A wait for a moment is over.
+    Timer,
+    /// A trunk that is tried rings, or a snapshot is asked for.
+    Woken,
+    /// Rows cannot be written, or can be again.
+    WriterChanged,
+    /// The connection was lost, came back, or is given up.
+    ConnectionChanged,
+    /// The operator wants no new calls.
+    Drain,
 }
 
 pub(super) struct Dispatcher {
-    pub(super) resources: Arc<Resources>,
-    pub(super) queue: Queue,
-    pub(super) trunks: Vec<Trunk>,
-    pub(super) tasks: JoinSet<Settled>,
-    /// The lines in use, by the task that borrows each. The record outlives a task that dies.
-    pub(super) lines: HashMap<Id, Arc<Record>>,
-    /// Slots of the journal that no line uses.
-    pub(super) slots: Vec<usize>,
-    /// Numbers that are being called, by their keys.
-    pub(super) numbers: HashSet<u64>,
-    /// What was said already of calls that went wrong.
-    pub(super) told: HashSet<String>,
-    /// Rows of contacts that are not called, waiting for their write.
-    pub(super) uncalled: usize,
-    /// Contacts who may not be called at this time of day, in a campaign that does not wait.
+    resources: Arc<Resources>,
+    queue: Queue,
+    lines: Lines,
+    tasks: JoinSet<TaskResult>,
+    /// Rows of contacts that are not called which wait for their write.
+    uncalled: usize,
+    /// Looks for the calls of an earlier run. No call begins before it is done.
+    looking_for_calls: Option<AbortOnDropHandle<()>>,
+    suppressions: SuppressionRefresh,
+    /// Contacts that are not called because the campaign does not wait for their hours.
     left_outside: u64,
-    /// When the first of them may be.
-    left_until: Option<i64>,
+    /// When the first of them could be called.
+    first_opening: Option<Timestamp>,
     /// When the pace or a rest allows the next call, where that is what holds it up.
     next_turn: Option<Instant>,
-    /// The lists of numbers never to call, as of when; and while they are looked at.
-    suppressed_as_of: Option<Instant>,
-    pub(super) refreshing: Option<JoinHandle<()>>,
-    /// Told when a call rings that a rested trunk is tried with, and when somebody wants to know how the run is.
     wake: Arc<Notify>,
     /// Why no new call is begun any more.
-    pub(super) over: Option<Over>,
-    pub(super) tally: Tally,
-    pub(super) speed: Speed,
-    /// What came of the last look for a call to begin.
-    pub(super) looked: Looked,
-    /// Why nobody is being called, as it was said last.
-    pub(super) said: Option<Waits>,
-    /// Where it is shown how the run is.
-    pub(super) views: Views,
-    link: watch::Receiver<SessionState>,
-    /// Since when there is no connection.
-    pub(super) down_since: Option<Instant>,
-    /// What cannot be written at the moment.
-    pub(super) trouble: watch::Receiver<WriteTrouble>,
-    pub(super) stop: Stop,
+    end: Option<RunEnd>,
+    stats: Stats,
+    look: LastLook,
+    report: Report,
+    connection: watch::Receiver<SessionState>,
+    writer: watch::Receiver<WriteTrouble>,
+    stop: Stop,
+    /// The operator's first signal was answered.
+    draining: bool,
 }
 
 impl Dispatcher {
+    /// Begins to follow the calls that earlier runs left.
+    ///
+    /// # Errors
+    /// The private copy of the list cannot be read.
     pub(super) fn new(
-        mut resources: Resources,
-        mut earlier: PriorRun,
-        done: Option<Done>,
-        in_flight: &[(usize, JournalEntry)],
+        resources: Resources,
+        left: Leftover,
         limit: Option<u64>,
         stop: Stop,
         views: Views,
     ) -> io::Result<Self> {
-        if let Some(window) = &resources.campaign.window
-            && let Some(stop_at) = window.stop_at
-        {
-            let start = resources.clock.now().timestamp();
-            let stop_at = stop_at.next(&window.hours.zone, start);
-            resources.gate.stop_at(stop_at.as_millisecond());
-        }
         let resources = Arc::new(resources);
-        let campaign = &resources.campaign;
-        for (_, entry) in in_flight {
+        let Leftover {
+            mut earlier,
+            done,
+            in_flight,
+        } = left;
+        for (_, entry) in &in_flight {
             earlier.is_in_flight(&entry.contact);
         }
-        let ports: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
         let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
         let wake = views.wake();
-        let patience = campaign.ami.reconnect_for;
-        let answers_prove = campaign.capture.disposition.is_none();
-        let trunks: Vec<Trunk> = campaign
-            .trunks
-            .iter()
-            .map(|trunk| Trunk::new(trunk, patience, answers_prove, &wake))
-            .collect();
-        let list = Arc::clone(&resources.list);
-        Ok(Self {
-            queue: Queue::new(
-                &list,
-                limit,
-                earlier,
-                done,
-                trunks.len(),
-                resources.rehearsal,
-            )?,
-            slots: (0..ports)
-                .rev()
-                .filter(|slot| !taken.contains(slot))
-                .collect(),
-            trunks,
+        let lines = Lines::new(&resources.campaign, &taken, &wake);
+        let trunks = lines.trunks().len();
+        let (list, rehearsal) = (&resources.list, resources.rehearsal);
+        let mut dispatcher = Self {
+            queue: Queue::new(list, limit, earlier, done, trunks, rehearsal)?,
+            lines,
             tasks: JoinSet::new(),
-            lines: HashMap::new(),
-            numbers: HashSet::new(),
-            told: HashSet::new(),
             uncalled: 0,
+            looking_for_calls: None,
+            suppressions: SuppressionRefresh::new(resources.rules.suppressions(), rehearsal),
             left_outside: 0,
-            left_until: None,
+            first_opening: None,
             next_turn: None,
-            suppressed_as_of: None,
-            refreshing: None,
             wake,
-            over: None,
-            tally: views.latest().tally,
-            speed: Speed::new(Instant::now()),
-            looked: Looked::NotYet,
-            said: None,
-            views,
-            link: resources.link.watch(),
-            down_since: None,
-            trouble: resources.writer.trouble(),
+            end: None,
+            stats: Stats::new(views.latest().tally, Instant::now()),
+            look: LastLook::NotYet,
+            report: Report::new(views),
+            connection: resources.link.watch(),
+            writer: resources.writer.trouble(),
             stop,
+            draining: false,
             resources,
-        })
+        };
+        dispatcher.adopt(in_flight);
+        Ok(dispatcher)
     }
 
-    pub(super) async fn run(mut self) -> Over {
+    pub(super) async fn run(mut self) -> RunEnd {
         loop {
-            if self.over.is_none() {
-                let over = self.look_at_the_clock();
-                if self.linked() {
-                    self.fill_lines(over.is_none());
-                } else {
-                    self.looked = Looked::NoConnection;
-                    self.down_since.get_or_insert_with(Instant::now);
-                }
-                // Before that is said, it is seen whether anybody is left at all.
-                if over.is_some() && (self.queue.has_somebody() || !self.linked()) {
-                    self.over = over;
-                }
-            }
-            let lines = self.trunks.iter().map(|trunk| trunk.busy);
-            self.tally.busy.passed(Instant::now(), lines);
-            self.tell_why_nobody_is_called();
-            if self.views.are_asked_for() {
-                self.show();
-            }
-            if self.tasks.is_empty() && (self.over.is_some() || self.queue.is_exhausted()) {
-                let over = self.end();
-                self.show_the_end(&over);
-                return over;
+            self.dial();
+            self.report(None);
+            if self.tasks.is_empty() && (self.end.is_some() || self.queue.is_exhausted()) {
+                let end = self.end();
+                self.report(Some(&end));
+                return end;
             }
             // Rows that wait are tried for as long as calls are running, and a little longer.
-            let rows = self.trouble.borrow().rows;
-            if rows > 0 && self.over.is_some() && self.tasks.len() <= rows {
+            let rows = self.writer.borrow().rows;
+            if rows > 0 && self.end.is_some() && self.tasks.len() <= rows {
                 self.resources.writer.last_tries();
             }
-            self.wake().await;
+            let event = self.next_event().await;
+            self.handle(event);
         }
     }
 
-    /// Why the run is over, now that nothing is going on any more.
-    fn end(&mut self) -> Over {
-        let nobody_left = self.queue.is_exhausted()
-            && self.left_outside == 0
-            && self.tally.attempts(Disposition::Cancelled) == 0;
-        match self.over.take() {
-            // What would have stopped the run has stopped nothing.
-            Some(
-                Over::Drained
-                | Over::PbxLost(_)
-                | Over::Outside(_)
-                | Over::StopAt
-                | Over::TrunksLost(_),
-            ) if nobody_left => Over::Finished,
-            Some(Over::Unwritable(_, rows)) if nobody_left && rows.is_empty() => Over::Finished,
-            Some(over) => over,
-            None if self.left_outside > 0 => {
-                let clock = &self.resources.clock;
-                Over::Outside(self.left_until.map(|opens| clock.time(opens)))
+    async fn next_event(&mut self) -> Event {
+        let dialing = self.end.is_none();
+        let timer = if dialing { self.next_moment() } else { None };
+        tokio::select! {
+            biased;
+            Some(ended) = self.tasks.join_next_with_id() => Event::TaskEnded(ended),
+            piece = self.queue.read(), if dialing => Event::ListRead(piece),
+            () = self.suppressions.finished(), if dialing => Event::SuppressionsRead,
+            () = looked_up(&mut self.looking_for_calls) => Event::CallsLookedUp,
+            () = until(timer) => Event::Timer,
+            () = self.wake.notified() => Event::Woken,
+            Ok(()) = self.writer.changed() => Event::WriterChanged,
+            _ = self.connection.changed(), if dialing => Event::ConnectionChanged,
+            () = self.stop.drain.cancelled(), if !self.draining => Event::Drain,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::TaskEnded(Ok((task, result))) => {
+                let call = self.lines.ended(task);
+                match call {
+                    Some(call) => self.call_ended(&call, result),
+                    None => self.uncalled_ended(result),
+                }
             }
-            None => Over::Finished,
-        }
-    }
-
-    /// Why the run is over, if it is by the time of day.
-    fn look_at_the_clock(&self) -> Option<Over> {
-        let clock = &self.resources.clock;
-        let now = clock.millis();
-        if self.resources.gate.is_over(now) {
-            return Some(Over::StopAt);
-        }
-        match self.resources.gate.any(now) {
-            Gated::Closed(None) => Some(Over::Outside(None)),
-            Gated::Closed(Some(opens)) if !self.waits_for_opening() => {
-                Some(Over::Outside(Some(clock.time(opens))))
+            Event::TaskEnded(Err(error)) => match self.lines.ended(error.id()) {
+                Some(call) => self.bury(call, &error),
+                None => self.uncalled = self.uncalled.saturating_sub(1),
+            },
+            Event::ListRead(Ok(piece)) => self.queue.add(piece),
+            Event::ListRead(Err(error)) => self.end = Some(RunEnd::Unreadable(error)),
+            Event::SuppressionsRead | Event::Timer | Event::Woken => {}
+            Event::CallsLookedUp => self.looking_for_calls = None,
+            Event::WriterChanged => {
+                let why = self.writer.borrow_and_update().why.clone();
+                match why {
+                    Some(why) => self.cannot_write(why, None),
+                    None => info!("the rows that waited are written now"),
+                }
             }
-            _ => None,
+            Event::ConnectionChanged => {
+                if let Some(why) = self.lost_connection() {
+                    self.end = Some(RunEnd::PbxLost(why));
+                }
+            }
+            Event::Drain => {
+                report::log_stopping(self.lines.running());
+                self.draining = true;
+                self.end.get_or_insert(RunEnd::Drained);
+            }
         }
     }
 
-    /// Begins calls while there is a free line, somebody to call, and nothing that forbids it; unless the run is not to
-    /// `dial` any more, and only sees who is left.
-    fn fill_lines(&mut self, dial: bool) {
-        self.next_turn = None;
-        self.down_since = None;
-        if !self.knows_who_is_suppressed() {
-            self.looked = Looked::Suppressions;
+    /// Begins the calls that may begin now, or sees that none will any more.
+    fn dial(&mut self) {
+        if self.end.is_some() || self.looking_for_calls.is_some() {
             return;
         }
-        let wall = self.resources.clock.millis();
-        // The list is read on at night, up to those who are to be called: where nobody is, nobody waits for the morning.
-        let gate = self.resources.gate.any(wall);
-        self.looked = match gate {
-            Gated::Open => Looked::AtTrunks,
-            Gated::Closed(opens) => Looked::Closed(opens),
+        let now = self.resources.clock.timestamp();
+        let dialing = self.resources.rules.dialing(now);
+        let connected = self.is_connected();
+        if connected {
+            self.begin_calls(dialing, now);
+        } else if !matches!(self.look, LastLook::NoConnection(_)) {
+            self.look = LastLook::NoConnection(Instant::now());
+        }
+        // A run that is over by the time of day ends so only if somebody is left.
+        if let Dialing::Over(why) = dialing
+            && (self.queue.has_somebody() || !connected)
+        {
+            self.end = Some(match why {
+                Never::Closed(opens) => self.outside(opens),
+                _ => RunEnd::StopAt,
+            });
+        }
+    }
+
+    fn outside(&self, opens: Option<Timestamp>) -> RunEnd {
+        RunEnd::Outside(opens.map(|opens| self.resources.clock.zoned(opens)))
+    }
+
+    /// Begins calls while there is a free line, a contact for it, and nothing that forbids it. Where calls are not
+    /// allowed, the list is read on up to those that would be called: where nobody is, nobody waits for the morning.
+    fn begin_calls(&mut self, dialing: Dialing, now: Timestamp) {
+        self.next_turn = None;
+        if !self.suppressions.refresh() {
+            self.look = LastLook::Suppressions;
+            return;
+        }
+        self.look = match dialing {
+            Dialing::Closed(opens) => LastLook::Closed(Some(opens)),
+            Dialing::Over(Never::Closed(opens)) => LastLook::Closed(opens),
+            Dialing::Allowed | Dialing::Over(_) => LastLook::AtTrunks,
         };
-        let open = dial && gate == Gated::Open;
-        self.queue.fetch(wall);
+        self.queue.read_ahead(now);
         loop {
-            self.pass_over_rows();
-            if !open || !self.fill_a_line(wall) {
+            while self.uncalled < UNCALLED_AT_ONCE
+                && let Some(skipped) = self.queue.take_skipped()
+            {
+                self.write_uncalled(uncalled::row_of_skipped(&self.resources, &skipped));
+            }
+            if dialing != Dialing::Allowed || !self.begin_a_call(now) {
                 break;
             }
         }
-        self.queue.fetch(wall);
-    }
-
-    /// Whether the files of numbers never to call are known well enough to begin a call. Looks at them if that was not
-    /// done lately; calls are begun meanwhile.
-    pub(super) fn knows_who_is_suppressed(&mut self) -> bool {
-        let is_due = self
-            .suppressed_as_of
-            .is_none_or(|as_of| !self.resources.rehearsal && as_of.elapsed() >= SUPPRESSED_AS_OF);
-        if is_due && self.refreshing.is_none() && self.resources.suppress.has_files() {
-            let suppress = self.resources.suppress.clone();
-            self.refreshing = Some(tokio::task::spawn_blocking(move || suppress.refresh()));
-        }
-        self.suppressions_are_known()
-    }
-
-    fn suppressions_are_known(&self) -> bool {
-        let is_recent =
-            |as_of: Instant| self.resources.rehearsal || as_of.elapsed() < SUPPRESSED_AT_MOST;
-        self.suppressed_as_of.is_some_and(is_recent) || !self.resources.suppress.has_files()
-    }
-
-    /// Writes the rows of contacts that are not called, up to the next who is.
-    fn pass_over_rows(&mut self) {
-        while self.uncalled < SKIPPED_AT_ONCE
-            && let Some(skipped) = self.queue.take_skipped()
-        {
-            self.skip(&skipped);
-        }
+        self.queue.read_ahead(now);
     }
 
     /// Begins one call on the first trunk that takes one. `false` when there is nothing to begin now.
-    fn fill_a_line(&mut self, wall: i64) -> bool {
-        let now = Instant::now();
-        for place in 0..self.trunks.len() {
-            if !self.trunks[place].has_free_line() || self.slots.is_empty() {
-                self.trunks[place].found = Found::Busy;
-                continue;
-            }
-            let others = self.lines_of_others(place);
-            if !self.queue.has_for(place, others) {
-                self.trunks[place].found = Found::Nobody;
-                continue;
-            }
-            let trial = match self.trunks[place].takes(now) {
-                Takes::Call => false,
-                Takes::Trial => true,
-                Takes::No(found) => {
-                    self.trunks[place].found = found;
-                    if let Found::Paced(moment) | Found::Rests(moment) = found {
-                        let earliest = self.next_turn.map_or(moment, |turn| turn.min(moment));
-                        self.next_turn = Some(earliest);
-                    }
+    fn begin_a_call(&mut self, now: Timestamp) -> bool {
+        let instant = Instant::now();
+        for trunk in self.lines.indices() {
+            let others = self.lines.free_elsewhere(trunk);
+            let queue = &self.queue;
+            let has_somebody = |_: &Lines| queue.has_for(trunk, others);
+            let trial = match self.lines.admit(trunk, instant, has_somebody) {
+                Admission::Call => false,
+                Admission::Trial => true,
+                Admission::Paced(moment) | Admission::Rests(moment) => {
+                    let earliest = self.next_turn.map_or(moment, |turn| turn.min(moment));
+                    self.next_turn = Some(earliest);
                     continue;
                 }
+                Admission::Busy | Admission::Tried | Admission::NobodyToCall => continue,
             };
-            while let Some(ready) = self.queue.take_for(place, others) {
-                if let Some((ready, number)) = self.may_be_called(ready, wall) {
-                    let turn = self.trunks[place].take(now, trial);
-                    self.speed.begun(now);
-                    self.begin_call(ready, number, place, trial, turn);
-                    return true;
+            while let Some(ready) = self.queue.take_for(trunk, others) {
+                if let Some((ready, number)) = self.may_be_called(ready, now) {
+                    return self.begin_call(ready, number, trunk, trial, instant);
                 }
             }
-            self.trunks[place].found = Found::Nobody;
+            self.lines.nobody_to_call(trunk);
         }
         false
     }
 
-    /// How many lines are free of the other trunks that work; `None` if none works.
-    fn lines_of_others(&self, place: usize) -> Option<usize> {
-        let others = self.trunks.iter().enumerate();
-        others
-            .filter(|&(other, trunk)| other != place && !trunk.breaker.rests())
-            .map(|(_, trunk)| trunk.ports.saturating_sub(trunk.busy))
-            .reduce(|lines, more| lines + more)
-    }
-
-    /// A contact whose turn has come, and which of its numbers; `None` if it is not called now, which is taken care of.
-    fn may_be_called(&mut self, ready: Ready, wall: i64) -> Option<(Ready, u8)> {
-        match self.resources.gate.state(ready.contact.zone, wall) {
-            Gated::Open => {}
-            Gated::Closed(Some(opens)) if self.waits_for_opening() => {
-                self.queue.wait(ready.contact.at, ready.history, opens);
-                return None;
-            }
-            Gated::Closed(opens) => {
-                self.left_outside += 1;
-                let first = |left: i64| opens.map_or(left, |opens| opens.min(left));
-                self.left_until = self.left_until.map(first).or(opens);
-                return None;
-            }
-        }
-        let earliest = self.resources.limits.earliest(&ready.contact.id, wall);
-        if earliest > wall {
-            self.queue.wait(ready.contact.at, ready.history, earliest);
-            return None;
-        }
-        let numbers = &ready.contact.numbers;
-        let Some(number) = ready.history.numbers(numbers.len()).find(|&number| {
-            !self
-                .resources
-                .suppress
-                .contains(numbers[usize::from(number)].key())
-        }) else {
-            self.nothing_to_call(&ready);
-            return None;
+    /// A contact and which of its numbers to call; `None` if it is not called now, which is taken care of.
+    fn may_be_called(&mut self, mut ready: Ready, now: Timestamp) -> Option<(Ready, u8)> {
+        let candidate = Candidate {
+            contact: &ready.contact,
+            history: &ready.history,
+            due: ready.due,
+            counted: ready.counted,
         };
-        let key = numbers[usize::from(number)].key();
-        if self.numbers.contains(&key) {
-            self.queue.wait_behind(key, ready);
-            return None;
+        let moment = Moment {
+            now,
+            numbers_in_use: self.lines.numbers_in_use(),
+            limit_left: self.queue.limit_left(),
+        };
+        let eligibility = self.resources.rules.judge(&candidate, &moment);
+        match eligibility {
+            Eligibility::Now(_) | Eligibility::Wait(_) => self.queue.count(&mut ready),
+            Eligibility::Never(_) => self.queue.discount(&ready),
         }
-        Some((ready, number))
+        match eligibility {
+            Eligibility::Now(number) => return Some((ready, number)),
+            Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, ready),
+            Eligibility::Wait(Wait::Retry(until) | Wait::Window(until) | Wait::Limits(until)) => {
+                self.queue.wait(ready.contact.at, ready.history, until)
+            }
+            Eligibility::Never(why) => {
+                if let Never::Closed(opens) = why {
+                    self.left_outside += 1;
+                    self.first_opening = self.first_opening.into_iter().chain(opens).min();
+                }
+                if let Some(row) = uncalled::row_of_never(&self.resources, &ready, why) {
+                    self.stats.tally.not_to_call();
+                    self.write_uncalled(row);
+                }
+            }
+        }
+        None
     }
 
-    fn waits_for_opening(&self) -> bool {
-        let window = self.resources.campaign.window.as_ref();
-        window.is_none_or(|window| window.outside == Outside::Wait)
+    fn write_uncalled(&mut self, row: ResultsRow) {
+        self.uncalled += 1;
+        let resources = Arc::clone(&self.resources);
+        self.tasks.spawn(uncalled::write(resources, row));
     }
 
-    fn begin_call(&mut self, ready: Ready, number: u8, place: usize, trial: bool, turn: Turn) {
-        let Some(slot) = self.slots.pop() else {
+    /// `false` if the call cannot begin after all.
+    fn begin_call(
+        &mut self,
+        ready: Ready,
+        number: u8,
+        trunk: TrunkIndex,
+        trial: bool,
+        now: Instant,
+    ) -> bool {
+        let Some((line, token)) = self.lines.take(trunk, trial, now) else {
+            self.queue.put_back(ready);
+            return false;
+        };
+        let contact = Arc::new(ready.contact);
+        let call = ActiveCall {
+            id: CallId::new(),
+            line,
+            begun_at: now,
+            number,
+            key: contact.numbers[usize::from(number)].key(),
+            callee: Callee::Listed(Arc::clone(&contact)),
+            history: ready.history,
+        };
+        self.stats.begun(now);
+        let stop = self.stop.clone();
+        self.follow(Arc::new(call), |resources, call| {
+            place_call(resources, call, contact, token, stop)
+        });
+        true
+    }
+
+    /// Follows the calls that an earlier run had in flight when it was cut off.
+    fn adopt(&mut self, in_flight: Vec<(usize, JournalEntry)>) {
+        if in_flight.is_empty() {
+            return;
+        }
+        let (registered, all_registered) = mpsc::channel(1);
+        for (slot, entry) in in_flight {
+            let history = self.queue.history_of(&entry.contact);
+            let (resources, lines) = (&self.resources, &mut self.lines);
+            if let Some(call) = adopt::active_call(resources, lines, slot, entry, history) {
+                let (registered, stop) = (registered.clone(), self.stop.clone());
+                self.follow(Arc::new(call), |resources, call| {
+                    adopt::follow(resources, call, registered, stop)
+                });
+            }
+        }
+        let look = adopt::look_for_calls(self.resources.link.clone(), all_registered);
+        self.looking_for_calls = Some(AbortOnDropHandle::new(tokio::spawn(look)));
+    }
+
+    /// A call's task died. Its line is kept until its channel is hung up and its row is written.
+    fn bury(&mut self, call: Arc<ActiveCall>, why: &JoinError) {
+        error!(
+            "the task of call {} died ({why}): its channel is hung up and its row says UNKNOWN; please report this",
+            call.id
+        );
+        self.follow(call, bury);
+    }
+
+    fn follow<F>(
+        &mut self,
+        call: Arc<ActiveCall>,
+        task: impl FnOnce(Arc<Resources>, Arc<ActiveCall>) -> F,
+    ) where
+        F: Future<Output = TaskResult> + Send + 'static,
+    {
+        let task = task(Arc::clone(&self.resources), Arc::clone(&call));
+        let task = self.tasks.spawn(task);
+        self.lines.started(task.id(), call);
+    }
+
+    /// A call is over: its line is free, and its contact waits or is done.
+    fn call_ended(&mut self, call: &Arc<ActiveCall>, result: TaskResult) {
+        let is_written = !matches!(result, TaskResult::NotWritten(..));
+        self.lines.release(call, is_written);
+        self.queue.free_number(call.key);
+        match result {
+            TaskResult::Concluded(conclusion) => self.concluded(call, &conclusion),
+            TaskResult::NotDialed => self.not_dialed(call),
+            TaskResult::NotJournaled(error) => {
+                self.not_dialed(call);
+                self.cannot_write(error, None);
+            }
+            TaskResult::NotWritten(error, row) => self.cannot_write(error, Some(row)),
+            TaskResult::NotCalled(_) => {}
+        }
+    }
+
+    fn uncalled_ended(&mut self, result: TaskResult) {
+        self.uncalled = self.uncalled.saturating_sub(1);
+        match result {
+            TaskResult::NotCalled(disposition) => self.stats.tally.finished(disposition),
+            TaskResult::NotWritten(error, row) => self.cannot_write(error, Some(row)),
+            _ => {}
+        }
+    }
+
+    fn concluded(&mut self, call: &ActiveCall, conclusion: &Conclusion) {
+        let disposition = conclusion.disposition;
+        self.stats.tally.attempted(disposition, conclusion.is_final);
+        if let Some(why) = &conclusion.opt_out_unwritten
+            && !matches!(self.end, Some(RunEnd::Unwritable(..)))
+        {
+            log_write_error(why);
+            self.end = Some(RunEnd::OptOutUnwritten(why.clone()));
+        }
+        let trunk = &self.lines.trunks()[call.line.trunk.get()];
+        if let Some(trouble) = &conclusion.trouble {
+            self.report.log_trouble(&trunk.name, disposition, trouble);
+        }
+        report::log_trunk(trunk);
+        match (&call.callee, conclusion.due) {
+            (Callee::Listed(contact), Some(due)) => {
+                self.queue.wait(contact.at, conclusion.history, due);
+            }
+            (Callee::Listed(_), None) => {}
+            (Callee::Adopted(entry), due) => {
+                self.queue.release(&entry.contact, conclusion.history, due);
+            }
+        }
+        let trunks = self.lines.trunks();
+        if self.end.is_none() && trunks.iter().all(|trunk| trunk.breaker.is_given_up()) {
+            let finals = trunks.iter().flat_map(|trunk| trunk.breaker.finals());
+            self.end = Some(RunEnd::TrunksLost(finals.collect()));
+        }
+    }
+
+    /// The contact of a call that did not begin is next again.
+    fn not_dialed(&mut self, call: &ActiveCall) {
+        let Callee::Listed(contact) = &call.callee else {
             return;
         };
-        let trunk = &self.trunks[place];
-        let key = ready.contact.numbers[usize::from(number)].key();
-        self.numbers.insert(key);
-        let record = Arc::new(Record {
-            id: CallId::new(),
-            trunk: place,
-            log: trunk.pace.log(),
-            breaker: trunk.breaker.clone(),
-            trial,
-            begun_at: Instant::now(),
-            slot,
-            who: Who::Contact(ready.contact),
-            number,
-            key,
-            history: ready.history,
+        self.stats.not_dialed();
+        if call.line.trial {
+            call.line.breaker.not_tried();
+        }
+        self.queue.put_back(Ready {
+            contact: Contact::clone(contact),
+            history: call.history,
+            due: None,
+            counted: true,
         });
-        self.tally.dispatched += 1;
-        let resources = Arc::clone(&self.resources);
-        let stop = self.stop.clone();
-        let borrowed = Arc::clone(&record);
-        let task = self.tasks.spawn(async move {
-            let outcome = match &borrowed.who {
-                Who::Contact(contact) => {
-                    place_call::run(&resources, &borrowed, contact, turn, &stop).await
-                }
-                Who::Adopted(_) => Outcome::NotDialed,
-            };
-            settle(&resources, borrowed, outcome).await
-        });
-        self.lines.insert(task.id(), record);
     }
 
-    pub(super) async fn wake(&mut self) {
-        let dialing = self.over.is_none();
-        let timer = if dialing { self.next_moment() } else { None };
-        tokio::select! {
-            biased;
-            Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined),
-            fetched = self.queue.fetched(), if dialing => {
-                if let Err(error) = fetched {
-                    self.over = Some(Over::Unreadable(error));
-                }
-            }
-            () = refreshed(&mut self.refreshing), if dialing => {
-                self.refreshing = None;
-                // However long that took: what was looked at is acted on before it is looked at again.
-                self.suppressed_as_of = Some(Instant::now());
-            }
-            () = until(timer), if dialing => {}
-            () = self.wake.notified() => {}
-            Ok(()) = self.trouble.changed() => self.troubled(),
-            changed = self.link.changed(), if dialing => self.link_changed(changed.is_ok()),
-            () = self.stop.drain.cancelled(), if dialing => {
-                match self.lines.len() {
-                    0 => warn!("stopping: no new calls; none is running"),
-                    1 => warn!(
-                        "stopping: no new calls; 1 is running and may finish (once more to hang it up)"
-                    ),
-                    running => warn!(
-                        "stopping: no new calls; {running} are running and may finish (once more to hang them up)"
-                    ),
-                }
-                self.over = Some(Over::Drained);
-            }
+    /// Nothing more is begun; what could not be written is kept to be shown.
+    fn cannot_write(&mut self, error: WriteError, row: Option<Vec<u8>>) {
+        if let Some(RunEnd::Unwritable(_, rows)) = &mut self.end {
+            rows.extend(row);
+        } else {
+            log_write_error(&error);
+            self.end = Some(RunEnd::Unwritable(error, row.into_iter().collect()));
         }
     }
 
-    /// When there is something to do of which nothing else tells. A moment that has come, and that nothing can be made
-    /// of yet, must not wake anybody: a line that comes free, what is being read, and the link each wake by themselves.
+    /// Why the run is over, now that nothing is going on any more.
+    fn end(&mut self) -> RunEnd {
+        let nobody_left = self.queue.is_exhausted()
+            && self.left_outside == 0
+            && self.stats.tally.attempts(Disposition::Cancelled) == 0;
+        match self.end.take() {
+            None if self.left_outside > 0 => self.outside(self.first_opening),
+            // What would have stopped the run has stopped nothing.
+            Some(end) if nobody_left && end.needs_contacts_left() => RunEnd::Finished,
+            end => end.unwrap_or(RunEnd::Finished),
+        }
+    }
+
+    /// When there is something to do that no other event tells of. A moment that has come, and that nothing can be made
+    /// of yet, must not wake the loop: a line that comes free, what is being read, and the connection each do.
     fn next_moment(&self) -> Option<Instant> {
         let clock = &self.resources.clock;
-        let wall = clock.millis();
-        let opens = match self.resources.gate.any(wall) {
-            Gated::Closed(opens) => opens,
-            Gated::Open => None,
-        };
-        let linked = self.linked() && self.suppressions_are_known();
-        let of_day = self
-            .queue
-            .next_due()
-            .into_iter()
-            .chain(opens)
-            .filter(|_| linked)
-            .chain(self.resources.gate.over().filter(|&over| over > wall))
-            .min();
-        let now = Instant::now();
-        let of_day = of_day.map(|moment| {
-            let ahead = Duration::from_millis(u64::try_from(moment - wall).unwrap_or(0));
-            let ahead = if clock.is_virtual() {
+        let now = clock.timestamp();
+        let can_begin = self.is_connected()
+            && self.suppressions.are_known()
+            && self.looking_for_calls.is_none();
+        let due = self.queue.next_due().filter(|_| can_begin);
+        let change = self.resources.rules.next_change(now);
+        let of_day = due.into_iter().chain(change).min().map(|moment| {
+            let ahead = Duration::try_from(moment.duration_since(now)).unwrap_or_default();
+            let longest = if clock.is_virtual() {
                 ahead
             } else {
-                ahead.min(LOOK_AGAIN)
+                LOOK_AGAIN
             };
-            now + ahead
+            Instant::now() + ahead.min(longest)
         });
-        let turn = self.next_turn.filter(|_| linked);
+        let turn = self.next_turn.filter(|_| can_begin);
         of_day.into_iter().chain(turn).min()
     }
 
-    fn link_changed(&mut self, kept: bool) {
-        let lost = match &*self.link.borrow_and_update() {
+    /// Whether calls can be placed now.
+    fn is_connected(&self) -> bool {
+        matches!(&*self.connection.borrow(), SessionState::Up(_))
+    }
+
+    /// Why there will be no connection any more, if so.
+    fn lost_connection(&mut self) -> Option<Arc<str>> {
+        let is_kept = self.connection.has_changed().is_ok();
+        match &*self.connection.borrow_and_update() {
             SessionState::Lost(why) => Some(Arc::clone(why)),
-            _ if !kept => Some("the connection to Asterisk is no longer kept".into()),
+            _ if !is_kept => Some("the connection to Asterisk is no longer kept".into()),
             _ => None,
-        };
-        if let Some(why) = lost {
-            self.over = Some(Over::PbxLost(why));
         }
     }
 
-    /// Whether calls can be placed now.
-    pub(super) fn linked(&self) -> bool {
-        matches!(&*self.link.borrow(), SessionState::Up(_))
+    /// Shows how the run is, or ended, to those who ask; and logs why no call is running, where that is new.
+    fn report(&mut self, end: Option<&RunEnd>) {
+        let is_idle = self.tasks.is_empty()
+            && self.suppressions.are_known()
+            && !self.queue.is_reading()
+            && !self.queue.is_exhausted();
+        let facts = Facts {
+            connected: self.is_connected(),
+            look: self.look,
+            queue: &self.queue,
+            lines: &self.lines,
+            clock: &self.resources.clock,
+            is_idle,
+            ending: end.or(self.end.as_ref()).map(RunEnd::word),
+            is_over: end.is_some(),
+        };
+        self.report.update(&mut self.stats, &facts);
     }
 }
 
-/// Writes the row of a call that is over.
-pub(super) async fn settle(
-    resources: &Resources,
-    record: Arc<Record>,
-    outcome: Outcome,
-) -> Settled {
-    let (attempted, row) = match outcome {
-        Outcome::Over(attempted, row) => (attempted, row.to_csv(&resources.columns)),
-        Outcome::NotDialed => return Settled::NotDialed(record),
-        Outcome::NotNoted(error) => return Settled::NotNoted(error, record),
-    };
-    match resources.writer.append(row.clone()).await {
-        Ok(()) => Settled::Call(attempted),
-        Err(error) => Settled::Unwritten(error, row),
-    }
+fn log_write_error(why: &WriteError) {
+    error!(
+        "no new calls are begun, the running ones are waited for: {}",
+        error_chain(why)
+    );
 }
 
 async fn until(moment: Option<Instant>) {
@@ -550,11 +583,15 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-/// Returns when the lists are looked at; never, if they are not being looked at. Cancel-safe.
-async fn refreshed(refreshing: &mut Option<JoinHandle<()>>) {
-    match refreshing {
-        // A panic there leaves what was known before.
-        Some(refreshing) => drop(refreshing.await),
+/// Returns when the calls of an earlier run are looked up; never, if they are not being looked for. Cancel-safe.
+async fn looked_up(looking: &mut Option<AbortOnDropHandle<()>>) {
+    match looking {
+        // A panic there leaves them to their watchdogs.
+        Some(looking) => drop(looking.await),
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "tests/deaths.rs"]
+mod deaths;

@@ -1,23 +1,25 @@
-//! The loop: a free line, the next contact, a task for the call, and what becomes of its outcome.
+//! A run: a free line, the next contact, a task for the call, and what becomes of its end.
 //!
-//! The `dispatcher` owns the lines and the queue; each call is a task that borrows its line (`attempt`); `outcomes` takes
-//! what comes of it, and `uncalled` tells of those who are not called. Whom to call is
-//! the `queue`'s, when the `gate`'s (hours) and the `limits`' (calls a day), on which line the `trunk`'s with its
-//! `breaker`; `retry` decides who is called again. What earlier runs left in flight is taken over in `adopt`. Whoever
-//! wants to know how the run is gets a `view` of it, made in `watched`.
+//! The `dispatcher` owns the `queue` of contacts and the `lines` of the trunks, and acts on all events. Whether a contact
+//! may be called, the `eligibility` says, with its hours and its `contact_limits`. Each call is a task: `place_call`, or
+//! `adopt` for those that an earlier run left, and `conclude`, which asks `retry` and writes the row; `uncalled` has the
+//! rows of those that are not called. `report` gives out `snapshot`s of the run, with the reason from `explain`.
 
+mod active_call;
 mod adopt;
-pub mod busy;
-pub mod contact_limits;
+mod conclude;
+pub(crate) mod contact_limits;
 mod dispatcher;
+pub(crate) mod eligibility;
 mod explain;
-mod outcomes;
-pub mod place_call;
-pub mod queue;
-pub mod retry;
-pub mod snapshot;
-mod speed;
-pub mod tally;
+mod lines;
+mod place_call;
+mod queue;
+mod report;
+pub(crate) mod retry;
+pub(crate) mod snapshot;
+pub(crate) mod stats;
+mod suppression_refresh;
 #[cfg(test)]
 mod tests;
 mod uncalled;
@@ -25,8 +27,9 @@ mod uncalled;
 use std::io;
 use std::sync::Arc;
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use crate::call::reconnect::Reconnector;
 use crate::clock::Clock;
@@ -38,65 +41,103 @@ use crate::results::journal::{Journal, JournalEntry};
 use crate::results::resume::PriorRun;
 use crate::results::schema::ResultsColumns;
 use crate::results::writer::{WriteError, Writer};
-use crate::schedule::calling_window::Gate;
-use crate::suppression::Suppressions;
-use contact_limits::Limits;
+use crate::suppression;
+use active_call::ActiveCall;
 use dispatcher::Dispatcher;
+use eligibility::CallingRules;
 use snapshot::Views;
-use tally::Tally;
+use stats::Tally;
+
+/// What is in the `note` of every row of a rehearsal.
+const SIMULATED: &str = "simulated";
 
 /// What a run needs, shared by the dispatcher and the calls.
 #[derive(Debug)]
-pub struct Resources {
-    /// The campaign.
-    pub campaign: Campaign,
-    /// Its contacts.
-    pub list: Arc<List>,
-    /// The link to Asterisk.
-    pub link: Reconnector,
-    /// The results.
-    pub writer: Writer,
-    /// Their columns.
-    pub columns: ResultsColumns,
-    /// What is in flight, on disk; `None` where nothing is to be continued.
-    pub journal: Option<Journal>,
-    /// The time of day.
-    pub clock: Clock,
-    /// Whether calls may begin at this time of day.
-    pub gate: Gate,
-    /// How often somebody may be called.
-    pub limits: Limits,
-    /// How numbers are read.
-    pub numbering: Numbering,
-    /// Numbers never to call.
-    pub suppress: Suppressions,
+pub(crate) struct Resources {
+    pub(crate) campaign: Campaign,
+    pub(crate) list: Arc<List>,
+    pub(crate) link: Reconnector,
+    pub(crate) writer: Writer,
+    pub(crate) columns: ResultsColumns,
+    /// `None` where nothing is to be continued.
+    pub(crate) journal: Option<Journal>,
+    pub(crate) clock: Clock,
+    pub(crate) rules: CallingRules,
+    pub(crate) numbering: Numbering,
     /// Nothing is real: no file but the results is written, and every row says so.
-    pub rehearsal: bool,
+    pub(crate) rehearsal: bool,
+}
+
+impl Resources {
+    /// The note of a row, with what is remarked on every row of a rehearsal.
+    fn note(&self, note: &str) -> String {
+        if self.rehearsal {
+            conclude::join(SIMULATED, note)
+        } else {
+            note.to_owned()
+        }
+    }
+
+    /// The key of a number, which is the same however the number was written in an earlier run.
+    fn key_of(&self, number: &str) -> u64 {
+        let number = self.numbering.read(number);
+        number.map_or(0, |number| number.key())
+    }
+
+    /// Never calls the numbers of a call's contact again, in this run and in the next.
+    ///
+    /// # Errors
+    /// The file cannot be written: they are not called in this run, but the next one would not know.
+    async fn opt_out(&self, call: &ActiveCall) -> Result<(), WriteError> {
+        let numbers: Vec<String> = call.numbers().into_iter().map(str::to_owned).collect();
+        for number in &numbers {
+            self.rules.suppressions().insert(self.key_of(number));
+        }
+        let asked = self.campaign.capture.opt_out.as_ref();
+        let Some(opt_out) = asked.filter(|_| !self.rehearsal) else {
+            return Ok(());
+        };
+        let file = opt_out.file.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+            suppression::opt_out(&file, &numbers)
+        })
+        .await;
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        written.map_err(|error| {
+            let file = opt_out.file.display().to_string();
+            error!(
+                "contact {} asked never to be called again, and that cannot be written down: add its numbers to {file} by hand",
+                call.contact(),
+            );
+            WriteError::new(&file, error)
+        })
+    }
 }
 
 /// What earlier runs left.
 #[derive(Debug, Default)]
-pub struct Left {
+pub(crate) struct Leftover {
     /// How far they came with each contact.
-    pub earlier: PriorRun,
+    pub(crate) earlier: PriorRun,
     /// Which rows of the list are done; `None` until that was looked up, at the [`beginning`].
-    pub done: Option<Done>,
+    pub(crate) done: Option<Done>,
     /// Calls that they had in flight, with their slots of the journal, and no row yet.
-    pub in_flight: Vec<(usize, JournalEntry)>,
+    pub(crate) in_flight: Vec<(usize, JournalEntry)>,
 }
 
 /// How the operator stops a run.
 #[derive(Debug, Clone, Default)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// No new calls; the running ones finish.
-    pub drain: CancellationToken,
+    pub(crate) drain: CancellationToken,
     /// The running ones are hung up.
-    pub hang_up: CancellationToken,
+    pub(crate) hang_up: CancellationToken,
 }
 
 /// Why a run is over.
 #[derive(Debug)]
-pub enum Over {
+pub(crate) enum RunEnd {
     /// Every contact has its final outcome, or the limit is reached.
     Finished,
     /// The operator stopped it.
@@ -118,9 +159,9 @@ pub enum Over {
     Unreadable(io::Error),
 }
 
-impl Over {
+impl RunEnd {
     /// Every word that [`word`](Self::word) knows.
-    pub const WORDS: [&'static str; 9] = [
+    pub(crate) const WORDS: [&'static str; 9] = [
         "finished",
         "drained",
         "outside the window",
@@ -133,7 +174,7 @@ impl Over {
     ];
 
     /// A word for it, for programs. None is ever renamed.
-    pub const fn word(&self) -> &'static str {
+    pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Finished => "finished",
             Self::Drained => "drained",
@@ -146,6 +187,19 @@ impl Over {
             Self::Unreadable(_) => "list unreadable",
         }
     }
+
+    /// Whether it stops a run only where contacts are left.
+    fn needs_contacts_left(&self) -> bool {
+        match self {
+            Self::Drained
+            | Self::PbxLost(_)
+            | Self::Outside(_)
+            | Self::StopAt
+            | Self::TrunksLost(_) => true,
+            Self::Unwritable(_, rows) => rows.is_empty(),
+            Self::Finished | Self::OptOutUnwritten(_) | Self::Unreadable(_) => false,
+        }
+    }
 }
 
 /// The counts before anything has happened in this run. Where an earlier run is gone on from, the rows of the list
@@ -154,7 +208,7 @@ impl Over {
 ///
 /// # Errors
 /// The private copy of the list cannot be read.
-pub fn beginning(list: &List, limit: Option<u64>, left: &mut Left) -> io::Result<Tally> {
+pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) -> io::Result<Tally> {
     let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
     if left.earlier.has_finals() {
         let done = list.done(|id| {
@@ -177,33 +231,28 @@ pub fn beginning(list: &List, limit: Option<u64>, left: &mut Left) -> io::Result
     let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
     let to_call = limit.map_or(callable, |limit| callable.min(limit));
     let mut tally = Tally::new(summary.contacts, to_call);
+    tally.beyond_limit = callable - to_call;
     for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
         tally.were_finished(disposition, contacts);
     }
     Ok(tally)
 }
 
-/// Dials the campaign. `views` hold the counts of the [`beginning`], and show how it is to whoever asks, and in the end.
-pub async fn run(
+/// Dials the campaign. `views` hold the counts of the [`beginning`], and show how the run is to those who ask, and how it
+/// ended.
+pub(crate) async fn run(
     resources: Resources,
-    left: Left,
+    left: Leftover,
     limit: Option<u64>,
     stop: Stop,
     views: Views,
-) -> Over {
-    let Left {
-        earlier,
-        done,
-        in_flight,
-    } = left;
-    for (contact, at) in &earlier.calls {
-        resources.limits.called(contact, *at);
+) -> RunEnd {
+    for (contact, at) in &left.earlier.calls {
+        let at = Timestamp::from_millisecond(*at).unwrap_or(Timestamp::MAX);
+        resources.rules.note_call(contact, at);
     }
-    match Dispatcher::new(resources, earlier, done, &in_flight, limit, stop, views) {
-        Ok(mut dispatcher) => {
-            dispatcher.adopt(in_flight).await;
-            dispatcher.run().await
-        }
-        Err(error) => Over::Unreadable(error),
+    match Dispatcher::new(resources, left, limit, stop, views) {
+        Ok(dispatcher) => dispatcher.run().await,
+        Err(error) => RunEnd::Unreadable(error),
     }
 }

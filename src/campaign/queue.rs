@@ -1,97 +1,130 @@
-//! Whom to call next: contacts fresh from the list, and those whose turn has come again.
+//! Whom to call next: contacts from the list, in its order, and those that are due again.
 //!
 //! The list is read in small pieces on blocking threads, always a little ahead of the calls, so that neither a long
-//! list nor a slow disk holds up the reading of the socket. A contact that waits is only a place in the list and what
-//! has happened so far; its row is read again when its time has come. Moments of waiting are times of day, in
-//! milliseconds since 1970, since a clock that is set and a machine that slept must not change who is called when.
+//! list nor a slow disk holds up the reading of the socket. A contact that waits is only a position in the list and its
+//! history; its row is read again when it is due. Contacts wait for a wall-clock time, since a clock that is set and a
+//! machine that slept must not change who is called when.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::contact_history::{Histories, History};
-use crate::contacts::{
-    Contact, Done, List, ListEntry as Entry, ListRows as Rows, Position, Rereader, Skipped,
-};
+use crate::contacts::{Contact, Done, List, ListEntry, ListRows, Position, Rereader, Skipped};
 use crate::results::resume::{ContactProgress, PriorRun};
+use crate::trunk::TrunkIndex;
 
 /// How many rows are read at once.
 const CHUNK: usize = 128;
+/// How many contacts that avoid a trunk are read ahead; the others stay packed.
+const AVOIDERS_READ: usize = 32;
 
-/// A contact whose turn has come, with what has happened to it so far.
+/// A contact that may be next, with what has happened to it so far.
 #[derive(Debug)]
-pub struct Ready {
-    /// Whom to call.
-    pub contact: Contact,
-    /// PriorRun attempts.
-    pub history: History,
+pub(super) struct Ready {
+    pub(super) contact: Contact,
+    pub(super) history: History,
+    /// When an earlier run left it to be called again.
+    pub(super) due: Option<Timestamp>,
+    /// It is one of the contacts that `--limit` allows.
+    pub(super) counted: bool,
 }
 
 /// The contacts that are still to be called.
 #[derive(Debug)]
-pub struct Queue {
+pub(super) struct Queue {
     ready: VecDeque<Ready>,
-    /// Those whose last call was congested, by the trunk that it was on.
-    avoiding: Vec<VecDeque<Ready>>,
-    fresh: VecDeque<Entry>,
+    /// Contacts that are due and whose last call was congested, by the trunk that it was on.
+    avoiders: Vec<Avoiders>,
+    /// ListRows that were read ahead, in the order of the list.
+    listed: VecDeque<Listed>,
     waiting: BinaryHeap<Reverse<Waiting>>,
     histories: Histories,
-    rows: Option<Rows>,
-    /// `None` while it is reading.
+    /// `None` while a piece is read, and at the end of the list.
+    rows: Option<ListRows>,
+    /// `None` while a piece is read.
     rereader: Option<Rereader>,
-    fetching: Option<Fetching>,
-    /// A rehearsal is over the sooner the fewer threads it waits for: it reads where it is.
+    reading: Option<Reading>,
+    /// A rehearsal is over the sooner the fewer threads it waits for: it reads in place.
     in_place: bool,
-    /// Fresh contacts that may still be handed out.
-    limit: u64,
-    /// How far earlier runs came.
-    earlier: PriorRun,
-    /// Contacts whose call of an earlier run is still being settled, by id.
+    /// How many more contacts may be counted.
+    limit_left: u64,
+    prior: PriorRun,
+    /// Contacts whose call of an earlier run is being followed, by id.
     held: HashMap<String, Contact>,
-    /// Contacts that wait for the end of a call to the same number, by that.
+    /// Contacts that wait for the end of a call to the same number, by its key.
     behind: HashMap<u64, Vec<Ready>>,
 }
 
-/// A contact that waits. Ordered by when it is due, then by its place in the list.
+/// Those that avoid one trunk: a few that are read, and the rest.
+#[derive(Debug, Default)]
+struct Avoiders {
+    ready: VecDeque<Ready>,
+    packed: VecDeque<Waiting>,
+}
+
+impl Avoiders {
+    fn len(&self) -> usize {
+        self.ready.len() + self.packed.len()
+    }
+}
+
+#[derive(Debug)]
+enum Listed {
+    Contact(Box<Ready>),
+    Skipped(Skipped),
+}
+
+/// A contact that waits. Ordered by when it is due, then by its position in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
+    /// In milliseconds since 1970.
     due: i64,
     offset: u64,
     line: u32,
+    /// Which history, in the upper 31 bits, and whether the contact is counted.
     history: u32,
 }
 
 const _: () = assert!(size_of::<Waiting>() == 24, "there may be millions");
 
-/// What is being read ahead, or was.
-#[derive(Debug)]
-enum Fetching {
-    Elsewhere(JoinHandle<io::Result<Fetched>>),
-    Here(Option<Box<io::Result<Fetched>>>),
+impl Waiting {
+    fn is_counted(self) -> bool {
+        self.history & 1 == 1
+    }
 }
 
+/// A piece that is being read, or was.
 #[derive(Debug)]
-struct Fetched {
-    again: Vec<Ready>,
-    fresh: Vec<Entry>,
+enum Reading {
+    Thread(JoinHandle<io::Result<Piece>>),
+    InPlace(Box<io::Result<Piece>>),
+}
+
+/// What was read of the list.
+#[derive(Debug)]
+pub(super) struct Piece {
+    due: Vec<Ready>,
+    listed: Vec<ListEntry>,
     /// `None` when the list is at its end.
-    rows: Option<Rows>,
+    rows: Option<ListRows>,
     rereader: Rereader,
 }
 
 impl Queue {
-    /// What earlier runs left of the list, or the first `limit` contacts of that, for so many trunks. Rows that are `done`
-    /// are not looked at again. The list is read `in_place` in a rehearsal, and elsewhere on threads that may block.
+    /// What earlier runs left of the list, for so many trunks; with a `limit`, that many contacts of it. ListRows that are
+    /// `done` are not looked at again. The list is read `in_place` in a rehearsal, else on threads that may block.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
-    pub fn new(
+    pub(super) fn new(
         list: &Arc<List>,
         limit: Option<u64>,
-        earlier: PriorRun,
+        prior: PriorRun,
         done: Option<Done>,
         trunks: usize,
         in_place: bool,
@@ -104,42 +137,61 @@ impl Queue {
             rereader: Some(list.rereader()?),
             in_place,
             ready: VecDeque::new(),
-            avoiding: (0..trunks).map(|_| VecDeque::new()).collect(),
-            fresh: VecDeque::new(),
+            avoiders: (0..trunks).map(|_| Avoiders::default()).collect(),
+            listed: VecDeque::new(),
             waiting: BinaryHeap::new(),
             histories: Histories::default(),
             rows: Some(rows),
-            fetching: None,
-            limit: limit.unwrap_or(u64::MAX),
-            earlier,
+            reading: None,
+            limit_left: limit.unwrap_or(u64::MAX),
+            prior,
             held: HashMap::new(),
             behind: HashMap::new(),
         })
     }
 
-    /// Puts a contact back until it is due.
-    pub fn wait(&mut self, at: Position, history: History, due: i64) {
+    /// How many more contacts `--limit` allows.
+    pub(super) fn limit_left(&self) -> u64 {
+        self.limit_left
+    }
+
+    /// Counts a contact that is called, or will be when it is due, among those that `--limit` allows.
+    pub(super) fn count(&mut self, ready: &mut Ready) {
+        if !std::mem::replace(&mut ready.counted, true) {
+            self.limit_left = self.limit_left.saturating_sub(1);
+        }
+    }
+
+    /// A contact is not called after all. If it never was, another may be counted instead.
+    pub(super) fn discount(&mut self, ready: &Ready) {
+        if ready.counted && ready.history.attempts == 0 {
+            self.limit_left = self.limit_left.saturating_add(1);
+        }
+    }
+
+    /// Puts a counted contact back until it is due.
+    pub(super) fn wait(&mut self, at: Position, history: History, due: Timestamp) {
         self.waiting.push(Reverse(Waiting {
-            due,
+            due: due.as_millisecond() + i64::from(due.subsec_nanosecond() % 1_000_000 != 0),
             offset: at.offset,
             // It is for people alone, and nobody has a list of four thousand million lines.
             line: u32::try_from(at.line).unwrap_or(u32::MAX),
-            history: self.histories.keep(history),
+            history: self.histories.keep(history) << 1 | 1,
         }));
     }
 
     /// Puts a contact back that was not called after all.
-    pub fn put_back(&mut self, ready: Ready) {
+    pub(super) fn put_back(&mut self, ready: Ready) {
         self.ready.push_front(ready);
     }
 
     /// Puts a contact back until the call to this number is over.
-    pub fn wait_behind(&mut self, number: u64, ready: Ready) {
+    pub(super) fn wait_behind(&mut self, number: u64, ready: Ready) {
         self.behind.entry(number).or_default().push(ready);
     }
 
-    /// A call to this number is over: whoever waited for that is next.
-    pub fn free_number(&mut self, number: u64) {
+    /// A call to this number is over: the contacts that waited for that are next.
+    pub(super) fn free_number(&mut self, number: u64) {
         if !self.behind.is_empty()
             && let Some(behind) = self.behind.remove(&number)
         {
@@ -147,266 +199,286 @@ impl Queue {
         }
     }
 
-    /// The next row of the list that is not called, if its turn has come.
-    pub fn take_skipped(&mut self) -> Option<Skipped> {
-        if self.limit == 0 {
+    /// The next row of the list, if it is one that is not called.
+    pub(super) fn take_skipped(&mut self) -> Option<Skipped> {
+        if !self.has_skipped() {
             return None;
         }
-        match self.fresh.pop_front()? {
-            Entry::Skipped(skipped) => Some(skipped),
-            contact @ Entry::Contact(_) => {
-                self.fresh.push_front(contact);
-                None
-            }
+        match self.listed.pop_front()? {
+            Listed::Skipped(skipped) => Some(skipped),
+            Listed::Contact(_) => None,
         }
     }
 
-    /// Whether somebody could be called on this trunk now. Where others work, those who were congested on it are left to
-    /// them and to their so many free `lines`; but no more of them than these, once nobody else is to be called.
-    pub fn has_for(&self, trunk: usize, lines: Option<usize>) -> bool {
-        self.avoiders(trunk, lines).next().is_some()
+    /// Whether a contact could be called on this trunk now. Where others work, those that were congested on it are left
+    /// to them and to their free `lines`; but no more of them than these, once nobody else is to be called.
+    pub(super) fn has_for(&self, trunk: TrunkIndex, lines: Option<usize>) -> bool {
+        self.avoided(trunk, lines).next().is_some()
             || !self.ready.is_empty()
-            || (self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Contact(_))))
+            || self.has_listed()
             || self.exceeds(trunk, lines)
     }
 
-    /// Takes whom [`has_for`](Self::has_for) saw: those who wait the longest first, then the list.
-    pub fn take_for(&mut self, trunk: usize, lines: Option<usize>) -> Option<Ready> {
-        let avoided = self.avoiders(trunk, lines).next();
+    /// Takes whom [`has_for`](Self::has_for) saw: those that wait the longest first, then the list.
+    pub(super) fn take_for(&mut self, trunk: TrunkIndex, lines: Option<usize>) -> Option<Ready> {
+        let avoided = self.avoided(trunk, lines).next();
         if let Some(avoided) = avoided {
-            return self.avoiding[avoided].pop_front();
+            return self.avoiders[avoided].ready.pop_front();
         }
-        if let Some(ready) = self.ready.pop_front().or_else(|| self.take_fresh()) {
+        if let Some(ready) = self.ready.pop_front() {
             return Some(ready);
         }
+        if self.has_listed() {
+            return match self.listed.pop_front()? {
+                Listed::Contact(ready) => Some(*ready),
+                Listed::Skipped(_) => None,
+            };
+        }
         if self.exceeds(trunk, lines) {
-            return self.avoiding[trunk].pop_front();
+            return self.avoiders[trunk.get()].ready.pop_front();
         }
         None
     }
 
-    fn take_fresh(&mut self) -> Option<Ready> {
-        if self.limit == 0 {
-            return None;
-        }
-        match self.fresh.pop_front()? {
-            Entry::Contact(contact) => {
-                self.limit -= 1;
-                let history = History::default();
-                Some(Ready { contact, history })
-            }
-            skipped @ Entry::Skipped(_) => {
-                self.fresh.push_front(skipped);
-                None
-            }
-        }
-    }
-
-    /// The trunks whose congested contacts may be called on this one before all others.
-    fn avoiders(&self, trunk: usize, lines: Option<usize>) -> impl Iterator<Item = usize> {
-        self.avoiding
-            .iter()
-            .enumerate()
-            .filter(move |&(avoided, ready)| {
-                !ready.is_empty() && (avoided != trunk || lines.is_none())
+    /// The trunks whose avoiders may be called on this one before all others.
+    fn avoided(&self, trunk: TrunkIndex, lines: Option<usize>) -> impl Iterator<Item = usize> {
+        let avoiders = self.avoiders.iter().enumerate();
+        avoiders
+            .filter(move |&(avoided, avoiders)| {
+                !avoiders.ready.is_empty() && (avoided != trunk.get() || lines.is_none())
             })
             .map(|(avoided, _)| avoided)
     }
 
-    /// Whether more contacts were congested on a trunk than the others have lines for.
-    fn exceeds(&self, trunk: usize, lines: Option<usize>) -> bool {
-        lines.is_some_and(|lines| self.avoiding[trunk].len() > lines)
+    /// Whether more contacts avoid a trunk than the others have lines for.
+    fn exceeds(&self, trunk: TrunkIndex, lines: Option<usize>) -> bool {
+        let avoiders = &self.avoiders[trunk.get()];
+        !avoiders.ready.is_empty() && lines.is_some_and(|lines| avoiders.len() > lines)
     }
 
     /// Whether nobody is left: none ready, none waiting, the list at its end.
-    pub fn is_exhausted(&self) -> bool {
-        let fresh_left = self.limit > 0 && (self.rows.is_some() || !self.fresh.is_empty());
-        self.fetching.is_none() && self.waiting() == 0 && self.held.is_empty() && !fresh_left
+    pub(super) fn is_exhausted(&self) -> bool {
+        let list_left = self.limit_left > 0 && (self.rows.is_some() || !self.listed.is_empty());
+        self.reading.is_none() && self.waiting() == 0 && self.held.is_empty() && !list_left
     }
 
-    /// How many contacts wait for their turn to come again.
-    pub fn waiting(&self) -> usize {
+    /// How many contacts wait to be called again.
+    pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
             + self.ready.len()
-            + self.avoiding.iter().map(VecDeque::len).sum::<usize>()
+            + self.avoiders.iter().map(Avoiders::len).sum::<usize>()
             + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
-    /// When the first is due of those who wait for a time.
-    pub fn first_due(&self) -> Option<i64> {
-        self.waiting.peek().map(|Reverse(waiting)| waiting.due)
+    /// When the first contact is due, as far as they wait for a time.
+    pub(super) fn first_due(&self) -> Option<Timestamp> {
+        let Reverse(first) = self.waiting.peek()?;
+        Timestamp::from_millisecond(first.due).ok()
     }
 
-    /// Whether somebody's turn has come, on whatever trunk.
-    pub fn has_ready(&self) -> bool {
+    /// Whether a contact could be called, on whatever trunk.
+    pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
-            || self.avoiding.iter().any(|ready| !ready.is_empty())
-            || (self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Contact(_))))
+            || self.avoiders.iter().any(|avoiders| avoiders.len() > 0)
+            || self.has_listed()
+    }
+
+    /// Whether the next row of the list is a contact that may be called.
+    fn has_listed(&self) -> bool {
+        self.limit_left > 0 && matches!(self.listed.front(), Some(Listed::Contact(_)))
     }
 
     /// Whether the next row of the list is one that is not called.
-    pub fn has_skipped(&self) -> bool {
-        self.limit > 0 && matches!(self.fresh.front(), Some(Entry::Skipped(_)))
+    pub(super) fn has_skipped(&self) -> bool {
+        self.limit_left > 0 && matches!(self.listed.front(), Some(Listed::Skipped(_)))
     }
 
-    /// Whether something is being read ahead.
-    pub fn is_reading(&self) -> bool {
-        self.fetching.is_some()
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
     }
 
     /// When the next waiting contact is due; `None` if its row would not be read then anyway.
-    pub fn next_due(&self) -> Option<i64> {
-        if self.fetching.is_some() || self.ready.len() >= CHUNK {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        if self.reading.is_some() || self.ready.len() >= CHUNK {
             return None;
         }
-        self.waiting.peek().map(|Reverse(waiting)| waiting.due)
+        self.first_due()
     }
 
-    /// Whether somebody is known who is still to be called.
-    pub fn has_somebody(&self) -> bool {
-        let is_contact = |entry: &Entry| matches!(entry, Entry::Contact(_));
+    /// Whether a contact is known that is still to be called.
+    pub(super) fn has_somebody(&self) -> bool {
+        let is_contact = |listed: &Listed| matches!(listed, Listed::Contact(_));
         self.waiting() > 0
             || !self.held.is_empty()
-            || (self.limit > 0 && self.fresh.iter().any(is_contact))
+            || (self.limit_left > 0 && self.listed.iter().any(is_contact))
     }
 
-    /// Starts reading ahead if that is called for: those who are due, and some fresh ones.
-    pub fn fetch(&mut self, now: i64) {
-        if self.fetching.is_some() {
+    /// Starts to read ahead if that is called for: contacts that are due, and the next rows of the list.
+    pub(super) fn read_ahead(&mut self, now: Timestamp) {
+        if self.reading.is_some() {
             return;
         }
-        let mut due = Vec::new();
-        while due.len() + self.ready.len() < CHUNK
-            && let Some(Reverse(waiting)) = self.waiting.peek()
-            && waiting.due <= now
-        {
-            due.extend(self.waiting.pop().map(|Reverse(waiting)| waiting));
-        }
-        let more_fresh = self.limit > 0 && self.rows.is_some() && self.fresh.len() < CHUNK / 2;
-        if due.is_empty() && !more_fresh {
+        let due = self.take_due(now);
+        let more_rows = self.limit_left > 0 && self.rows.is_some() && self.listed.len() < CHUNK / 2;
+        if due.is_empty() && !more_rows {
             return;
         }
-        let due: Vec<_> = due
-            .into_iter()
-            .map(|waiting| {
-                let at = Position {
-                    offset: waiting.offset,
-                    line: waiting.line.into(),
-                };
-                (at, self.histories.get(waiting.history))
-            })
-            .collect();
+        let due = due.into_iter().map(|waiting| self.unpack(waiting));
+        let due: Vec<_> = due.collect();
         let Some(mut rereader) = self.rereader.take() else {
             return;
         };
         let mut rows = self.rows.take();
         let read = move || {
-            let again = due
-                .into_iter()
-                .map(|(at, history)| {
-                    let contact = rereader.read(at)?;
-                    Ok(Ready { contact, history })
+            let due = due.into_iter().map(|(at, history, counted)| {
+                let contact = rereader.read(at)?;
+                Ok(Ready {
+                    contact,
+                    history,
+                    due: None,
+                    counted,
                 })
-                .collect::<io::Result<_>>()?;
-            let mut fresh = Vec::new();
-            while more_fresh
-                && fresh.len() < CHUNK
+            });
+            let due = due.collect::<io::Result<_>>()?;
+            let mut listed = Vec::new();
+            while more_rows
+                && listed.len() < CHUNK
                 && let Some(reader) = &mut rows
             {
                 match reader.next() {
-                    Some(entry) => fresh.push(entry?),
+                    Some(entry) => listed.push(entry?),
                     None => rows = None,
                 }
             }
-            Ok(Fetched {
-                again,
-                fresh,
+            Ok(Piece {
+                due,
+                listed,
                 rows,
                 rereader,
             })
         };
-        self.fetching = Some(if self.in_place {
-            Fetching::Here(Some(Box::new(read())))
+        self.reading = Some(if self.in_place {
+            Reading::InPlace(Box::new(read()))
         } else {
-            Fetching::Elsewhere(tokio::task::spawn_blocking(read))
+            Reading::Thread(tokio::task::spawn_blocking(read))
         });
     }
 
-    /// Returns when what was being read is there; never, if nothing is being read. Cancel-safe.
+    /// Takes contacts that are due and are to be read now; those that avoid a trunk stay packed, but for a few.
+    fn take_due(&mut self, now: Timestamp) -> Vec<Waiting> {
+        let mut due = Vec::new();
+        while due.len() + self.ready.len() < CHUNK
+            && let Some(&Reverse(waiting)) = self.waiting.peek()
+            && waiting.due <= now.as_millisecond()
+        {
+            self.waiting.pop();
+            match self.avoids(self.histories.get(waiting.history >> 1)) {
+                Some(trunk) => self.avoiders[trunk].packed.push_back(waiting),
+                None => due.push(waiting),
+            }
+        }
+        for avoiders in &mut self.avoiders {
+            let room = AVOIDERS_READ.saturating_sub(avoiders.ready.len());
+            let read = avoiders.packed.len().min(room);
+            due.extend(avoiders.packed.drain(..read));
+        }
+        due
+    }
+
+    fn unpack(&self, waiting: Waiting) -> (Position, History, bool) {
+        let at = Position {
+            offset: waiting.offset,
+            line: waiting.line.into(),
+        };
+        let history = self.histories.get(waiting.history >> 1);
+        (at, history, waiting.is_counted())
+    }
+
+    /// Which trunk a contact avoids.
+    fn avoids(&self, history: History) -> Option<usize> {
+        let trunk = history.avoid?.get();
+        (trunk < self.avoiders.len()).then_some(trunk)
+    }
+
+    /// Returns what was read ahead, for [`add`](Self::add); waits for ever if nothing is being read. Cancel-safe.
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
-    pub async fn fetched(&mut self) -> io::Result<()> {
-        let fetched = match &mut self.fetching {
-            None => return std::future::pending().await,
-            Some(Fetching::Elsewhere(fetching)) => {
-                fetching.await.unwrap_or_else(|error| Err(panicked(&error)))
-            }
-            Some(Fetching::Here(fetched)) => match fetched.take() {
-                Some(fetched) => *fetched,
-                None => return std::future::pending().await,
-            },
-        };
-        self.fetching = None;
-        let fetched = fetched?;
-        self.rereader = Some(fetched.rereader);
-        self.rows = fetched.rows;
-        for ready in fetched.again {
-            match ready.history.avoid.map(usize::from) {
-                Some(trunk) if trunk < self.avoiding.len() => self.avoiding[trunk].push_back(ready),
-                _ => self.ready.push_back(ready),
-            }
+    pub(super) async fn read(&mut self) -> io::Result<Piece> {
+        if let Some(Reading::Thread(reading)) = &mut self.reading {
+            let piece = reading.await;
+            self.reading = None;
+            return piece.unwrap_or_else(|error| Err(panicked(&error)));
         }
-        for entry in fetched.fresh {
-            self.meet(entry);
+        match self.reading.take() {
+            Some(Reading::InPlace(piece)) => *piece,
+            _ => std::future::pending().await,
         }
-        Ok(())
     }
 
-    /// Sorts a row of the list by how far earlier runs came with its contact.
-    fn meet(&mut self, entry: Entry) {
-        let contact = match entry {
-            Entry::Contact(contact) => contact,
-            Entry::Skipped(skipped) => {
-                if !self.is_done(&skipped.id) {
-                    self.fresh.push_back(Entry::Skipped(skipped));
-                }
-                return;
+    /// Adds what was read.
+    pub(super) fn add(&mut self, piece: Piece) {
+        self.rereader = Some(piece.rereader);
+        self.rows = piece.rows;
+        for ready in piece.due {
+            match self.avoids(ready.history) {
+                Some(trunk) => self.avoiders[trunk].ready.push_back(ready),
+                None => self.ready.push_back(ready),
             }
-        };
-        match self.earlier.progress(&contact.id) {
-            None => self.fresh.push_back(Entry::Contact(contact)),
-            Some(progress) if progress.is_final => {}
-            Some(progress) if progress.in_flight => {
+        }
+        for entry in piece.listed {
+            match entry {
+                ListEntry::Contact(contact) => {
+                    if let Some(ready) = self.resume(contact) {
+                        self.listed.push_back(Listed::Contact(Box::new(ready)));
+                    }
+                }
+                ListEntry::Skipped(skipped) => {
+                    let progress = self.prior.progress(&skipped.id);
+                    if progress.is_none_or(|progress| !progress.is_final) {
+                        self.listed.push_back(Listed::Skipped(skipped));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A contact of the list as earlier runs left it; `None` if it is done, or held while its call is followed.
+    fn resume(&mut self, contact: Contact) -> Option<Ready> {
+        let (mut history, mut due) = (History::default(), None);
+        if let Some(progress) = self.prior.progress(&contact.id) {
+            if progress.is_final {
+                return None;
+            }
+            if progress.in_flight {
                 self.held.insert(contact.id.clone(), contact);
+                return None;
             }
-            Some(progress) => {
-                if self.limit > 0 {
-                    self.limit -= 1;
-                    let history = self.earlier.history(&contact.id, &contact.numbers);
-                    self.wait(contact.at, history, progress.next);
-                }
-            }
+            history = self.prior.history(&contact.id, &contact.numbers);
+            due = Timestamp::from_millisecond(progress.next).ok();
         }
+        Some(Ready {
+            contact,
+            history,
+            due,
+            counted: false,
+        })
     }
 
-    fn is_done(&self, contact: &str) -> bool {
-        self.earlier
-            .progress(contact)
-            .is_some_and(|progress| progress.is_final)
+    /// What earlier runs made of a contact, as far as that can be told without the list.
+    pub(super) fn history_of(&self, contact: &str) -> History {
+        self.prior.history(contact, &[])
     }
 
-    /// What earlier runs made of a contact, as far as it can be told without the list.
-    pub fn history_of(&self, contact: &str) -> History {
-        self.earlier.history(contact, &[])
-    }
-
-    /// A call of an earlier run is settled: its contact is free for what follows, now or when the list comes to it.
-    pub fn settled(&mut self, contact: &str, history: History, due: Option<i64>) {
-        let progress = ContactProgress::settled(history, due);
-        self.earlier.note(contact, progress);
-        if let Some(contact) = self.held.remove(contact) {
-            self.meet(Entry::Contact(contact));
+    /// A call of an earlier run is over: its contact is free for what follows, now or when the list comes to it.
+    pub(super) fn release(&mut self, contact: &str, history: History, due: Option<Timestamp>) {
+        let progress = ContactProgress::settled(history, due.map(Timestamp::as_millisecond));
+        self.prior.note(contact, progress);
+        if let Some(contact) = self.held.remove(contact)
+            && self.limit_left > 0
+            && let Some(ready) = self.resume(contact)
+        {
+            self.ready.push_back(ready);
         }
     }
 }

@@ -3,33 +3,33 @@
 use std::time::Duration;
 
 use crate::config::{CallConfig, Retry};
-use crate::contact_history::{Happened, History};
+use crate::contact_history::{AttemptOutcome, History};
 use crate::disposition::Disposition;
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// Whether the attempt used one of `max_attempts`.
-    pub counted: bool,
+    pub(crate) counted: bool,
     /// How long after its end the contact is called again; `None` when this outcome is final, or, for `CANCELLED`,
     /// when only a further run calls it again.
-    pub again_after: Option<Duration>,
+    pub(crate) again_after: Option<Duration>,
     /// Whether the contact will not be called again.
-    pub is_final: bool,
+    pub(crate) is_final: bool,
 }
 
 /// Notes an attempt of a contact with so many numbers, and decides what follows.
-pub fn decide(
+pub(crate) fn decide(
     history: &mut History,
-    happened: Happened,
+    outcome: AttemptOutcome,
     numbers: usize,
     policy: &Retry,
     call: &CallConfig,
 ) -> Decision {
-    let counted = history.note(happened);
-    let Happened {
+    let counted = history.note(outcome);
+    let AttemptOutcome {
         disposition, doubt, ..
-    } = happened;
+    } = outcome;
     if disposition == Disposition::Cancelled {
         return Decision {
             counted,
@@ -44,7 +44,7 @@ pub fn decide(
             return Duration::ZERO;
         }
         // The turn goes on to a number further down the row, and not back to the first.
-        let further = next.is_some_and(|next| next > happened.number);
+        let further = next.is_some_and(|next| next > outcome.number);
         let wait = policy
             .next_number_delay
             .filter(|_| further)
@@ -86,6 +86,10 @@ fn delay(policy: &Retry, disposition: Disposition, attempts: u16) -> Duration {
     let delay = rule.and_then(|rule| rule.delay).unwrap_or(policy.delay);
     let backoff = rule.and_then(|rule| rule.backoff).unwrap_or(policy.backoff);
     let exponent = i32::from(attempts.saturating_sub(1));
+    // Of no delay, no backoff makes one: 0 times infinity is no number.
+    if delay.is_zero() {
+        return delay;
+    }
     let seconds = delay.as_secs_f64() * backoff.powi(exponent);
     Duration::try_from_secs_f64(seconds)
         .unwrap_or(policy.max_delay)
@@ -98,6 +102,7 @@ mod tests {
 
     use super::*;
     use crate::config::{CallTarget, Rule};
+    use crate::trunk::TrunkIndex;
 
     fn policy(max_attempts: u32, backoff: f64) -> Retry {
         Retry {
@@ -141,11 +146,11 @@ mod tests {
         }
     }
 
-    fn ended(disposition: Disposition, number: u8) -> Happened {
-        Happened {
+    fn ended(disposition: Disposition, number: u8) -> AttemptOutcome {
+        AttemptOutcome {
             disposition,
             number,
-            trunk: 0,
+            trunk: TrunkIndex(0),
             doubt: false,
         }
     }
@@ -178,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn no_delay_stays_none_whatever_the_backoff() {
+        let policy = Retry {
+            delay: Duration::ZERO,
+            ..policy(10_000, 2.0)
+        };
+        let mut history = History::default();
+        for _ in 0..2_000 {
+            let decision = after(&mut history, Disposition::Busy, &policy);
+            assert_eq!(decision.again_after, Some(Duration::ZERO), "{history:?}");
+        }
+    }
+
+    #[test]
     fn congestion_is_final_only_when_it_counts() {
         let mut history = History::default();
         let policy = policy(1, 1.0);
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn nothing_is_final_on_a_trunk_in_doubt() {
         for disposition in Disposition::ALL {
-            let doubtful = Happened {
+            let doubtful = AttemptOutcome {
                 doubt: true,
                 ..ended(disposition, 0)
             };

@@ -11,51 +11,51 @@ use std::time::Duration;
 use jiff::Zoned;
 use tokio::sync::Notify;
 
-use crate::campaign::tally::Tally;
+use crate::campaign::stats::Tally;
 use crate::clock::{self, Clock};
 use crate::config;
 use crate::disposition::Disposition;
 
 /// How a run is. Times of day are milliseconds since 1970, in a rehearsal those of its own clock.
 #[derive(Debug, Clone)]
-pub struct View {
+pub(crate) struct View {
     /// When this was so.
-    pub at: i64,
+    pub(crate) at: i64,
     /// What has happened so far.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// Calls running now.
-    pub running: usize,
+    pub(crate) running: usize,
     /// The trunks, in the order of the campaign.
-    pub trunks: Vec<OfTrunk>,
+    pub(crate) trunks: Vec<TrunkView>,
     /// Contacts that wait for their turn to come again.
-    pub retrying: usize,
+    pub(crate) retrying: usize,
     /// When the first of them is due, as far as they wait for a time.
-    pub next_due: Option<i64>,
+    pub(crate) next_due: Option<i64>,
     /// Calls begun in a second, over the last ten; `None` in the first second.
-    pub calls_per_second: Option<f64>,
+    pub(crate) calls_per_second: Option<f64>,
     /// There is a connection to Asterisk.
-    pub connected: bool,
+    pub(crate) connected: bool,
     /// Why no further call is begun.
-    pub waits: Waits,
+    pub(crate) waits: Waits,
     clock: Clock,
 }
 
 /// How a trunk is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfTrunk {
+pub(crate) struct TrunkView {
     /// Its name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Its lines.
-    pub ports: usize,
+    pub(crate) ports: usize,
     /// Those of them that carry a call.
-    pub busy: usize,
+    pub(crate) busy: usize,
     /// Whether it works.
-    pub condition: Condition,
+    pub(crate) condition: Condition,
 }
 
 /// Whether a trunk works, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// It does.
     Works,
     /// It does not, and rests.
@@ -71,16 +71,16 @@ pub enum Condition {
 
 /// Why a trunk is thought not to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// The calls of so many contacts in a row came to nothing.
-    pub streak: usize,
+    pub(crate) streak: usize,
     /// How the last of them ended.
-    pub last: Disposition,
+    pub(crate) last: Disposition,
 }
 
 /// Why no further call is begun: what the dispatcher found when it last looked for one to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waits {
+pub(crate) enum Waits {
     /// The run has only begun.
     Beginning,
     /// Every line that works carries a call.
@@ -111,7 +111,7 @@ pub enum Waits {
 
 impl Waits {
     /// All words that [`word`](Self::word) knows, but for those of an ending.
-    pub const WORDS: [&'static str; 12] = [
+    pub(crate) const WORDS: [&'static str; 12] = [
         "beginning",
         "lines",
         "pace",
@@ -127,7 +127,7 @@ impl Waits {
     ];
 
     /// A word for it, for programs. None is ever renamed.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Beginning => "beginning",
             Self::Lines => "lines",
@@ -146,7 +146,7 @@ impl Waits {
     }
 
     /// Until when, where that is known.
-    pub const fn until(self) -> Option<i64> {
+    pub(crate) const fn until(self) -> Option<i64> {
         match self {
             Self::Pace(until) | Self::Retries(until) => Some(until),
             Self::Trunks(until) | Self::Window(until) => until,
@@ -155,7 +155,7 @@ impl Waits {
     }
 
     /// Since when, where that matters.
-    pub const fn since(self) -> Option<i64> {
+    pub(crate) const fn since(self) -> Option<i64> {
         match self {
             Self::Connection(since) => Some(since),
             _ => None,
@@ -166,7 +166,7 @@ impl Waits {
 impl View {
     /// How a run is before anything has happened.
     fn beginning(tally: Tally, trunks: &[config::TrunkConfig], clock: &Clock) -> Self {
-        let trunks = trunks.iter().map(|trunk| OfTrunk {
+        let trunks = trunks.iter().map(|trunk| TrunkView {
             name: trunk.name.as_str().into(),
             ports: trunk.ports,
             busy: 0,
@@ -187,27 +187,27 @@ impl View {
     }
 
     /// Lines in all.
-    pub fn ports(&self) -> usize {
+    pub(crate) fn ports(&self) -> usize {
         self.trunks.iter().map(|trunk| trunk.ports).sum()
     }
 
     /// Lines without a call.
-    pub fn free_ports(&self) -> usize {
+    pub(crate) fn free_ports(&self) -> usize {
         self.ports().saturating_sub(self.running)
     }
 
     /// No new call is begun any more.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         matches!(self.waits, Waits::Ending(_))
     }
 
     /// A time of day in the run's zone.
-    pub fn time(&self, millis: i64) -> Zoned {
+    pub(crate) fn time(&self, millis: i64) -> Zoned {
         self.clock.time(millis)
     }
 
     /// The same for people: without the date where it is today's.
-    pub fn when(&self, millis: i64) -> String {
+    pub(crate) fn when(&self, millis: i64) -> String {
         let (time, now) = (self.time(millis), self.time(self.at));
         let form = if time.date() == now.date() {
             "%H:%M:%S"
@@ -218,7 +218,7 @@ impl View {
     }
 
     /// Why no further call is begun, as a part of a sentence.
-    pub fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         match self.waits {
             Waits::Beginning => "the run begins".to_owned(),
             Waits::Lines => "all lines are busy".to_owned(),
@@ -256,7 +256,11 @@ impl View {
 }
 
 /// A run that can be looked at: its side, and that of whoever looks.
-pub fn channel(tally: Tally, trunks: &[config::TrunkConfig], clock: &Clock) -> (Views, Viewer) {
+pub(crate) fn channel(
+    tally: Tally,
+    trunks: &[config::TrunkConfig],
+    clock: &Clock,
+) -> (Views, Viewer) {
     let board = Arc::new(Board {
         latest: Mutex::new(Latest {
             count: 0,
@@ -296,7 +300,7 @@ impl Board {
 
 /// The run's side.
 #[derive(Debug)]
-pub struct Views(Arc<Board>);
+pub(crate) struct Views(Arc<Board>);
 
 impl Views {
     /// Whether somebody waits for a view.
@@ -320,14 +324,8 @@ impl Views {
     }
 
     /// The latest view.
-    pub fn latest(&self) -> View {
+    pub(crate) fn latest(&self) -> View {
         self.0.lock().view.clone()
-    }
-
-    /// Somebody who looks.
-    #[cfg(test)]
-    pub(super) fn viewer(&self) -> Viewer {
-        Viewer(Arc::clone(&self.0))
     }
 }
 
@@ -341,23 +339,23 @@ impl Drop for Views {
 
 /// Looks at a run, from any thread. Clones look at the same one.
 #[derive(Debug, Clone)]
-pub struct Viewer(Arc<Board>);
+pub(crate) struct Viewer(Arc<Board>);
 
 impl Viewer {
     /// Asks for a view, which is the [latest](Self::latest) shortly after.
-    pub fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.0.asked.store(true, Ordering::Relaxed);
         self.0.wake.notify_one();
     }
 
     /// The latest view, however old.
-    pub fn latest(&self) -> View {
+    pub(crate) fn latest(&self) -> View {
         self.0.lock().view.clone()
     }
 
     /// How the run is now. Blocks for as long as that takes, but no longer than `patience`: then it is how the run was.
     /// When it is over, that is how it ended.
-    pub fn look(&self, patience: Duration) -> View {
+    pub(crate) fn look(&self, patience: Duration) -> View {
         let latest = self.0.lock();
         let seen = latest.count;
         // Under the lock: what is made from now on is newer.
@@ -392,7 +390,7 @@ pub(crate) fn example() -> View {
     tally.dispatched = 150;
     let at = "2026-11-23T10:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let at = at.as_millisecond();
-    let trunk = |name: &str, busy, condition| OfTrunk {
+    let trunk = |name: &str, busy, condition| TrunkView {
         name: name.into(),
         ports: 10,
         busy,

@@ -1,16 +1,21 @@
 //! `dialer run --dry-run`: the plan. Nothing is connected to, locked, repaired or written.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tracing::warn;
 
-use crate::campaign::tally;
+use crate::campaign::eligibility::{
+    CallingRules, Candidate, Eligibility, Moment, Never, Wait, hours_now,
+};
+use crate::campaign::stats;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
@@ -25,7 +30,7 @@ use crate::exit;
 use crate::output::format::rough;
 use crate::results::read::{ReadError, Reader, Record};
 use crate::results::resume::{ContactProgress, PriorRun, is_simulated};
-use crate::schedule::calling_window::{Gate, Gated};
+use crate::schedule::calling_window::WindowState;
 
 /// When a window opens, as it is shown.
 pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
@@ -149,14 +154,14 @@ impl RunPlan {
         } = input;
         let prior = prior_run(results, args)?;
         let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
-        let hours = campaign.window.as_ref().map(|window| window.hours.clone());
-        let gate = Gate::new(hours, list.zones());
+        let now = clock.timestamp();
+        let rules = CallingRules::new(&campaign, list.zones(), suppress, now);
+        let numbers_in_use = HashSet::new();
         if let Some(warning) = stops_before_it_opens(&campaign, list.zones(), clock) {
             warn!("{warning}");
         }
-        let now = clock.millis();
         let list = Arc::new(list);
-        let mut opens = None;
+        let mut opens: Option<Timestamp> = None;
         let mut plan = Self {
             campaign: campaign.name.clone(),
             results: results.map(Path::to_owned),
@@ -193,31 +198,56 @@ impl RunPlan {
                 Entry::Skipped(_) => plan.bad_rows += 1,
                 Entry::Contact(contact) if is_done(&contact.id) => plan.done += 1,
                 Entry::Contact(contact) => {
-                    let number = contact
-                        .numbers
-                        .iter()
-                        .find(|number| !suppress.contains(number.key()));
-                    match number.map(ToString::to_string) {
-                        None => plan.suppressed += 1,
-                        Some(_) if args.limit.is_some_and(|limit| plan.to_call >= limit) => {
+                    let history = prior.history(&contact.id, &contact.numbers);
+                    let candidate = Candidate {
+                        contact: &contact,
+                        history: &history,
+                        due: None,
+                        counted: false,
+                    };
+                    let limit_left = args.limit.map_or(u64::MAX, |most| most - plan.to_call);
+                    let moment = Moment {
+                        now,
+                        numbers_in_use: &numbers_in_use,
+                        limit_left,
+                    };
+                    let (waits, opening) = match rules.judge(&candidate, &moment) {
+                        Eligibility::Never(Never::Suppressed | Never::NoSuchNumber) => {
+                            plan.suppressed += 1;
+                            continue;
+                        }
+                        Eligibility::Never(Never::BeyondLimit) => {
                             plan.beyond_the_limit += 1;
+                            continue;
                         }
-                        Some(number) => {
-                            let gated = gate.state(contact.zone, now);
-                            if let Gated::Closed(Some(at)) = gated {
-                                opens = Some(opens.map_or(at, |earlier: i64| earlier.min(at)));
-                            }
-                            plan.call(&contact, number, gated != Gated::Open);
+                        Eligibility::Now(_) | Eligibility::Wait(Wait::NumberInUse(_)) => {
+                            (false, None)
                         }
+                        Eligibility::Wait(
+                            Wait::Retry(at) | Wait::Limits(at) | Wait::Window(at),
+                        ) => (true, Some(at)),
+                        Eligibility::Never(Never::Closed(opening)) => (true, opening),
+                        Eligibility::Never(Never::StopAt) => (true, None),
+                    };
+                    opens = opens.into_iter().chain(opening).min();
+                    if let Ok(number) = rules.next_number(&contact, &history) {
+                        let number = contact.numbers[usize::from(number)].to_string();
+                        plan.call(&contact, number, waits);
                     }
                 }
             }
         }
-        plan.window_opens_at = opens.map(|at| clock.time(at).strftime(OPENS).to_string());
+        plan.window_opens_at = opens.map(|at| clock.zoned(at).strftime(OPENS).to_string());
         if plan.to_call > 0 {
             let to_call = plan.to_call;
-            let forecast =
-                rehearsal::forecast(&campaign, &list, &suppress, prior, args.limit, to_call)?;
+            let forecast = rehearsal::forecast(
+                &campaign,
+                &list,
+                rules.suppressions(),
+                prior,
+                args.limit,
+                to_call,
+            )?;
             plan.expect(&campaign, &forecast);
         }
         Ok(plan)
@@ -261,7 +291,7 @@ impl RunPlan {
             Extent::Whole { end, left } => {
                 self.expected_end_at = Some(end.strftime(OPENS).to_string());
                 if *left > 0 {
-                    let left = tally::contacts(*left);
+                    let left = stats::contacts(*left);
                     self.assumptions
                         .push(format!("it is stopped with {left} left"));
                 }
@@ -372,18 +402,17 @@ pub(super) fn stops_before_it_opens(
     clock: &Clock,
 ) -> Option<String> {
     let window = campaign.window.as_ref()?;
-    let gate = Gate::new(Some(window.hours.clone()), zones);
-    let now = clock.now().timestamp();
+    let now = clock.timestamp();
     let stop_at = window.stop_at?.next(&window.hours.zone, now);
-    let Gated::Closed(Some(opens)) = gate.any(now.as_millisecond()) else {
+    let WindowState::Closed(Some(opens)) = hours_now(campaign, zones, now) else {
         return None;
     };
-    let comes_first = now < stop_at && stop_at.as_millisecond() <= opens;
+    let comes_first = now < stop_at && stop_at <= opens;
     (comes_first && window.outside == Outside::Wait).then(|| {
         format!(
             "`stop_at` comes on {}, before the calling hours open on {}: a run that begins now calls nobody",
-            clock.time(stop_at.as_millisecond()).strftime(OPENS),
-            clock.time(opens).strftime(OPENS)
+            clock.zoned(stop_at).strftime(OPENS),
+            clock.zoned(opens).strftime(OPENS)
         )
     })
 }

@@ -8,10 +8,10 @@ use anyhow::{Context as _, anyhow};
 use jiff::Zoned;
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use crate::campaign::contact_limits::Limits;
+use crate::campaign::eligibility::CallingRules;
 use crate::campaign::snapshot;
-use crate::campaign::tally::Tally;
-use crate::campaign::{self, Left, Over, Resources, Stop};
+use crate::campaign::stats::Tally;
+use crate::campaign::{self, Leftover, Resources, RunEnd, Stop};
 use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::commands::connect;
@@ -20,7 +20,6 @@ use crate::contacts::List;
 use crate::results::resume::PriorRun;
 use crate::results::schema::ResultsColumns;
 use crate::results::writer::{Sink, Writer};
-use crate::schedule::calling_window::Gate;
 use crate::suppression::Suppressions;
 
 /// Of longer lists only so many contacts are rehearsed: that takes less than a second.
@@ -58,18 +57,18 @@ pub(super) fn forecast(
     let busy = |tally: &Tally| {
         let shares = campaign.trunks.iter().enumerate();
         shares
-            .map(|(trunk, of)| tally.busy.share(trunk, of.ports).unwrap_or_default())
+            .map(|(trunk, of)| tally.line_times.share(trunk, of.ports).unwrap_or_default())
             .collect()
     };
     if to_call <= SAMPLE {
         let (tally, end, over) = rehearse(prior, limit)?;
         let left = match over {
-            Over::Finished => 0,
+            RunEnd::Finished => 0,
             _ => tally.pending(),
         };
         return Ok(Forecast {
             calls: tally.dispatched,
-            dialing: tally.busy.dialing(),
+            dialing: tally.line_times.dialing(),
             busy: busy(&tally),
             extent: Extent::Whole { end, left },
         });
@@ -85,7 +84,7 @@ pub(super) fn forecast(
         reason = "an estimate, and not negative"
     )]
     let calls = scaled(half.dispatched as f64, whole.dispatched as f64).round() as u64;
-    let seconds = |tally: &Tally| tally.busy.dialing().as_secs_f64();
+    let seconds = |tally: &Tally| tally.line_times.dialing().as_secs_f64();
     let dialing = scaled(seconds(&half), seconds(&whole));
     Ok(Forecast {
         calls,
@@ -108,7 +107,7 @@ fn rehearse(
     suppress: &Suppressions,
     prior: PriorRun,
     limit: Option<u64>,
-) -> Result<(Tally, Zoned, Over), Failure> {
+) -> Result<(Tally, Zoned, RunEnd), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -116,21 +115,18 @@ fn rehearse(
         .context("the runtime cannot be started")?;
     let run = async {
         let clock = Clock::following_tokio(campaign.zone());
-        let mut left = Left {
+        let mut left = Leftover {
             earlier: prior,
-            ..Left::default()
+            ..Leftover::default()
         };
         let beginning =
             campaign::beginning(list, limit, &mut left).context("the private copy of the list")?;
-        let hours = campaign.window.as_ref().map(|window| window.hours.clone());
         let (views, viewer) = snapshot::channel(beginning, &campaign.trunks, &clock);
         let resources = Resources {
             list: Arc::clone(list),
             link: connect::simulate(campaign).await?,
-            gate: Gate::new(hours, list.zones()),
-            limits: Limits::new(&campaign.retry),
+            rules: CallingRules::new(campaign, list.zones(), suppress.clone(), clock.timestamp()),
             numbering: campaign.numbering(),
-            suppress: suppress.clone(),
             rehearsal: true,
             campaign: campaign.clone(),
             writer: Writer::start(Sink::Nowhere, "the plan"),
@@ -139,9 +135,10 @@ fn rehearse(
             clock: clock.clone(),
         };
         match campaign::run(resources, left, limit, Stop::default(), views).await {
-            over @ (Over::Finished | Over::Outside(_) | Over::StopAt | Over::TrunksLost(_)) => {
-                Ok((viewer.latest().tally, clock.now(), over))
-            }
+            over @ (RunEnd::Finished
+            | RunEnd::Outside(_)
+            | RunEnd::StopAt
+            | RunEnd::TrunksLost(_)) => Ok((viewer.latest().tally, clock.now(), over)),
             other => Err(anyhow!("the rehearsal ended early: {}", other.word()).into()),
         }
     };

@@ -39,10 +39,6 @@ pub struct Skipped {
     /// What is wrong.
     pub why: String,
     /// The values of the columns that are copied into the results.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nobody writes it to the results")
-    )]
     pub kept: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use jiff::Zoned;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::campaign::tally::{Tally, contacts};
+use crate::campaign::stats::{Tally, contacts};
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::output::format::{cut, exact, percent, rounded, seconds};
@@ -66,14 +66,14 @@ impl RunSummary {
             "{:<16}{:>10}{:>10}{:>10}\n",
             "total", tally.contacts, "", tally.dispatched
         );
-        if !tally.busy.dialing().is_zero() {
+        if !tally.line_times.dialing().is_zero() {
             let _ = writeln!(table, "{:<16}{:>10}{:>10}", "trunk", "lines", "busy");
             for (place, (name, lines)) in self.trunks.iter().enumerate() {
                 let name = cut(name, NAME);
-                let busy = tally.busy.share(place, *lines).unwrap_or_default() * 100.0;
+                let busy = tally.line_times.share(place, *lines).unwrap_or_default() * 100.0;
                 let _ = writeln!(table, "{name:<NAME$} {lines:>9}{busy:>9.1}%");
             }
-            let dialing = exact(tally.busy.dialing());
+            let dialing = exact(tally.line_times.dialing());
             let _ = writeln!(table, "busy: of the {dialing} in which there were calls\n");
         }
         let _ = writeln!(
@@ -126,7 +126,7 @@ impl RunSummary {
             stopped,
             simulated: self.simulated,
             unreached: tally.unreached(),
-            dialing_seconds: seconds(tally.busy.dialing()),
+            dialing_seconds: seconds(tally.line_times.dialing()),
             trunks: self
                 .trunks
                 .iter()
@@ -134,8 +134,8 @@ impl RunSummary {
                 .map(|(place, (trunk, lines))| TrunkSummary {
                     trunk,
                     lines: *lines,
-                    busy_seconds: seconds(tally.busy.carried(place)),
-                    busy: tally.busy.share(place, *lines).map(rounded),
+                    busy_seconds: seconds(tally.line_times.carried(place)),
+                    busy: tally.line_times.share(place, *lines).map(rounded),
                 })
                 .collect(),
         })
@@ -195,7 +195,7 @@ impl Serialize for TallyByDisposition<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use crate::trunk::line_use::LineTimes;
 
     use super::*;
 
@@ -224,10 +224,7 @@ mod tests {
     /// The same, with so many seconds of calls.
     fn with_calls(seconds: u64) -> RunSummary {
         let mut summary = summary();
-        let begin = Instant::now();
-        let busy = &mut summary.tally.busy;
-        busy.passed(begin, [1].into_iter());
-        busy.passed(begin + Duration::from_secs(seconds), [0].into_iter());
+        summary.tally.line_times = LineTimes::of_one_line(Duration::from_secs(seconds));
         summary
     }
 

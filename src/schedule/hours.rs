@@ -40,7 +40,7 @@ pub struct Opening {
 
 /// Whether calls may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum HoursState {
     /// They may.
     Open {
         /// The first instant at which they may not; `None` if there is none in more than a year.
@@ -67,13 +67,13 @@ impl Hours {
     ///
     /// A holiday is closed from its midnight to the next, also to an opening that began on the evening before. An
     /// opening that would begin on a holiday does not exist, nor does what of it would be after midnight.
-    pub fn state(&self, zone: &TimeZone, at: Timestamp) -> State {
+    pub fn state(&self, zone: &TimeZone, at: Timestamp) -> HoursState {
         let open = self.is_open(zone.to_datetime(at));
         let until = self.change(zone, at, open);
         if open {
-            State::Open { until }
+            HoursState::Open { until }
         } else {
-            State::Closed { until }
+            HoursState::Closed { until }
         }
     }
 
@@ -259,14 +259,14 @@ mod tests {
         }
     }
 
-    fn open(until: &str) -> State {
-        State::Open {
+    fn open(until: &str) -> HoursState {
+        HoursState::Open {
             until: Some(instant(until)),
         }
     }
 
-    fn closed(until: &str) -> State {
-        State::Closed {
+    fn closed(until: &str) -> HoursState {
+        HoursState::Closed {
             until: Some(instant(until)),
         }
     }
@@ -312,12 +312,12 @@ mod tests {
             ("America/Los_Angeles", "2026-06-10T16:00Z"),
         ] {
             let at = instant(utc);
-            let State::Open { until } = hours.state(&zone(name), at) else {
+            let HoursState::Open { until } = hours.state(&zone(name), at) else {
                 panic!("{name} is closed")
             };
             assert_eq!(until, Some(at + 1.hour()), "{name}");
             let before = hours.state(&zone(name), at - 1.second());
-            assert_eq!(before, State::Closed { until: Some(at) }, "{name}");
+            assert_eq!(before, HoursState::Closed { until: Some(at) }, "{name}");
         }
     }
 
@@ -364,13 +364,13 @@ mod tests {
         let always = hours(&[(ALL_WEEK, midnight, midnight)]);
         assert_eq!(
             always.state(&zone("Europe/Berlin"), instant("2026-11-23T10:00Z")),
-            State::Open { until: None }
+            HoursState::Open { until: None }
         );
     }
 
     #[test]
     fn nothing_to_open_is_closed_for_ever() {
-        let never = State::Closed { until: None };
+        let never = HoursState::Closed { until: None };
         for openings in [
             &[][..],
             &[([false; 7], clock(9, 0), clock(20, 0))],
@@ -395,7 +395,7 @@ mod tests {
             // Inside what is skipped: next on the following day, which has an hour less.
             assert_eq!(
                 state(clock(2, 15), clock(2, 45), at),
-                State::Closed {
+                HoursState::Closed {
                     until: Some(jump + 23.hours() + 15.minutes())
                 },
                 "{name}"
@@ -404,12 +404,12 @@ mod tests {
             let until = Some(jump);
             assert_eq!(
                 state(clock(2, 15), clock(4, 0), at),
-                State::Closed { until },
+                HoursState::Closed { until },
                 "{name}"
             );
             assert_eq!(
                 state(clock(0, 0), clock(2, 30), at),
-                State::Open { until },
+                HoursState::Open { until },
                 "{name}"
             );
         }
@@ -428,17 +428,23 @@ mod tests {
             let hours = hours(&[(ALL_WEEK, hour, middle)]);
             let first = back - 1.hour();
             for (at, state) in [
-                (first - 1.second(), State::Closed { until: Some(first) }),
+                (
+                    first - 1.second(),
+                    HoursState::Closed { until: Some(first) },
+                ),
                 (
                     first,
-                    State::Open {
+                    HoursState::Open {
                         until: Some(first + 15.minutes()),
                     },
                 ),
-                (first + 15.minutes(), State::Closed { until: Some(back) }),
+                (
+                    first + 15.minutes(),
+                    HoursState::Closed { until: Some(back) },
+                ),
                 (
                     back,
-                    State::Open {
+                    HoursState::Open {
                         until: Some(back + 15.minutes()),
                     },
                 ),
@@ -457,10 +463,10 @@ mod tests {
         let until = Some(back);
         assert_eq!(
             hours.state(&lord_howe, back - 1.minute()),
-            State::Open { until }
+            HoursState::Open { until }
         );
         let until = Some(back + 15.minutes());
-        assert_eq!(hours.state(&lord_howe, back), State::Closed { until });
+        assert_eq!(hours.state(&lord_howe, back), HoursState::Closed { until });
     }
 
     #[test]
@@ -575,8 +581,8 @@ mod tests {
             let holidays = holidays.into_iter().map(|days| today.saturating_add(days.days()));
             let hours = Hours { zone: TimeZone::UTC, holidays: holidays.collect(), openings };
             let (open, until) = match hours.state(&zone, at) {
-                State::Open { until } => (true, until),
-                State::Closed { until } => (false, until),
+                HoursState::Open { until } => (true, until),
+                HoursState::Closed { until } => (false, until),
             };
             prop_assert_eq!(open, looks_open(&hours, &zone, at));
             let end = at + (9 * 24).hours();

@@ -1,4 +1,4 @@
 //! Times of day: when calls may begin.
 
-pub mod calling_window;
-pub mod hours;
+pub(crate) mod calling_window;
+pub(crate) mod hours;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::disposition::Disposition;
-use crate::trunk::rate_limit::TrunkLog;
+use crate::trunk::activity::TrunkActivity;
 
 /// So many contacts that are congested in a row rest a trunk.
 const CONGESTED: usize = 5;
@@ -30,7 +30,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// How a call ended, as far as its trunk is concerned.
 #[derive(Debug, Clone, Copy)]
-pub struct Showing<'a> {
+pub struct CallEnd<'a> {
     /// Whose call it was.
     pub contact: &'a str,
     /// How it ended.
@@ -91,7 +91,7 @@ pub fn named(finals: &[(String, Disposition)]) -> (String, String) {
 
 /// How a trunk is, for whoever looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum BreakerState {
     /// It works, as far as is known.
     Works,
     /// It rests until then: the calls of so many contacts in a row came to nothing, the last like this.
@@ -103,7 +103,7 @@ pub enum State {
 /// One trunk's breaker. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    log: TrunkLog,
+    activity: TrunkActivity,
     patience: Duration,
     answers_prove: bool,
     health: Arc<Mutex<Health>>,
@@ -162,9 +162,9 @@ impl Health {
 impl Breaker {
     /// A trunk that is thought to work. When none has worked for `patience`, the run is over, so that is when the last
     /// trial is due. Where the dialplan tells what an answer was, as on analog lines, an answer proves nothing by itself.
-    pub fn new(log: TrunkLog, patience: Duration, answers_prove: bool) -> Self {
+    pub fn new(activity: TrunkActivity, patience: Duration, answers_prove: bool) -> Self {
         Self {
-            log,
+            activity,
             patience,
             answers_prove,
             health: Arc::default(),
@@ -180,7 +180,7 @@ impl Breaker {
                 trial: Some(begun), ..
             }) => {
                 // It rings over there: that is no outcome yet, but more than a dead trunk does.
-                if self.log.rang_since(begun) {
+                if self.activity.rang_since(begun) {
                     Permit::Calls
                 } else {
                     Permit::Tried
@@ -195,7 +195,7 @@ impl Breaker {
     pub fn try_with_a_call(&self, now: Instant) {
         if let Some(rest) = &mut self.look().rest {
             rest.trial = Some(now);
-            self.log.wake_when_it_rings();
+            self.activity.wake_when_it_rings();
         }
     }
 
@@ -207,31 +207,31 @@ impl Breaker {
     }
 
     /// Notes how a call of the trunk ended. Returns whether that is in doubt: the row must not be final for it.
-    pub fn ended(&self, showing: Showing<'_>) -> bool {
+    pub fn ended(&self, end: CallEnd<'_>) -> bool {
         let mut health = self.look();
         let doubt = health.in_doubt();
-        let rest = health.rest.as_mut().filter(|_| showing.trial);
+        let rest = health.rest.as_mut().filter(|_| end.trial);
         let tried_since = rest.and_then(|rest| rest.trial.take());
-        let unlikely = match showing.disposition {
+        let unlikely = match end.disposition {
             Disposition::Congestion => false,
             // The dialplan heard a person say no.
-            Disposition::Rejected if showing.answered => return Self::reached(health, &showing),
+            Disposition::Rejected if end.answered => return Self::reached(health, &end),
             Disposition::Rejected | Disposition::InvalidNumber | Disposition::Failed => true,
             Disposition::Unknown | Disposition::Cancelled => return false,
             // Silence says neither.
-            Disposition::NoAnswer if !showing.alive => return false,
-            _ => return Self::reached(health, &showing),
+            Disposition::NoAnswer if !end.alive => return false,
+            _ => return Self::reached(health, &end),
         };
         // It failed before the trunk was seen to work. Nobody tells when a call that met silence failed.
-        let failed_at = if showing.alive {
-            showing.told_at
+        let failed_at = if end.alive {
+            end.told_at
         } else {
-            showing.dialed_at
+            end.dialed_at
         };
         if health.worked_at.is_some_and(|worked| failed_at < worked) {
             return doubt;
         }
-        let contact = showing.contact.to_owned();
+        let contact = end.contact.to_owned();
         match (doubt, unlikely) {
             (true, _) => {}
             (false, true) => {
@@ -241,24 +241,24 @@ impl Breaker {
                 health.congested.insert(contact);
             }
         }
-        health.since.get_or_insert(showing.told_at);
+        health.since.get_or_insert(end.told_at);
         if health.in_doubt() && (health.rest.is_none() || tried_since.is_some()) {
-            self.rest(&mut health, &showing, tried_since);
+            self.rest(&mut health, &end, tried_since);
         }
         doubt
     }
 
     /// Somebody's phone was reached. What was reached before the streak began says nothing of it.
-    fn reached(mut health: MutexGuard<'_, Health>, showing: &Showing<'_>) -> bool {
-        if health.since.is_none_or(|since| showing.told_at >= since) {
-            health.works(showing.told_at);
+    fn reached(mut health: MutexGuard<'_, Health>, end: &CallEnd<'_>) -> bool {
+        if health.since.is_none_or(|since| end.told_at >= since) {
+            health.works(end.told_at);
         }
         false
     }
 
     /// Puts the trunk to rest, for the first time or after a trial that failed.
-    fn rest(&self, health: &mut Health, showing: &Showing<'_>, tried_since: Option<Instant>) {
-        let now = showing.told_at;
+    fn rest(&self, health: &mut Health, end: &CallEnd<'_>, tried_since: Option<Instant>) {
+        let now = end.told_at;
         let before = health.rest;
         let length = before.map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
         let spent = before.map_or(Duration::ZERO, |rest| {
@@ -277,13 +277,13 @@ impl Breaker {
             since: now,
             until: now + rests_for,
             length,
-            last: showing.disposition,
+            last: end.disposition,
             trial: None,
             spent,
         });
         health.trip = Some(Trip {
             streak: health.streak(),
-            disposition: showing.disposition,
+            disposition: end.disposition,
             rest: rests_for,
             again: before.is_some(),
             finals: Vec::new(),
@@ -312,12 +312,12 @@ impl Breaker {
     }
 
     /// How the trunk is.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         let health = self.look();
         match health.rest {
-            None => State::Works,
-            Some(rest) if rest.trial.is_some() => State::Tried(health.streak(), rest.last),
-            Some(rest) => State::Rests(rest.until, health.streak(), rest.last),
+            None => BreakerState::Works,
+            Some(rest) if rest.trial.is_some() => BreakerState::Tried(health.streak(), rest.last),
+            Some(rest) => BreakerState::Rests(rest.until, health.streak(), rest.last),
         }
     }
 
@@ -341,7 +341,7 @@ impl Breaker {
     fn look(&self) -> MutexGuard<'_, Health> {
         let mut health = self.lock();
         if self.answers_prove
-            && let Some(answered) = self.log.answered()
+            && let Some(answered) = self.activity.answered()
             && health.since.is_some_and(|since| answered > since)
         {
             health.works(answered);

@@ -1,110 +1,114 @@
 //! A trunk as the dispatcher sees it: its lines, its pace, and whether it works.
 
-use std::sync::Arc;
-pub mod breaker;
+pub(crate) mod activity;
+pub(crate) mod breaker;
+pub(crate) mod line_use;
 pub mod rate_limit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config;
-use crate::trunk::breaker::{Breaker, Permit};
-use crate::trunk::rate_limit::{Pace, Turn};
+use activity::TrunkActivity;
+use breaker::{Breaker, Permit};
+use line_use::LineUse;
+use rate_limit::{PaceToken, RateLimit};
+
+/// Which `[[trunk]]` of the campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TrunkIndex(pub(crate) u16);
+
+impl TrunkIndex {
+    pub(crate) fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// One `[[trunk]]`, with what is in use of it.
 #[derive(Debug)]
-pub struct Trunk {
-    /// Its name, in the results and the log.
-    pub name: String,
+pub(crate) struct Trunk {
+    pub(crate) name: String,
     /// Its lines.
-    pub ports: usize,
-    /// Those of them that carry a call.
-    pub busy: usize,
-    /// When its next call may be written.
-    pub pace: Pace,
-    /// Whether it works.
-    pub breaker: Breaker,
-    /// What came of the last try to begin a call on it.
-    pub found: Found,
+    pub(crate) ports: usize,
+    /// Lines that are taken.
+    pub(crate) busy: usize,
+    pub(crate) breaker: Breaker,
+    pub(crate) activity: TrunkActivity,
+    rate_limit: RateLimit,
 }
 
-/// Why a trunk was left without a further call.
+/// Whether a trunk takes a call now, and else why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// All its lines carry calls.
-    Busy,
-    /// There was nobody to call on it.
-    Nobody,
-    /// Its pace allows none before that moment.
-    Paced(Instant),
-    /// It does not work, and rests until then.
-    Rests(Instant),
-    /// It does not work, and is being tried.
-    Tried,
-}
-
-/// Whether a trunk takes a call now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// A call.
+pub(crate) enum Admission {
     Call,
-    /// A call, to see whether it works again.
+    /// One call, to see whether the trunk works again.
     Trial,
-    /// None.
-    No(Found),
+    /// All lines are taken.
+    Busy,
+    /// The pace allows no call before that moment.
+    Paced(Instant),
+    /// The trunk does not work, and rests until then.
+    Rests(Instant),
+    /// The trunk does not work, and a trial call is running.
+    Tried,
+    /// There is nobody to call on it.
+    NobodyToCall,
 }
 
 impl Trunk {
-    /// A trunk of the campaign with all its lines free. `rings` is told when a call rings that it is tried with.
-    /// See [`Breaker::new`] for the rest.
-    pub fn new(
+    /// A trunk of the campaign with all its lines free. `wake` is notified when a trial call rings. See [`Breaker::new`]
+    /// for the rest.
+    pub(crate) fn new(
         trunk: &config::TrunkConfig,
         patience: Duration,
         answers_prove: bool,
-        rings: &Arc<Notify>,
+        wake: &Arc<Notify>,
     ) -> Self {
-        let pace = Pace::new(trunk.calls_per_second, rings);
+        let activity = TrunkActivity::new(wake);
         Self {
             name: trunk.name.clone(),
             ports: trunk.ports,
             busy: 0,
-            breaker: Breaker::new(pace.log(), patience, answers_prove),
-            pace,
-            found: Found::Nobody,
+            breaker: Breaker::new(activity.clone(), patience, answers_prove),
+            rate_limit: RateLimit::new(trunk.calls_per_second, activity.clone()),
+            activity,
         }
     }
 
-    /// Whether it has a free line.
-    pub fn has_free_line(&self) -> bool {
+    pub(crate) fn has_free_line(&self) -> bool {
         self.busy < self.ports
     }
 
+    pub(crate) fn free_lines(&self) -> usize {
+        self.ports.saturating_sub(self.busy)
+    }
+
     /// Whether it takes a call now.
-    pub fn takes(&self, now: Instant) -> Takes {
+    pub(crate) fn admit(&self, now: Instant) -> Admission {
         if !self.has_free_line() {
-            return Takes::No(Found::Busy);
+            return Admission::Busy;
         }
-        let trial = match self.breaker.permit(now) {
-            Permit::Calls => false,
-            Permit::Trial => true,
-            Permit::At(until) => return Takes::No(Found::Rests(until)),
-            Permit::Tried => return Takes::No(Found::Tried),
+        let admission = match self.breaker.permit(now) {
+            Permit::Calls => Admission::Call,
+            Permit::Trial => Admission::Trial,
+            Permit::At(until) => return Admission::Rests(until),
+            Permit::Tried => return Admission::Tried,
         };
-        match self.pace.ready(now) {
-            Err(turn) => Takes::No(Found::Paced(turn)),
-            Ok(()) if trial => Takes::Trial,
-            Ok(()) => Takes::Call,
+        match self.rate_limit.next(now) {
+            Some(next) => Admission::Paced(next),
+            None => admission,
         }
     }
 
-    /// A call begins on it, and gets its turn.
-    pub fn take(&mut self, now: Instant, trial: bool) -> Turn {
+    /// Takes a line for a call that was [admitted](Self::admit).
+    pub(crate) fn take(&mut self, now: Instant, trial: bool, line: Arc<LineUse>) -> PaceToken {
         self.busy += 1;
         if trial {
             self.breaker.try_with_a_call(now);
         }
-        self.pace.take(now)
+        self.rate_limit.take(now, line)
     }
 }

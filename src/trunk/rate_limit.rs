@@ -1,155 +1,83 @@
-//! When the next Originate of a trunk may be written, and what the task that owns the socket notes of a trunk.
+//! When the next Originate of a trunk may be written.
 //!
-//! A pace is kept by what was really written to the socket, not by what was planned: a call that waited between its
-//! turn and the socket, or within the write, must not make the next second too full.
+//! A rate is kept by what was really written to the socket, not by what was planned: a call that waited between its
+//! token and the socket, or within the write, must not make the next second too full.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::activity::TrunkActivity;
+use super::line_use::LineUse;
 
 /// Added to the window in which calls are counted, for what the system does with them on their way.
 const MARGIN: Duration = Duration::from_millis(5);
 /// How far the even spacing may fall behind before it is forgotten: late timers are made up for, idle time is not.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
-/// What the task that owns the socket notes of one trunk: the Originates written lately, and the last sign of life.
-#[derive(Debug, Clone, Default)]
-pub struct TrunkLog {
-    log: Arc<Mutex<Log>>,
-    /// Told when it rings or is answered, where somebody waits for that.
-    rings: Arc<Notify>,
-}
-
+/// The Originates of a trunk that count in the current window.
 #[derive(Debug, Default)]
-struct Log {
-    /// Calls that have their turn and are not written yet.
+struct Writes {
+    /// Calls that have their token and are not written yet.
     underway: usize,
     /// When calls were written, oldest first.
     written: VecDeque<Instant>,
-    /// When a call of this trunk last showed a sign of life.
-    alive: Option<Instant>,
-    /// When a call of this trunk last rang or progressed.
-    rang: Option<Instant>,
-    /// When one was last answered.
-    answered: Option<Instant>,
-    /// Somebody waits for a call that rings or is answered.
-    awaited: bool,
-    /// Calls that ended since without any sign of life.
-    silent: u32,
 }
 
-impl TrunkLog {
-    /// Notes that a call of this trunk was ended by somebody beyond it.
-    pub fn alive(&self, now: Instant) {
-        let mut log = self.lock();
-        log.alive = Some(now);
-        log.silent = 0;
-    }
+type SharedWrites = Arc<Mutex<Writes>>;
 
-    /// Notes that a call of this trunk rang or progressed.
-    pub fn rang(&self, now: Instant) {
-        let mut log = self.lock();
-        log.alive = Some(now);
-        log.silent = 0;
-        log.rang = Some(now);
-        if std::mem::take(&mut log.awaited) {
-            self.rings.notify_one();
-        }
-    }
-
-    /// Notes that a call of this trunk was answered.
-    pub fn was_answered(&self, now: Instant) {
-        let mut log = self.lock();
-        log.alive = log.alive.max(Some(now));
-        log.silent = 0;
-        log.answered = log.answered.max(Some(now));
-        if std::mem::take(&mut log.awaited) {
-            self.rings.notify_one();
-        }
-    }
-
-    /// When a call of this trunk was last answered.
-    pub fn answered(&self) -> Option<Instant> {
-        self.lock().answered
-    }
-
-    /// Notes that a call of this trunk ended without any sign of life, and tells how many did since there was one.
-    pub fn silent(&self) -> u32 {
-        let mut log = self.lock();
-        log.silent = log.silent.saturating_add(1);
-        log.silent
-    }
-
-    /// Whether any call of this trunk rang or progressed at or after a moment.
-    pub fn rang_since(&self, moment: Instant) -> bool {
-        self.lock().rang.is_some_and(|rang| rang >= moment)
-    }
-
-    /// Has whoever waits told when a call of this trunk rings or is answered next.
-    pub fn wake_when_it_rings(&self) {
-        self.lock().awaited = true;
-    }
-
-    /// Whether any call of this trunk showed a sign of life at or after a moment.
-    pub fn alive_since(&self, moment: Instant) -> bool {
-        self.lock().alive.is_some_and(|alive| alive >= moment)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(writes: &SharedWrites) -> MutexGuard<'_, Writes> {
+    writes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The turn of one call. Whoever drops it without having written the call gives it back, whatever the reason.
+/// Allows one call to be written. Dropped without [`written`](Self::written), it gives its place in the rate back.
 #[derive(Debug, Default)]
-pub struct Turn {
-    log: TrunkLog,
-    taken: bool,
+pub struct PaceToken {
+    writes: SharedWrites,
+    activity: TrunkActivity,
+    line: Option<Arc<LineUse>>,
 }
 
-impl Turn {
+impl PaceToken {
     /// Where the trunk's signs of life are noted.
-    pub fn log(&self) -> TrunkLog {
-        self.log.clone()
+    pub(crate) fn activity(&self) -> TrunkActivity {
+        self.activity.clone()
     }
 
-    /// Notes that the call was written by now. Until then it may be written at any moment, and counts in every second.
-    pub fn written(mut self, now: Instant) {
-        let mut log = self.log.lock();
-        log.written.push_back(now);
-        if std::mem::take(&mut self.taken) {
-            log.underway = log.underway.saturating_sub(1);
+    /// The call was written by now. Until then it may be written at any moment, and counts in every second.
+    pub(crate) fn written(self, now: Instant) {
+        lock(&self.writes).written.push_back(now);
+        if let Some(line) = &self.line {
+            line.begin(now);
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for PaceToken {
     fn drop(&mut self) {
-        if self.taken {
-            let mut log = self.log.lock();
-            log.underway = log.underway.saturating_sub(1);
-        }
+        let mut writes = lock(&self.writes);
+        writes.underway = writes.underway.saturating_sub(1);
     }
 }
 
-/// The pace of one trunk: even spacing, and never more than `calls_per_second` written in any second.
+/// The rate of one trunk: even spacing, and never more than `calls_per_second` written in any second.
 ///
 /// A fractional rate is kept on average; then a second may hold the next whole number.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct RateLimit {
     gap: Duration,
     most: usize,
     window: Duration,
     next: Option<Instant>,
-    log: TrunkLog,
+    writes: SharedWrites,
+    activity: TrunkActivity,
 }
 
-impl Pace {
-    /// A pace of `calls_per_second`, which must be positive. `rings` is for [`TrunkLog::wake_when_it_rings`].
-    pub fn new(calls_per_second: f64, rings: &Arc<Notify>) -> Self {
+impl RateLimit {
+    /// `calls_per_second` must be positive.
+    pub(crate) fn new(calls_per_second: f64, activity: TrunkActivity) -> Self {
         let whole = calls_per_second.floor().max(1.0);
         #[expect(
             clippy::cast_possible_truncation,
@@ -162,53 +90,40 @@ impl Pace {
             most,
             window: Duration::from_secs_f64(whole / calls_per_second) + MARGIN,
             next: None,
-            log: TrunkLog {
-                rings: Arc::clone(rings),
-                ..TrunkLog::default()
-            },
+            writes: SharedWrites::default(),
+            activity,
         }
     }
 
-    /// Where the writing of this trunk's calls is noted.
-    pub fn log(&self) -> TrunkLog {
-        self.log.clone()
-    }
-
-    /// When it is the turn of the next call: now, or the earliest moment at which it is worth asking again.
-    ///
-    /// # Errors
-    /// That moment.
-    pub fn ready(&self, now: Instant) -> Result<(), Instant> {
+    /// The earliest moment at which it is worth asking again; `None`: the next call may be written now.
+    pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
         if let Some(next) = self.next
             && now < next
         {
-            return Err(next);
+            return Some(next);
         }
-        let mut log = self.log.lock();
-        while log
+        let mut writes = lock(&self.writes);
+        let is_past = |&written: &Instant| written + self.window <= now;
+        while writes
             .written
-            .front()
-            .is_some_and(|&written| written + self.window <= now)
-        {
-            log.written.pop_front();
-        }
-        if log.written.len() + log.underway >= self.most {
-            return Err(log
-                .written
-                .front()
-                .map_or(now + self.gap, |&written| written + self.window));
-        }
-        Ok(())
+            .pop_front_if(|written| is_past(written))
+            .is_some()
+        {}
+        (writes.written.len() + writes.underway >= self.most).then(|| {
+            let oldest = writes.written.front();
+            oldest.map_or(now + self.gap, |&written| written + self.window)
+        })
     }
 
-    /// Takes the turn of one call, which must be [ready](Self::ready).
-    pub fn take(&mut self, now: Instant) -> Turn {
-        self.log.lock().underway += 1;
+    /// Takes the token of one call, which [`next`](Self::next) must allow now.
+    pub(crate) fn take(&mut self, now: Instant, line: Arc<LineUse>) -> PaceToken {
+        lock(&self.writes).underway += 1;
         let planned = self.next.unwrap_or(now);
         self.next = Some(planned.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + self.gap);
-        Turn {
-            log: self.log(),
-            taken: true,
+        PaceToken {
+            writes: Arc::clone(&self.writes),
+            activity: self.activity.clone(),
+            line: Some(line),
         }
     }
 }
@@ -216,26 +131,34 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trunk::TrunkIndex;
+    use crate::trunk::line_use::LineMeter;
 
-    /// Writes as fast as the pace allows for `seconds`, each write `delay` after its turn; returns when they were
+    fn rate_limit(calls_per_second: f64) -> RateLimit {
+        RateLimit::new(calls_per_second, TrunkActivity::default())
+    }
+
+    fn line() -> Arc<LineUse> {
+        LineMeter::default().take(TrunkIndex(0))
+    }
+
+    /// Writes as fast as the pace allows for `seconds`, each write `delay` after its token; retokens when they were
     /// written, in seconds.
     fn run(calls_per_second: f64, seconds: f64, delay: impl Fn(usize) -> Duration) -> Vec<f64> {
         let start = Instant::now();
-        let mut pace = Pace::new(calls_per_second, &Arc::default());
+        let mut limit = rate_limit(calls_per_second);
         let mut written: Vec<Instant> = Vec::new();
-        let mut turns: Vec<(Instant, Turn)> = Vec::new();
+        let mut tokens: Vec<(Instant, PaceToken)> = Vec::new();
         let mut now = start;
         while (now - start).as_secs_f64() < seconds {
-            for (due, turn) in turns.extract_if(.., |(due, _)| *due <= now) {
-                turn.written(due);
+            for (due, token) in tokens.extract_if(.., |(due, _)| *due <= now) {
+                token.written(due);
                 written.push(due);
             }
-            match pace.ready(now) {
-                Ok(()) => {
-                    turns.push((now + delay(written.len()), pace.take(now)));
-                }
+            match limit.next(now) {
+                None => tokens.push((now + delay(written.len()), limit.take(now, line()))),
                 // As tokio's timers do, wake at the next millisecond.
-                Err(_) => now += Duration::from_millis(1),
+                Some(_) => now += Duration::from_millis(1),
             }
         }
         written.sort();
@@ -276,41 +199,41 @@ mod tests {
     #[test]
     fn an_idle_trunk_saves_nothing_up_for_a_burst() {
         let start = Instant::now();
-        let mut pace = Pace::new(2.0, &Arc::default());
-        assert_eq!(pace.ready(start), Ok(()));
-        pace.take(start).written(start);
+        let mut limit = rate_limit(2.0);
+        assert_eq!(limit.next(start), None);
+        limit.take(start, line()).written(start);
         let later = start + Duration::from_secs(60);
-        assert_eq!(pace.ready(later), Ok(()));
-        pace.take(later).written(later);
-        let again = pace.ready(later).unwrap_err();
+        assert_eq!(limit.next(later), None);
+        limit.take(later, line()).written(later);
+        let again = limit.next(later).unwrap();
         assert!(again >= later + Duration::from_millis(480));
     }
 
     #[test]
-    fn a_turn_that_is_not_used_is_given_back() {
+    fn a_token_that_is_not_used_is_given_back() {
         let start = Instant::now();
-        let mut pace = Pace::new(1.0, &Arc::default());
-        drop(pace.take(start));
+        let mut limit = rate_limit(1.0);
+        drop(limit.take(start, line()));
         let later = start + Duration::from_secs(2);
-        assert_eq!(pace.ready(later), Ok(()));
-        let turn = pace.take(later);
-        assert!(pace.ready(later + Duration::from_secs(2)).is_err());
-        turn.written(later);
-        assert_eq!(pace.ready(later + Duration::from_secs(2)), Ok(()));
+        assert_eq!(limit.next(later), None);
+        let token = limit.take(later, line());
+        assert!(limit.next(later + Duration::from_secs(2)).is_some());
+        token.written(later);
+        assert_eq!(limit.next(later + Duration::from_secs(2)), None);
     }
 
     #[test]
     fn a_call_that_is_being_written_counts_in_every_second_until_it_was() {
         let start = Instant::now();
-        let mut pace = Pace::new(1.0, &Arc::default());
-        let turn = pace.take(start);
+        let mut limit = rate_limit(1.0);
+        let token = limit.take(start, line());
         let later = start + Duration::from_secs(5);
         assert!(
-            pace.ready(later).is_err(),
+            limit.next(later).is_some(),
             "it may be written at any moment"
         );
-        turn.written(later);
-        assert_eq!(pace.ready(later), Err(later + pace.window));
+        token.written(later);
+        assert_eq!(limit.next(later), Some(later + limit.window));
     }
 
     #[test]

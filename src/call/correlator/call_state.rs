@@ -9,7 +9,7 @@ use tracing::debug;
 use crate::call::captured::VarTracker;
 use crate::call::id::CallId;
 use crate::call::observations::{Leg, Observations};
-use crate::trunk::rate_limit::TrunkLog;
+use crate::trunk::activity::TrunkActivity;
 
 /// How long a call that failed without a channel may still get one. `OriginateResponse` overtakes the events of its
 /// own channel by milliseconds, and an originate without a channel gets no event at all.
@@ -40,7 +40,7 @@ pub struct ListedChannel {
 pub(super) struct CallState {
     pub(super) observations: Observations,
     pub(super) done: oneshot::Sender<Observations>,
-    pub(super) trunk: TrunkLog,
+    pub(super) trunk: TrunkActivity,
     pub(super) deadline: Option<Instant>,
     /// Asterisk says that it does not know the channel.
     pub(super) abandoned: bool,
@@ -84,7 +84,7 @@ impl CallState {
     pub(super) fn new(
         observations: Observations,
         done: oneshot::Sender<Observations>,
-        trunk: TrunkLog,
+        trunk: TrunkActivity,
     ) -> Self {
         Self {
             observations,
@@ -159,7 +159,7 @@ impl CallState {
     pub(super) fn went_up(&mut self, now: Instant) {
         self.observations.up = true;
         self.observations.answered_at.get_or_insert(now);
-        self.trunk.was_answered(now);
+        self.trunk.note_answer(now);
     }
 
     /// The leg with this Uniqueid, noted now if it is new.

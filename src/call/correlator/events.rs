@@ -139,7 +139,7 @@ impl Correlator {
                 if let Some(leg) = state.observations.leg_mut(uniqueid) {
                     leg.ringing = true;
                 }
-                state.trunk.rang(now);
+                state.trunk.note_ringing(now);
             }
             b"Up" if state.is_originated(uniqueid) => state.went_up(now),
             _ => {}
@@ -159,7 +159,7 @@ impl Correlator {
             b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
             _ => return,
         }
-        state.trunk.rang(now);
+        state.trunk.note_ringing(now);
     }
 
     fn dial_end(&mut self, message: &Message, now: Instant) {
@@ -186,7 +186,7 @@ impl Correlator {
             leg.ended_by_far_end = Some(end);
             // A trunk that refuses has let nobody through.
             if verdict::is_from_beyond_the_trunk(end) {
-                state.trunk.alive(now);
+                state.trunk.note_life(now);
             }
         }
     }

@@ -24,7 +24,8 @@ use crate::ami::message::Message;
 use crate::call::captured::CapturedVars;
 use crate::call::id::CallId;
 use crate::call::observations::Observations;
-use crate::trunk::rate_limit::{TrunkLog, Turn};
+use crate::trunk::activity::TrunkActivity;
+use crate::trunk::rate_limit::PaceToken;
 pub use call_state::ListedChannel;
 use call_state::{CallState, Outlook, Unaccounted};
 
@@ -43,7 +44,7 @@ pub enum Note {
         /// Gets the observations when the call is over.
         done: oneshot::Sender<Observations>,
         /// Its turn on its trunk, where signs of life are noted, too.
-        turn: Turn,
+        turn: PaceToken,
     },
     /// An Originate that places no call, written next to see whether this login may dial.
     Probe {
@@ -87,7 +88,7 @@ pub struct Correlator {
     deadlines: BTreeSet<(Instant, CallId)>,
     probe: Option<(CallId, oneshot::Sender<ProbeReply>)>,
     /// The turns of calls whose Originate was not given to the system yet, for all that is known.
-    unwritten: Vec<Turn>,
+    unwritten: Vec<PaceToken>,
     captured_vars: Arc<CapturedVars>,
     varset_seen: bool,
     ended_without_varset: u32,
@@ -202,13 +203,13 @@ impl Handler for Correlator {
     fn note(&mut self, note: Note, now: Instant) {
         match note {
             Note::Register { id, done, turn } => {
-                let state = CallState::new(Observations::new(now), done, turn.log());
+                let state = CallState::new(Observations::new(now), done, turn.activity());
                 self.calls.insert(id, state);
                 self.unwritten.push(turn);
             }
             Note::Adopt { id, done, begun_at } => {
                 let observations = Observations::new(begun_at);
-                let mut state = CallState::new(observations, done, TrunkLog::default());
+                let mut state = CallState::new(observations, done, TrunkActivity::default());
                 state.unaccounted = Some(Unaccounted::since(now));
                 state.whole = false;
                 self.calls.insert(id, state);

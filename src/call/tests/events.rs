@@ -369,7 +369,7 @@ fn a_short_grace_does_not_wait_behind_a_long_one() {
     assert_eq!(lab.correlator.deadline(), Some(lab.at(5_003)));
     let (done, mut other) = oneshot::channel();
     let id = CallId::new();
-    let turn = Turn::default();
+    let turn = PaceToken::default();
     let now = lab.at(10);
     lab.correlator.note(Note::Register { id, done, turn }, now);
     lab.say(
@@ -388,8 +388,8 @@ fn a_short_grace_does_not_wait_behind_a_long_one() {
 fn a_refusal_by_the_trunk_is_no_sign_of_its_life() {
     for (cause, code, is_life) in [(21, 403, false), (34, 503, false), (17, 486, true)] {
         let (done, _ended) = oneshot::channel();
-        let turn = Turn::default();
-        let trunk = turn.log();
+        let turn = PaceToken::default();
+        let trunk = turn.activity();
         let mut lab = Lab::new();
         let (id, now) = (lab.id, lab.start);
         lab.correlator.note(Note::Register { id, done, turn }, now);

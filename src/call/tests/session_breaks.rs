@@ -19,7 +19,7 @@ use crate::call::verdict::{self, Circumstances, Verdict};
 use crate::call::{self, Attempt, FinishedCall};
 use crate::disposition::Disposition;
 use crate::sim::{Fates, Simulate, Simulator, SimulatorConfig};
-use crate::trunk::rate_limit::Turn;
+use crate::trunk::rate_limit::PaceToken;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinHandle;
@@ -210,7 +210,7 @@ impl Call {
             id,
             originate,
             call_timeout: Duration::from_secs(200),
-            turn: Turn::default(),
+            turn: PaceToken::default(),
             hang_up: hang_up.clone(),
         };
         let session = session.clone();

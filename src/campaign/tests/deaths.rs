@@ -1,64 +1,64 @@
 //! What the dispatcher does when something goes wrong inside this process.
 
-use tokio::time::Instant;
-
 use super::*;
-use crate::call::id::CallId;
-use crate::campaign::place_call::{self, Outcome, Record, Who};
-use crate::disposition::Disposition;
-use crate::trunk::rate_limit::Turn;
+use crate::campaign::tests::{CARRIER, Lab, rows, time, views};
+use crate::trunk::rate_limit::PaceToken;
 
-fn dispatcher(resources: Resources, stop: Stop) -> Dispatcher {
-    let earlier = PriorRun::default();
+fn dispatcher(resources: Resources) -> Dispatcher {
     let (views, _) = views(&resources);
-    Dispatcher::new(resources, earlier, None, &[], None, stop, views).unwrap()
+    let left = Leftover::default();
+    Dispatcher::new(resources, left, None, Stop::default(), views).unwrap()
 }
 
-/// Reads the list and takes a line for whoever is first.
-async fn take_a_line(dispatcher: &mut Dispatcher) -> (Record, Turn) {
-    while !dispatcher.queue.has_for(0, None) {
-        dispatcher.queue.fetch(0);
-        dispatcher.queue.fetched().await.unwrap();
+const FIRST: TrunkIndex = TrunkIndex(0);
+
+/// Reads the list and takes the first contact.
+async fn first_contact(dispatcher: &mut Dispatcher) -> Ready {
+    while !dispatcher.queue.has_for(FIRST, None) {
+        dispatcher.queue.read_ahead(Timestamp::UNIX_EPOCH);
+        let piece = dispatcher.queue.read().await.unwrap();
+        dispatcher.queue.add(piece);
     }
-    let ready = dispatcher.queue.take_for(0, None).unwrap();
+    dispatcher.queue.take_for(FIRST, None).unwrap()
+}
+
+/// Takes a line for the first contact.
+async fn take_a_line(dispatcher: &mut Dispatcher) -> (ActiveCall, Arc<Contact>, PaceToken) {
+    let ready = first_contact(dispatcher).await;
     let now = Instant::now();
-    let turn = dispatcher.trunks[0].take(now, false);
-    let record = Record {
+    let (line, token) = dispatcher.lines.take(FIRST, false, now).unwrap();
+    let contact = Arc::new(ready.contact);
+    let call = ActiveCall {
         id: CallId::new(),
-        trunk: 0,
-        log: dispatcher.trunks[0].pace.log(),
-        breaker: dispatcher.trunks[0].breaker.clone(),
-        trial: false,
+        line,
         begun_at: now,
-        slot: dispatcher.slots.pop().unwrap(),
         number: 0,
-        key: ready.contact.numbers[0].key(),
-        who: Who::Contact(ready.contact),
+        key: contact.numbers[0].key(),
+        callee: Callee::Listed(Arc::clone(&contact)),
         history: ready.history,
     };
-    (record, turn)
+    (call, contact, token)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let mut lab = Lab::new(CARRIER, "number\n101\n201\n");
     lab.campaign.trunks[0].ports = 1;
-    // It has one turn a second: a lost one would be the trunk's last.
+    // It has one call a second: a lost one would be the trunk's last.
     lab.campaign.trunks[0].calls_per_second = 1.0;
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let stop = Stop::default();
-    let mut dispatcher = dispatcher(resources, stop);
-    let (record, turn) = take_a_line(&mut dispatcher).await;
-    let task = dispatcher.tasks.spawn(async move {
-        let _turn = turn;
+    let (views, viewer) = views(&resources);
+    let left = Leftover::default();
+    let mut dispatcher = Dispatcher::new(resources, left, None, Stop::default(), views).unwrap();
+    let (call, _, token) = take_a_line(&mut dispatcher).await;
+    dispatcher.follow(Arc::new(call), |_, _| async move {
+        let _token = token;
         panic!("this task dies")
     });
-    dispatcher.lines.insert(task.id(), Arc::new(record));
 
-    let viewer = dispatcher.views.viewer();
-    let over = dispatcher.run().await;
-    assert!(matches!(over, Over::Finished), "{over:?}");
+    let end = dispatcher.run().await;
+    assert!(matches!(end, RunEnd::Finished), "{end:?}");
     assert_eq!(viewer.latest().running, 0);
     let rows = rows(&path);
     let ends: Vec<_> = rows
@@ -77,17 +77,14 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
     let resources = lab.resources(&path).await;
     // The session ends in the moment in which the call has its line.
     resources.link.client().unwrap().logoff().await;
-    let stop = Stop::default();
-    let mut dispatcher = dispatcher(resources, stop);
-    let (record, turn) = take_a_line(&mut dispatcher).await;
-    let Who::Contact(contact) = &record.who else {
-        panic!("it is in the list");
-    };
-    let resources = &dispatcher.resources;
-    let outcome = place_call::run(resources, &record, contact, turn, &Stop::default()).await;
-    assert!(matches!(outcome, Outcome::NotDialed), "{outcome:?}");
-    let now = resources.clock.millis();
-    assert_eq!(resources.limits.earliest("101", now), now);
+    let mut dispatcher = dispatcher(resources);
+    let (call, contact, token) = take_a_line(&mut dispatcher).await;
+    let resources = Arc::clone(&dispatcher.resources);
+    let (stop, call) = (Stop::default(), Arc::new(call));
+    let result = place_call(Arc::clone(&resources), call, contact, token, stop).await;
+    assert!(matches!(result, TaskResult::NotDialed), "{result:?}");
+    let now = resources.clock.timestamp();
+    assert_eq!(resources.rules.earliest("101", 0, now), now);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,13 +110,13 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
         caller_id: String::new(),
         begun_at: an_hour_ago,
     };
-    let left = Left {
+    let left = Leftover {
         in_flight: vec![(0, entry)],
-        ..Left::default()
+        ..Leftover::default()
     };
     let (views, _) = views(&resources);
-    let over = run(resources, left, None, Stop::default(), views).await;
-    assert!(matches!(over, Over::Finished), "{over:?}");
+    let end = crate::campaign::run(resources, left, None, Stop::default(), views).await;
+    assert!(matches!(end, RunEnd::Finished), "{end:?}");
     let rows = rows(&path);
     assert_eq!(rows[0]["disposition"], "UNKNOWN");
     assert_eq!(rows[1]["disposition"], "BUSY");
@@ -128,28 +125,22 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_the_suppression_lists_that_takes_long_holds_up_the_calls_no_longer_than_that() {
+async fn a_contact_whose_call_has_no_slot_in_the_journal_is_not_lost() {
     let mut lab = Lab::new(CARRIER, "number\n101\n");
-    let file = lab.folder.path().join("dnc.txt");
-    fs::write(&file, "").unwrap();
-    lab.campaign.suppress = vec![file];
-    let path = lab.folder.path().join("results.csv");
-    let resources = lab.resources(&path).await;
-    let stop = Stop::default();
-    let mut dispatcher = dispatcher(resources, stop);
-    for _ in 0..2 {
-        assert!(!dispatcher.knows_who_is_suppressed(), "they are looked at");
-        tokio::time::advance(Duration::from_secs(20)).await;
-        assert!(!dispatcher.knows_who_is_suppressed(), "they still are");
-        dispatcher.wake().await;
-        assert!(dispatcher.knows_who_is_suppressed());
-        // The next look does not hold up calls, unless it takes long.
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(dispatcher.knows_who_is_suppressed());
-        assert!(dispatcher.refreshing.is_some());
-        tokio::time::advance(Duration::from_secs(9)).await;
-        assert!(!dispatcher.knows_who_is_suppressed());
-        dispatcher.wake().await;
-        tokio::time::advance(Duration::from_secs(11)).await;
-    }
+    lab.campaign.trunks[0].ports = 1;
+    let resources = lab.resources(&lab.folder.path().join("results.csv")).await;
+    let mut dispatcher = dispatcher(resources);
+    let ready = first_contact(&mut dispatcher).await;
+    let now = Instant::now();
+    let taken = dispatcher.lines.take(FIRST, false, now).unwrap();
+    assert!(!dispatcher.begin_call(ready, 0, FIRST, false, now));
+    assert_eq!(dispatcher.stats.tally.dispatched, 0);
+    assert_eq!(
+        dispatcher.lines.trunks()[0].busy,
+        1,
+        "that of the line taken"
+    );
+    let ready = dispatcher.queue.take_for(FIRST, None).unwrap();
+    assert_eq!(ready.contact.id, "101");
+    drop(taken);
 }

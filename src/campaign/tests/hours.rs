@@ -158,7 +158,7 @@ async fn a_campaign_that_does_not_wait_ends_with_the_number_that_is_left() {
     let mut hours = window("UTC", vec![opening(ALL_DAYS, 9, 20)]);
     hours.outside = Outside::Stop;
     let run = on_one_line(110, "2026-11-23T19:50:00Z", hours).dial().await;
-    assert!(matches!(run.over, Over::Outside(Some(_))), "{:?}", run.over);
+    assert!(matches!(run.end, RunEnd::Outside(Some(_))), "{:?}", run.end);
     assert!((50..60).contains(&run.rows.len()), "{}", run.rows.len());
     assert_eq!(run.tally.pending(), 110 - run.rows.len() as u64);
 }
@@ -169,7 +169,7 @@ async fn nothing_new_is_begun_after_stop_at() {
     let at: Time = time(20, 30, 0, 0);
     hours.stop_at = Some(StopAt::Daily(at));
     let run = on_one_line(110, "2026-11-23T23:20:00Z", hours).dial().await;
-    assert!(matches!(run.over, Over::StopAt), "{:?}", run.over);
+    assert!(matches!(run.end, RunEnd::StopAt), "{:?}", run.end);
     let dialed = dialed(&run, "America/Montevideo");
     assert!((50..60).contains(&dialed.len()), "{}", dialed.len());
     assert!(dialed.iter().all(|call| call.time() < at));
@@ -221,8 +221,8 @@ fn evenings(outside: Outside) -> Window {
 }
 
 /// What an earlier run left: these contacts have their final row.
-fn done(contacts: &[&str]) -> Left {
-    let mut left = Left::default();
+fn done(contacts: &[&str]) -> Leftover {
+    let mut left = Leftover::default();
     for contact in contacts {
         let done = ContactProgress::settled(History::default(), None);
         left.earlier.note(contact, done);
@@ -241,7 +241,7 @@ async fn who_is_done_does_not_wait_for_the_morning_nor_ends_with_contacts_left()
         let (views, _) = views(&resources);
         let left = done(&["00101", "00201"]);
         let over = run(resources, left, None, Stop::default(), views).await;
-        assert!(matches!(over, Over::Finished), "{over:?}");
+        assert!(matches!(over, RunEnd::Finished), "{over:?}");
         assert!(begun.elapsed() < Duration::from_secs(1));
         assert_eq!(rows(&path).len(), 1, "the one that stands twice");
     }
@@ -256,15 +256,15 @@ async fn somebody_who_is_left_is_waited_for_or_told_with_the_hour() {
     let resources = lab.resources(&path).await;
     let (views, _) = views(&resources);
     let over = run(resources, done(&["00101"]), None, Stop::default(), views).await;
-    assert!(matches!(over, Over::Finished), "{over:?}");
+    assert!(matches!(over, RunEnd::Finished), "{over:?}");
     let called = rows(&path);
     assert_eq!(called.len(), 1);
     assert_eq!(time_of(&called[0]).to_string(), "2026-11-23T18:00:00Z");
 
     lab.campaign.window = Some(evenings(Outside::Stop));
     let run = lab.dial().await;
-    let Over::Outside(Some(opens)) = &run.over else {
-        panic!("{:?}", run.over);
+    let RunEnd::Outside(Some(opens)) = &run.end else {
+        panic!("{:?}", run.end);
     };
     assert_eq!(opens.timestamp().to_string(), "2026-11-23T18:00:00Z");
     assert_eq!(run.rows.len(), 0);
@@ -281,8 +281,8 @@ async fn after_stop_at_nobody_is_left_or_everybody_is() {
         let resources = lab.resources(&path).await;
         let (views, _) = views(&resources);
         let over = run(resources, done(contacts), None, Stop::default(), views).await;
-        assert_eq!(matches!(over, Over::Finished), finished, "{over:?}");
-        assert_eq!(matches!(over, Over::StopAt), !finished, "{over:?}");
+        assert_eq!(matches!(over, RunEnd::Finished), finished, "{over:?}");
+        assert_eq!(matches!(over, RunEnd::StopAt), !finished, "{over:?}");
         assert_eq!(rows(&path).len(), 0);
     }
 }
@@ -295,8 +295,8 @@ async fn where_each_zone_has_its_hours_the_first_to_open_again_is_told() {
     hours.outside = Outside::Stop;
     lab.campaign.window = Some(hours);
     let run = lab.dial().await;
-    let Over::Outside(Some(opens)) = &run.over else {
-        panic!("{:?}", run.over);
+    let RunEnd::Outside(Some(opens)) = &run.end else {
+        panic!("{:?}", run.end);
     };
     // Nine in the morning in Tokyo.
     assert_eq!(opens.timestamp().to_string(), "2026-11-24T00:00:00Z");

@@ -12,7 +12,7 @@ use crate::results::journal::{self, Journal};
 async fn meanwhile<F: Future<Output = ()> + Send + 'static>(
     lab: &Lab,
     something: impl FnOnce(Stop) -> F,
-) -> Over {
+) -> RunEnd {
     let path = lab.folder.path().join("results.csv");
     let journal = journal::path_of(&path);
     let mut resources = lab.resources(&path).await;
@@ -29,7 +29,7 @@ async fn meanwhile<F: Future<Output = ()> + Send + 'static>(
         }
         something.await;
     });
-    let over = Box::pin(run(resources, Left::default(), None, stop, views)).await;
+    let over = Box::pin(run(resources, Leftover::default(), None, stop, views)).await;
     happened.await.unwrap();
     assert_eq!(rows(&path).len(), 0, "nobody was called");
     assert_eq!(journal::read(&journal).unwrap().unwrap().entries, []);
@@ -41,7 +41,7 @@ async fn meanwhile<F: Future<Output = ()> + Send + 'static>(
 async fn a_call_that_was_not_placed_after_all_leaves_nothing_to_be_settled() {
     let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
     let over = meanwhile(&lab, |stop| async move { stop.drain.cancel() }).await;
-    assert!(matches!(over, Over::Drained), "{over:?}");
+    assert!(matches!(over, RunEnd::Drained), "{over:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,7 +53,7 @@ async fn a_disk_that_takes_its_time_has_nobody_called_after_hours() {
         ..window("UTC", vec![opening([true; 7], 18, 20)])
     });
     let over = meanwhile(&lab, |_| advance(Duration::from_secs(1))).await;
-    assert!(matches!(over, Over::Outside(Some(_))), "{over:?}");
+    assert!(matches!(over, RunEnd::Outside(Some(_))), "{over:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,13 +69,13 @@ async fn a_contact_that_has_no_room_in_the_journal_fails_alone() {
     let (views, _viewer) = views(&resources);
     let over = Box::pin(run(
         resources,
-        Left::default(),
+        Leftover::default(),
         None,
         Stop::default(),
         views,
     ))
     .await;
-    assert!(matches!(over, Over::Finished), "{over:?}");
+    assert!(matches!(over, RunEnd::Finished), "{over:?}");
     let how: Vec<_> = rows(&path)
         .iter()
         .map(|row| (row["contact"].len(), row["disposition"].clone()))

@@ -1,7 +1,6 @@
 //! Whole campaigns in virtual time, on a simulated Asterisk in this process.
 
 mod captures;
-mod deaths;
 mod hours;
 mod journal;
 mod trunks;
@@ -26,40 +25,41 @@ use crate::config::{self, Simulate};
 use crate::results::append_file::AppendFile;
 use crate::results::writer::Sink;
 use crate::sim::{Fates, Simulator, SimulatorConfig};
+use crate::suppression::Suppressions;
 
 /// A row of the results, by column.
 type Row = HashMap<String, String>;
 
 /// A campaign to be dialed. Fates are told by the last two digits of each number; a phone rings for a second, and an
 /// answered call lasts for ten.
-struct Lab {
-    folder: tempfile::TempDir,
-    campaign: Campaign,
+pub(super) struct Lab {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) campaign: Campaign,
     /// When it begins.
-    start: Timestamp,
-    sim: SimulatorConfig,
-    limit: Option<u64>,
+    pub(super) start: Timestamp,
+    pub(super) sim: SimulatorConfig,
+    pub(super) limit: Option<u64>,
     /// For how long the session is established again when it drops.
-    patience: Duration,
+    pub(super) patience: Duration,
     /// The one that answers, as soon as there is one.
-    simulator: OnceCell<Simulator>,
+    pub(super) simulator: OnceCell<Simulator>,
 }
 
 /// What came of it.
-struct Dialed {
-    over: Over,
-    rows: Vec<Row>,
-    tally: Tally,
+pub(super) struct Dialed {
+    pub(super) end: RunEnd,
+    pub(super) rows: Vec<Row>,
+    pub(super) tally: Tally,
 }
 
 impl Lab {
     /// A campaign with these trunks (as `[[trunk]]` tables) and this list.
-    fn new(trunks: &str, list: &str) -> Self {
+    pub(super) fn new(trunks: &str, list: &str) -> Self {
         Self::with("", trunks, list)
     }
 
     /// The same, with more keys in `[contacts]`.
-    fn with(contacts: &str, trunks: &str, list: &str) -> Self {
+    pub(super) fn with(contacts: &str, trunks: &str, list: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("campaign.toml");
         let text = format!(
@@ -89,22 +89,22 @@ impl Lab {
     }
 
     /// Dials it to its end.
-    async fn dial(&self) -> Dialed {
+    pub(super) async fn dial(&self) -> Dialed {
         let path = self.folder.path().join("results.csv");
         let _ = fs::remove_file(&path);
         let resources = self.resources(&path).await;
-        let mut left = Left::default();
+        let mut left = Leftover::default();
         let counts = beginning(&resources.list, self.limit, &mut left).unwrap();
         let (views, viewer) = snapshot::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
-        let over = Box::pin(run(resources, left, self.limit, stop, views)).await;
+        let end = Box::pin(run(resources, left, self.limit, stop, views)).await;
         let tally = viewer.latest().tally;
         let rows = rows(&path);
-        Dialed { over, rows, tally }
+        Dialed { end, rows, tally }
     }
 
     /// Everything that the run needs.
-    async fn resources(&self, results: &Path) -> Resources {
+    pub(super) async fn resources(&self, results: &Path) -> Resources {
         let campaign = self.campaign.clone();
         let simulator = Simulator::new(self.sim.clone());
         let _ = self.simulator.set(simulator.clone());
@@ -130,23 +130,19 @@ impl Lab {
             Arc::new(List::open(&campaign, None).unwrap_or_else(|faults| panic!("{faults}")));
         let numbering = campaign.numbering();
         let opt_out = &campaign.capture.opt_out;
+        let suppressions = Suppressions::load(
+            &campaign.suppress,
+            opt_out.as_ref().map(|opt_out| &*opt_out.file),
+            numbering,
+        )
+        .unwrap();
         Resources {
             link,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
             columns,
             journal: None,
             clock: Clock::starting_at(TimeZone::UTC, self.start),
-            gate: Gate::new(
-                campaign.window.as_ref().map(|window| window.hours.clone()),
-                list.zones(),
-            ),
-            limits: Limits::new(&campaign.retry),
-            suppress: Suppressions::load(
-                &campaign.suppress,
-                opt_out.as_ref().map(|opt_out| &*opt_out.file),
-                numbering,
-            )
-            .unwrap(),
+            rules: CallingRules::new(&campaign, list.zones(), suppressions, self.start),
             numbering,
             rehearsal: false,
             list,
@@ -157,21 +153,21 @@ impl Lab {
 
 impl Dialed {
     /// The rows of a contact.
-    fn of(&self, contact: &str) -> Vec<&Row> {
+    pub(super) fn of(&self, contact: &str) -> Vec<&Row> {
         let of_contact = |row: &&Row| row["contact"] == contact;
         self.rows.iter().filter(of_contact).collect()
     }
 
     /// One column of the rows of a contact.
-    fn column(&self, contact: &str, column: &str) -> Vec<&str> {
+    pub(super) fn column(&self, contact: &str, column: &str) -> Vec<&str> {
         let rows = self.of(contact).into_iter();
         rows.map(|row| row[column].as_str()).collect()
     }
 
     /// Every contact has one final row, and it is its last.
     #[track_caller]
-    fn assert_one_final_row_each(&self, contacts: usize) {
-        assert!(matches!(self.over, Over::Finished), "{:?}", self.over);
+    pub(super) fn assert_one_final_row_each(&self, contacts: usize) {
+        assert!(matches!(self.end, RunEnd::Finished), "{:?}", self.end);
         let mut last = HashMap::new();
         for row in &self.rows {
             let before = last.insert(&row["contact"], &row["final"]);
@@ -183,20 +179,20 @@ impl Dialed {
 }
 
 /// A run of which nothing is known beforehand.
-fn views(resources: &Resources) -> (Views, Viewer) {
+pub(super) fn views(resources: &Resources) -> (Views, Viewer) {
     let trunks = &resources.campaign.trunks;
     snapshot::channel(Tally::default(), trunks, &resources.clock)
 }
 
-fn rows(path: &Path) -> Vec<Row> {
+pub(super) fn rows(path: &Path) -> Vec<Row> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
 }
 
 /// A moment of a column.
-fn time(row: &Row, column: &str) -> Timestamp {
+pub(super) fn time(row: &Row, column: &str) -> Timestamp {
     row[column].parse().unwrap()
 }
 
 /// One trunk that carries everything.
-const CARRIER: &str = "[[trunk]]\nname = \"carrier\"\nchannel = \"PJSIP/{number}@carrier\"\nports = 10\ncalls_per_second = 100.0\n";
+pub(super) const CARRIER: &str = "[[trunk]]\nname = \"carrier\"\nchannel = \"PJSIP/{number}@carrier\"\nports = 10\ncalls_per_second = 100.0\n";

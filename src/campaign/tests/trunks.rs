@@ -68,9 +68,9 @@ async fn with_only_a_trunk_that_does_not_work_the_run_ends_and_nobody_has_a_fina
         lab.campaign.retry.max_attempts = 1;
         let run = lab.dial().await;
         assert!(
-            matches!(&run.over, Over::TrunksLost(finals) if finals.is_empty()),
+            matches!(&run.end, RunEnd::TrunksLost(finals) if finals.is_empty()),
             "{:?}",
-            run.over
+            run.end
         );
         assert!(
             run.rows
@@ -94,8 +94,8 @@ async fn a_wrong_prefix_costs_ten_contacts_and_not_the_list() {
     for (fate, disposition) in [("40", "INVALID NUMBER"), ("31", "REJECTED")] {
         let lab = Lab::new(&trunk("wrong", fate, 30), &people(200, 1));
         let run = lab.dial().await;
-        let Over::TrunksLost(named) = &run.over else {
-            panic!("{:?}", run.over);
+        let RunEnd::TrunksLost(named) = &run.end else {
+            panic!("{:?}", run.end);
         };
         let is_final = |row: &&Row| row["final"] == "yes";
         let mut finals: Vec<_> = run
@@ -179,7 +179,7 @@ async fn a_trunk_that_dies_without_a_word_costs_a_few_attempts_and_not_one_of_ev
     lab.campaign.call.ring_timeout = Duration::from_secs(10);
     lab.campaign.ami.reconnect_for = Duration::from_secs(120);
     let run = lab.dial().await;
-    assert!(matches!(run.over, Over::TrunksLost(_)), "{:?}", run.over);
+    assert!(matches!(run.end, RunEnd::TrunksLost(_)), "{:?}", run.end);
     let counted = |row: &&Row| row["counted"] == "yes" && row["disposition"] != "ANSWERED";
     let counted = run.rows.iter().filter(counted).count();
     assert!(

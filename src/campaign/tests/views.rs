@@ -14,7 +14,7 @@ struct Going {
     viewer: Viewer,
     start: Instant,
     stop: Stop,
-    over: JoinHandle<Over>,
+    over: JoinHandle<RunEnd>,
 }
 
 impl Going {
@@ -37,10 +37,16 @@ impl Lab {
     }
 
     fn begin_with(&self, resources: Resources) -> Going {
-        let counts = beginning(&resources.list, self.limit, &mut Left::default()).unwrap();
+        let counts = beginning(&resources.list, self.limit, &mut Leftover::default()).unwrap();
         let (views, viewer) = snapshot::channel(counts, &self.campaign.trunks, &resources.clock);
         let stop = Stop::default();
-        let run = run(resources, Left::default(), self.limit, stop.clone(), views);
+        let run = run(
+            resources,
+            Leftover::default(),
+            self.limit,
+            stop.clone(),
+            views,
+        );
         Going {
             viewer,
             start: Instant::now(),
@@ -81,7 +87,7 @@ async fn all_lines_are_busy() {
     let view = going.after(20_000).await;
     assert_eq!(view.waits, Waits::LastCalls);
     assert_eq!(view.tally.answer_rate(), Some(1.0));
-    assert!(matches!(going.over.await.unwrap(), Over::Finished));
+    assert!(matches!(going.over.await.unwrap(), RunEnd::Finished));
     assert_eq!(going.viewer.latest().waits, Waits::Ending("finished"));
 }
 
@@ -215,7 +221,7 @@ async fn the_operator_has_stopped_it() {
     let view = going.after(3_001).await;
     assert_eq!(view.waits, Waits::Ending("drained"));
     assert_eq!((view.running, view.is_ending()), (1, true));
-    assert!(matches!(going.over.await.unwrap(), Over::Drained));
+    assert!(matches!(going.over.await.unwrap(), RunEnd::Drained));
     let view = going.viewer.latest();
     assert_eq!((view.running, view.waits), (0, Waits::Ending("drained")));
 }
@@ -240,8 +246,8 @@ async fn a_run_that_nobody_looks_at_shows_its_end_only() {
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let (views, viewer) = views(&resources);
-    let over = run(resources, Left::default(), None, Stop::default(), views).await;
-    assert!(matches!(over, Over::Finished));
+    let over = run(resources, Leftover::default(), None, Stop::default(), views).await;
+    assert!(matches!(over, RunEnd::Finished));
     assert_eq!(viewer.count(), 1);
     assert_eq!(viewer.latest().tally.ended(), 500);
 }

@@ -241,7 +241,7 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
     let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let mut left = Left::default();
+    let mut left = Leftover::default();
     for (contact, disposition) in [
         ("00101", Disposition::Answered),
         ("00201", Disposition::Suppressed),
@@ -264,7 +264,7 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
     assert_eq!((counts.reached(), counts.pending()), (1, 1));
     let (views, viewer) = snapshot::channel(counts, &[], &resources.clock);
     let over = run(resources, left, None, Stop::default(), views).await;
-    assert!(matches!(over, Over::Finished), "{over:?}");
+    assert!(matches!(over, RunEnd::Finished), "{over:?}");
     let counts = viewer.latest().tally;
     assert_eq!((counts.finished, counts.called), (3, 1));
     assert_eq!((counts.reached(), counts.pending()), (2, 0));
@@ -293,8 +293,8 @@ async fn nobody_is_called_on_where_it_cannot_be_written_down_who_opts_out() {
         file: lab.folder.path().join("gone").join("dnc.txt"),
     });
     let run = lab.dial().await;
-    let Over::OptOutUnwritten(why) = &run.over else {
-        panic!("{:?}", run.over);
+    let RunEnd::OptOutUnwritten(why) = &run.end else {
+        panic!("{:?}", run.end);
     };
     assert!(
         why.to_string().contains("dnc.txt cannot be written"),

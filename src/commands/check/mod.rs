@@ -18,6 +18,7 @@ use bytes::BytesMut;
 use crate::ami::tls::Tls;
 use crate::call::id::CallId;
 use crate::call::originate::originate;
+use crate::campaign::eligibility::hours_now;
 use crate::cli::{CheckArgs, RunArgs};
 use crate::clock::Clock;
 use crate::commands::Failure;
@@ -33,7 +34,7 @@ use crate::output::terminal::Screen;
 use crate::phone_number::Number;
 use crate::results::fs;
 use crate::results::resume::PriorRun;
-use crate::schedule::calling_window::{Gate, Gated};
+use crate::schedule::calling_window::WindowState;
 use crate::suppression::Suppressions;
 use destination::{Destinations, without_password};
 
@@ -252,17 +253,16 @@ fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
 
 /// Whether calls may begin now, where the campaign has hours.
 fn hours(campaign: &Campaign, list: &List, clock: &Clock) -> String {
-    let Some(window) = &campaign.window else {
+    if campaign.window.is_none() {
         return String::new();
-    };
-    let gate = Gate::new(Some(window.hours.clone()), list.zones());
-    match gate.any(clock.millis()) {
-        Gated::Open => "calls may begin now\n".to_owned(),
-        Gated::Closed(Some(opens)) => format!(
+    }
+    match hours_now(campaign, list.zones(), clock.timestamp()) {
+        WindowState::Open => "calls may begin now\n".to_owned(),
+        WindowState::Closed(Some(opens)) => format!(
             "outside the calling hours now, until {}\n",
-            clock.time(opens).strftime(plan::OPENS)
+            clock.zoned(opens).strftime(plan::OPENS)
         ),
-        Gated::Closed(None) => "no calling hours can be foreseen\n".to_owned(),
+        WindowState::Closed(None) => "no calling hours can be foreseen\n".to_owned(),
     }
 }
 

@@ -1,25 +1,24 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
-use std::fmt;
-use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+mod ending;
 pub(crate) mod result_files;
 
 use anyhow::Context as _;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::call::preflight::Preflight;
-use crate::campaign::contact_limits::Limits;
+use crate::campaign::eligibility::CallingRules;
 use crate::campaign::snapshot;
-use crate::campaign::tally::{self, Tally};
-use crate::campaign::{self, Over, Resources, Stop};
-use crate::cli::{LogFormat, RunArgs};
-use crate::clock::{self, Clock};
+use crate::campaign::stats::{self, Tally};
+use crate::campaign::{self, Resources, RunEnd, Stop};
+use crate::cli::RunArgs;
+use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::commands::connect::{self, AmiThread};
 use crate::commands::load::{self, Input};
@@ -27,15 +26,11 @@ use crate::commands::plan;
 use crate::commands::run::result_files::{Claimed, Opened, Target, Unsettled};
 use crate::config::Campaign;
 use crate::contacts::{self, List};
-use crate::disposition::Disposition;
-use crate::error_chain::error_chain;
 use crate::exit;
 use crate::output::status_file::{About, RunOutcome, Status};
 use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
-use crate::schedule::calling_window::Gate;
 use crate::signals::{self, Aborted, Requests};
-use crate::trunk::breaker;
 
 /// Runs the command and returns the exit code of the process.
 ///
@@ -162,13 +157,8 @@ async fn dial(
     let resources = |opened: &Opened| Resources {
         list: Arc::clone(&list),
         link: link.clone(),
-        gate: Gate::new(
-            campaign.window.as_ref().map(|window| window.hours.clone()),
-            list.zones(),
-        ),
-        limits: Limits::new(&campaign.retry),
+        rules: CallingRules::new(&campaign, list.zones(), suppress.clone(), clock.timestamp()),
         numbering: campaign.numbering(),
-        suppress: suppress.clone(),
         rehearsal: args.simulate,
         campaign: campaign.clone(),
         writer: opened.writer.clone(),
@@ -178,10 +168,10 @@ async fn dial(
     };
     for unsettled in std::mem::take(&mut claimed.unsettled) {
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
-        if !matches!(over, Over::Finished) {
+        if !matches!(over, RunEnd::Finished) {
             let ended = aborted_or(
                 &aborted,
-                conclude(over, &tally, SameCommand::GoesOn, screen),
+                ending::conclude(over, &tally, ending::SameCommand::GoesOn, screen),
             );
             connect::log_off(&link).await;
             return Ok(ended);
@@ -218,17 +208,17 @@ async fn dial(
         ended_at: clock.at(ended),
         took: ended - began,
         simulated: args.simulate,
-        drained: matches!(over, Over::Drained),
+        drained: matches!(over, RunEnd::Drained),
     };
-    show(&summary, screen);
+    ending::show(&summary, screen);
     // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
     // same file whatever the date is then, and settles what could not be written down.
     let clean_end = matches!(
         &over,
-        Over::Finished | Over::Drained | Over::Outside(_) | Over::StopAt
+        RunEnd::Finished | RunEnd::Drained | RunEnd::Outside(_) | RunEnd::StopAt
     );
-    let same = SameCommand::of(args, claimed.is_stdout());
-    let ended = conclude(over, &summary.tally, same, screen);
+    let same = ending::SameCommand::of(args, claimed.is_stdout());
+    let ended = ending::conclude(over, &summary.tally, same, screen);
     if clean_end
         && let Some(journal) = opened.journal
         && let Err(error) = journal.remove()
@@ -237,7 +227,7 @@ async fn dial(
     }
     let mut ended = aborted_or(&aborted, ended);
     if args.json {
-        ended.exit_code = print(&summary, ended);
+        ended.exit_code = ending::print(&summary, ended);
     }
     connect::log_off(&link).await;
     Ok(ended)
@@ -249,7 +239,7 @@ fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>,
     info!(
         "campaign {}: {}, {} of them cannot be called; results go to {results}",
         campaign.name,
-        tally::contacts(list.contacts),
+        stats::contacts(list.contacts),
         list.bad + list.duplicates,
     );
     if let Some(why) = nobody_to_call(&list, tally, limit) {
@@ -291,11 +281,11 @@ async fn settle(
     own: &[String],
     resources: impl Fn(&Opened) -> Resources,
     stop: &Stop,
-) -> Result<(Over, Tally), Failure> {
+) -> Result<(RunEnd, Tally), Failure> {
     let left = std::mem::take(&mut unsettled.left);
     let settled = if left.in_flight.is_empty() {
         info!("{unsettled}: its run was cut off between two calls and is not gone on with");
-        (Over::Finished, Tally::default())
+        (RunEnd::Finished, Tally::default())
     } else {
         info!(
             "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
@@ -308,209 +298,8 @@ async fn settle(
         let over = campaign::run(resources, left, Some(0), stop.clone(), views).await;
         (over, viewer.latest().tally)
     };
-    if !matches!(settled.0, Over::Unwritable(..)) {
+    if !matches!(settled.0, RunEnd::Unwritable(..)) {
         unsettled.close();
     }
     Ok(settled)
-}
-
-/// Shows people what became of it.
-fn show(summary: &RunSummary, screen: &Screen) {
-    let settings = screen.settings();
-    if settings.quiet {
-        return;
-    }
-    match settings.log_format {
-        LogFormat::Text => screen.say(&format!("\n{}", summary.table())),
-        LogFormat::Json => info!(
-            campaign = summary.campaign,
-            results = summary.results,
-            contacts = summary.tally.contacts,
-            finished = summary.tally.finished,
-            reached = summary.tally.reached(),
-            unreached = summary.tally.unreached(),
-            dispatched = summary.tally.dispatched,
-            seconds = summary.took.as_secs_f64(),
-            ended_at = clock::rfc3339(&summary.ended_at),
-            simulated = summary.simulated,
-            "summary"
-        ),
-    }
-}
-
-/// Prints it for programs, and returns the exit code of the process.
-fn print(summary: &RunSummary, ended: RunOutcome) -> u8 {
-    let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
-    let printed = summary
-        .json(code, stopped)
-        .map_err(io::Error::from)
-        .and_then(|json| writeln!(io::stdout(), "{json}"));
-    match printed {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            error!("the summary cannot be written to standard output: {error}");
-            code.max(exit::FAILURE)
-        }
-        // Who closed the pipe does not want it.
-        _ => code,
-    }
-}
-
-/// What comes of the same command, for whoever is told that contacts are left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SameCommand {
-    GoesOn,
-    GoesOnWithoutFresh,
-    RehearsesAnew,
-    CallsEverybody,
-}
-
-impl SameCommand {
-    fn of(args: &RunArgs, to_stdout: bool) -> Self {
-        match args {
-            _ if to_stdout => Self::CallsEverybody,
-            RunArgs { simulate: true, .. } => Self::RehearsesAnew,
-            RunArgs { fresh: true, .. } => Self::GoesOnWithoutFresh,
-            _ => Self::GoesOn,
-        }
-    }
-}
-
-impl fmt::Display for SameCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GoesOn => "the same command goes on",
-            Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
-            Self::RehearsesAnew => "the same command begins the rehearsal anew",
-            Self::CallsEverybody => {
-                "what went to standard output is not kept, and the same command calls everybody again: first take who has a final row out of the list"
-            }
-        })
-    }
-}
-
-/// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
-/// machine-readable summary.
-fn conclude(over: Over, tally: &Tally, same_command: SameCommand, screen: &Screen) -> RunOutcome {
-    let left = tally::contacts(tally.pending());
-    let stopped = Some(over.word());
-    let exit_code = match over {
-        Over::Finished => exit::DONE,
-        Over::Drained => {
-            warn!("stopped with {left} left: {same_command}");
-            exit::CONTACTS_LEFT
-        }
-        Over::Outside(opens) => {
-            let why = match opens {
-                Some(opens) => format!(
-                    "outside the calling hours until {}, and [window] says outside = \"stop\"",
-                    opens.strftime(clock::SHOWN)
-                ),
-                None => "no calling hours can be foreseen".to_owned(),
-            };
-            warn!("stopped with {left} left: {why}; {same_command}");
-            exit::CONTACTS_LEFT
-        }
-        Over::StopAt => {
-            warn!("stopped with {left} left: stop_at has come; {same_command}");
-            exit::CONTACTS_LEFT
-        }
-        Over::TrunksLost(finals) => {
-            error!(
-                "stopped with {left} left: no trunk has worked for reconnect_for; when one does again, {same_command}"
-            );
-            if !finals.is_empty() {
-                let (contacts, redial) = breaker::named(&finals);
-                error!(
-                    "these contacts got a final row before that was seen: {contacts}; {redial} makes them callable again"
-                );
-            }
-            exit::CONTACTS_LEFT
-        }
-        Over::PbxLost(why) => {
-            let unseen = match tally.attempts(Disposition::Unknown) {
-                0 => String::new(),
-                1 => "1 call has the disposition UNKNOWN; ".to_owned(),
-                calls => format!("{calls} calls have the disposition UNKNOWN; "),
-            };
-            error!("{why}: stopped with {left} left; {unseen}{same_command}");
-            exit::CONTACTS_LEFT
-        }
-        Over::Unwritable(why, rows) => {
-            let mend = match same_command {
-                SameCommand::CallsEverybody => "",
-                _ if why.is_full() => "make room; then ",
-                _ if why.is_lost() => {
-                    "put the results back before you run it again, or everybody in them is called again; then "
-                }
-                _ => "mend that; then ",
-            };
-            let why = error_chain(&why);
-            error!("stopped with {left} left: {why}; {mend}{same_command}");
-            if !rows.is_empty() {
-                error!("these rows are not in the results and follow as CSV");
-            }
-            for row in rows {
-                let row = String::from_utf8_lossy(&row);
-                match screen.settings().log_format {
-                    LogFormat::Text => screen.say(&row),
-                    LogFormat::Json => error!(row = row.trim_end(), "missing row"),
-                }
-            }
-            exit::FAILURE
-        }
-        Over::OptOutUnwritten(why) => {
-            let why = error_chain(&why);
-            error!(
-                "stopped with {left} left: {why}; add the numbers of the contacts named above; then {same_command}"
-            );
-            exit::FAILURE
-        }
-        Over::Unreadable(why) => {
-            error!("stopped: {why}");
-            exit::FAILURE
-        }
-    };
-    RunOutcome { exit_code, stopped }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Output, ProgressKind, When};
-    use crate::output::terminal::{Settings, Surroundings};
-
-    #[test]
-    fn every_end_of_a_run_has_its_exit_code_and_its_word() {
-        let output = Output {
-            quiet: true,
-            verbose: 0,
-            color: When::Never,
-            log_format: LogFormat::Text,
-            progress: ProgressKind::None,
-        };
-        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
-        let ends = [
-            (Over::Finished, (0, "finished")),
-            (Over::Drained, (3, "drained")),
-            (Over::Outside(None), (3, "outside the window")),
-            (Over::StopAt, (3, "stop_at")),
-            (Over::TrunksLost(Vec::new()), (3, "trunks lost")),
-            (Over::PbxLost("gone".into()), (3, "session lost")),
-            (
-                Over::Unreadable(io::Error::other("gone")),
-                (1, "list unreadable"),
-            ),
-        ];
-        for (over, expected) in ends {
-            let (exit_code, word) = expected;
-            let expected = RunOutcome {
-                exit_code,
-                stopped: Some(word),
-            };
-            assert_eq!(
-                conclude(over, &Tally::new(1, 1), SameCommand::GoesOn, &screen),
-                expected
-            );
-        }
-    }
 }

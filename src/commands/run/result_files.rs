@@ -8,11 +8,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
-use crate::campaign::Left;
-use crate::campaign::contact_limits::Limits;
+use crate::campaign::Leftover;
+use crate::campaign::contact_limits::ContactLimits;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
@@ -49,7 +49,7 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) struct Claimed {
     place: Place,
-    pub(crate) left: Left,
+    pub(crate) left: Leftover,
     /// Results whose running calls are to be settled there before anybody is called.
     pub(crate) unsettled: Vec<Unsettled>,
     /// What is there is kept under another name before the results are begun.
@@ -81,7 +81,7 @@ struct Named {
 pub(crate) struct Unsettled {
     path: Named,
     /// What was left there.
-    pub(crate) left: Left,
+    pub(crate) left: Leftover,
 }
 
 /// Results that are open.
@@ -211,7 +211,9 @@ impl Target {
         }
         let asked = Asked {
             own: campaign.own_columns(),
-            since: Limits::new(&campaign.retry).since(clock.millis()),
+            since: ContactLimits::new(&campaign.retry)
+                .since(clock.timestamp())
+                .map(Timestamp::as_millisecond),
         };
         let mut unsettled = Vec::new();
         for path in cut_off {
@@ -238,7 +240,7 @@ impl Target {
                 }),
                 Err(failure) => not_settled(&path, &failure),
             }
-            Left::default()
+            Leftover::default()
         } else {
             let left = read(&path, &args.redial, &asked)?;
             let journal = path.journal();
@@ -374,7 +376,7 @@ struct Asked {
 }
 
 /// What was left in a file and its journal. Contacts whose final row has one of these dispositions may be called again.
-fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Failure> {
+fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Leftover, Failure> {
     let noted = noted(path)?;
     let ids: Option<BTreeSet<_>> = noted.as_ref().map(|noted| {
         let ids = noted.entries.iter();
@@ -408,7 +410,7 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Left, Fai
     for (_, entry) in &in_flight {
         earlier.is_in_flight(&entry.contact);
     }
-    Ok(Left {
+    Ok(Leftover {
         earlier,
         done: None,
         in_flight,
@@ -473,7 +475,7 @@ fn set_aside(path: &Named) -> Result<(), Failure> {
 /// Opens results for writing: begun with their header, or continued in their own columns.
 fn open(
     path: &Named,
-    left: &Left,
+    left: &Leftover,
     own: &[String],
 ) -> Result<(AppendFile, ResultsColumns), Failure> {
     let columns = columns(left, own);
@@ -487,7 +489,7 @@ fn open(
 }
 
 /// The columns of results that are begun, or continued.
-fn columns(left: &Left, own: &[String]) -> ResultsColumns {
+fn columns(left: &Leftover, own: &[String]) -> ResultsColumns {
     match &left.earlier.columns {
         columns if columns.is_empty() => ResultsColumns::new(own),
         columns => ResultsColumns::of_file(columns.clone(), own),
@@ -496,7 +498,7 @@ fn columns(left: &Left, own: &[String]) -> ResultsColumns {
 
 impl Unsettled {
     /// Opens the results for the rows of the calls that were running.
-    pub(crate) fn open(&self, left: &Left, own: &[String]) -> Result<Opened, Failure> {
+    pub(crate) fn open(&self, left: &Leftover, own: &[String]) -> Result<Opened, Failure> {
         let (file, columns) = open(&self.path, left, own)?;
         Ok(Opened {
             writer: Writer::start(Sink::Synced(file), &self.path.to_string()),
@@ -524,7 +526,7 @@ impl Claimed {
     fn unshared(place: Place, clock: &Clock) -> Self {
         Self {
             place,
-            left: Left::default(),
+            left: Leftover::default(),
             unsettled: Vec::new(),
             set_aside: false,
             list: String::new(),

@@ -2,7 +2,7 @@
 //! begins.
 
 use super::{Seen, condition, rough};
-use crate::campaign::snapshot::{Condition, OfTrunk, View, Waits};
+use crate::campaign::snapshot::{Condition, TrunkView, View, Waits};
 
 /// Narrower terminals have room for the numbers only.
 const NARROW: usize = 60;
@@ -119,7 +119,7 @@ fn reason(view: &View) -> String {
 fn trunks(view: &View, width: usize, room: usize) -> Vec<String> {
     let name_width = view.trunks.iter().map(|trunk| trunk.name.chars().count());
     let name_width = name_width.max().unwrap_or(0).min(width / 3);
-    let line = |trunk: &OfTrunk| {
+    let line = |trunk: &TrunkView| {
         let lines = format!("{}/{}", trunk.busy, trunk.ports);
         let name = cut(&trunk.name, name_width);
         let how = condition(trunk.condition, view);
@@ -135,7 +135,7 @@ fn trunks(view: &View, width: usize, room: usize) -> Vec<String> {
     let Some(room) = room.checked_sub(1) else {
         return Vec::new();
     };
-    let works = |trunk: &OfTrunk| trunk.condition == Condition::Works;
+    let works = |trunk: &TrunkView| trunk.condition == Condition::Works;
     let mut shown: Vec<usize> = (0..all).collect();
     shown.sort_by_key(|&place| works(&view.trunks[place]));
     shown.truncate(room);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::campaign::tally::Tally;
+use crate::campaign::stats::Tally;
 
 /// The stretch from which the time left is told, if enough contacts finished in it.
 const STRETCH: Duration = Duration::from_secs(300);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::campaign::snapshot::{Condition, OfTrunk, Trouble, View, Viewer};
+use crate::campaign::snapshot::{Condition, Trouble, TrunkView, View, Viewer};
 use crate::clock;
 use crate::output::format::{rough, rounded};
 pub use bar::bar;
@@ -125,7 +125,7 @@ fn line(Seen { view, left }: &Seen) -> String {
         let _ = write!(line, ", ~{} left", rough(*left));
     }
     let _ = write!(line, "; {}", view.why());
-    let tells = |trunk: &OfTrunk| view.trunks.len() > 1 || trunk.condition != Condition::Works;
+    let tells = |trunk: &TrunkView| view.trunks.len() > 1 || trunk.condition != Condition::Works;
     if view.trunks.iter().any(tells) {
         let _ = write!(line, "; {}", trunks(view));
     }

@@ -65,7 +65,7 @@ fn a_narrow_one_shows_how_far_how_long_and_whom_it_reached() {
 fn many_trunks_take_no_more_room_than_there_is_and_those_in_trouble_are_shown() {
     let mut seen = seen();
     let works = seen.view.trunks[0].clone();
-    seen.view.trunks.extend((0..20).map(|n| OfTrunk {
+    seen.view.trunks.extend((0..20).map(|n| TrunkView {
         name: format!("carrier-{n}").into(),
         ..works.clone()
     }));
@@ -92,7 +92,7 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn what_cannot_be_told_yet_is_not_guessed() {
     let (_, viewer) = crate::campaign::snapshot::channel(
-        crate::campaign::tally::Tally::new(3, 3),
+        crate::campaign::stats::Tally::new(3, 3),
         &[],
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );
@@ -109,7 +109,7 @@ fn what_cannot_be_told_yet_is_not_guessed() {
 
 #[test]
 fn a_continued_run_counts_the_contacts_of_this_run_only() {
-    let mut tally = crate::campaign::tally::Tally::new(18, 6);
+    let mut tally = crate::campaign::stats::Tally::new(18, 6);
     tally.were_finished(Disposition::Answered, 12);
     let (_, viewer) = crate::campaign::snapshot::channel(
         tally,
@@ -237,7 +237,7 @@ fn a_single_trunk_is_told_of_where_it_does_not_work() {
 #[test]
 fn a_run_that_is_being_stopped_has_no_time_left_for_the_rest_of_the_list() {
     let (views, viewer) = crate::campaign::snapshot::channel(
-        crate::campaign::tally::Tally::new(3, 3),
+        crate::campaign::stats::Tally::new(3, 3),
         &[],
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );

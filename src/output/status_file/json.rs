@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{About, Stage, trunk_state};
-use crate::campaign::snapshot::{Condition, OfTrunk, View};
-use crate::campaign::tally::Tally;
+use crate::campaign::snapshot::{Condition, TrunkView, View};
+use crate::campaign::stats::Tally;
 use crate::clock::rfc3339;
 use crate::output::format::rounded;
 use crate::output::summary::TallyByDisposition;
@@ -59,7 +59,7 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
     serde_json::to_string(&object).unwrap_or_default() + "\n"
 }
 
-fn of<'v>(trunk: &'v OfTrunk, view: &View) -> TrunkStatus<'v> {
+fn of<'v>(trunk: &'v TrunkView, view: &View) -> TrunkStatus<'v> {
     let (until, trouble) = match trunk.condition {
         Condition::Works => (None, None),
         Condition::Rests { until, trouble } => (Some(until), Some(trouble)),

@@ -6,7 +6,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::{About, Stage, TRUNK_STATES, trunk_state};
-use crate::campaign::Over;
+use crate::campaign::RunEnd;
 use crate::campaign::snapshot::{Condition, View, Waits};
 use crate::disposition::Disposition;
 use crate::output::format::rounded;
@@ -54,7 +54,7 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
         page.moment("ended", "When the run was over.", at);
         page.value("exit_code", "The exit code of the run.", ended.exit_code);
         page.gauge("stopped", "Why the run stopped: 1 for what was the case.");
-        let words: Vec<_> = Over::WORDS.into_iter().chain(["aborted"]).collect();
+        let words: Vec<_> = RunEnd::WORDS.into_iter().chain(["aborted"]).collect();
         page.one_of("stopped", &[], "reason", &words, ended.stopped);
     }
     page.text
@@ -136,7 +136,7 @@ impl Samples {
             "waiting",
             "Why no further call is begun: 1 for what is the case.",
         );
-        let words: Vec<_> = Waits::WORDS.into_iter().chain(Over::WORDS).collect();
+        let words: Vec<_> = Waits::WORDS.into_iter().chain(RunEnd::WORDS).collect();
         self.one_of("waiting", &[], "for", &words, Some(view.waits.word()));
         if let Some(until) = view.waits.until() {
             self.moment(

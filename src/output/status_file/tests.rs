@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::*;
-use crate::campaign::Over;
+use crate::campaign::RunEnd;
 use crate::campaign::snapshot::{self, Waits, example};
-use crate::campaign::tally::Tally;
+use crate::campaign::stats::Tally;
 use crate::clock::Clock;
 
 #[path = "../../../tests/common/prometheus.rs"]
@@ -194,7 +194,7 @@ fn every_reason_has_its_sample_and_its_words() {
         Waits::Rows,
         Waits::LastCalls,
     ];
-    let endings = Over::WORDS.map(Waits::Ending);
+    let endings = RunEnd::WORDS.map(Waits::Ending);
     let mut seen = seen();
     for waits in waits.into_iter().chain(endings) {
         seen.view.waits = waits;

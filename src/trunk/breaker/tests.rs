@@ -13,7 +13,7 @@ struct Trunk {
 impl Trunk {
     fn new() -> Self {
         Self {
-            breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(600), true),
+            breaker: Breaker::new(TrunkActivity::default(), Duration::from_secs(600), true),
             start: Instant::now(),
             called: Cell::new(0),
         }
@@ -43,7 +43,7 @@ impl Trunk {
         told: u64,
         trial: bool,
     ) -> bool {
-        let doubt = self.breaker.ended(Showing {
+        let doubt = self.breaker.ended(CallEnd {
             contact,
             disposition,
             dialed_at: self.at(dialed),
@@ -114,7 +114,7 @@ fn ten_unlikely_rows_are_final_and_the_eleventh_is_in_doubt() {
 fn a_contact_whose_numbers_all_fail_is_one_of_the_ten_and_named_once() {
     let trunk = Trunk::new();
     for _ in 0..3 {
-        assert!(!trunk.breaker.ended(Showing {
+        assert!(!trunk.breaker.ended(CallEnd {
             contact: "of three numbers",
             disposition: Disposition::InvalidNumber,
             dialed_at: trunk.at(1),
@@ -165,7 +165,7 @@ fn each_failed_trial_makes_the_rest_longer_up_to_a_minute() {
 #[test]
 fn the_last_trial_is_due_when_patience_ends() {
     let trunk = Trunk {
-        breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(2), true),
+        breaker: Breaker::new(TrunkActivity::default(), Duration::from_secs(2), true),
         ..Trunk::new()
     };
     for _ in 0..5 {
@@ -215,7 +215,7 @@ fn a_trunk_works_from_the_moment_of_an_answer_however_long_the_call_is() {
         trunk.call(Disposition::InvalidNumber, 0, 0, false);
     }
     trunk.breaker.try_with_a_call(trunk.at(5));
-    trunk.breaker.log.was_answered(trunk.at(6));
+    trunk.breaker.activity.note_answer(trunk.at(6));
     assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Calls);
     assert!(!trunk.breaker.rests());
     assert!(
@@ -227,26 +227,26 @@ fn a_trunk_works_from_the_moment_of_an_answer_however_long_the_call_is() {
 
 #[test]
 fn an_answer_proves_nothing_where_the_dialplan_tells_what_it_was() {
-    let log = TrunkLog::default();
+    let log = TrunkActivity::default();
     let trunk = Trunk {
         breaker: Breaker::new(log.clone(), Duration::from_secs(600), false),
         ..Trunk::new()
     };
     for _ in 0..5 {
-        log.was_answered(trunk.at(1));
+        log.note_answer(trunk.at(1));
         trunk.call(Disposition::Congestion, 0, 1, false);
     }
     trunk.breaker.try_with_a_call(trunk.at(6));
-    log.was_answered(trunk.at(6));
+    log.note_answer(trunk.at(6));
     assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Tried);
 }
 
 #[test]
 fn many_who_answer_and_say_no_are_people_and_no_trouble_of_the_trunk() {
-    let breaker = Breaker::new(TrunkLog::default(), Duration::from_secs(600), false);
+    let breaker = Breaker::new(TrunkActivity::default(), Duration::from_secs(600), false);
     let now = Instant::now();
     for contact in 0..50 {
-        let doubt = breaker.ended(Showing {
+        let doubt = breaker.ended(CallEnd {
             contact: &contact.to_string(),
             disposition: Disposition::Rejected,
             dialed_at: now,
@@ -263,7 +263,7 @@ fn many_who_answer_and_say_no_are_people_and_no_trouble_of_the_trunk() {
 #[test]
 fn patience_is_the_time_in_which_it_was_tried_and_not_the_night() {
     let trunk = Trunk {
-        breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(60), true),
+        breaker: Breaker::new(TrunkActivity::default(), Duration::from_secs(60), true),
         ..Trunk::new()
     };
     // Three in the evening, two in the morning.
@@ -284,7 +284,7 @@ fn patience_is_the_time_in_which_it_was_tried_and_not_the_night() {
 #[test]
 fn a_trunk_that_is_being_tried_is_not_given_up() {
     let trunk = Trunk {
-        breaker: Breaker::new(TrunkLog::default(), Duration::from_secs(5), true),
+        breaker: Breaker::new(TrunkActivity::default(), Duration::from_secs(5), true),
         ..Trunk::new()
     };
     for _ in 0..5 {
@@ -303,7 +303,7 @@ fn a_trial_that_rings_lets_the_other_lines_go_on_and_decides_nothing_yet() {
         trunk.call(Disposition::InvalidNumber, 0, 0, false);
     }
     trunk.breaker.try_with_a_call(trunk.at(5));
-    trunk.breaker.log.rang(trunk.at(6));
+    trunk.breaker.activity.note_ringing(trunk.at(6));
     assert_eq!(trunk.breaker.permit(trunk.at(6)), Permit::Calls);
     assert!(
         trunk.call(Disposition::InvalidNumber, 6, 7, false),

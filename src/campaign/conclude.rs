@@ -1,0 +1,361 @@
+//! From the end of a call to its row: the verdict, what it says of the trunk, whether the contact is called again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::call::FinishedCall;
+use crate::call::observations::Observations;
+use crate::call::verdict::{self, Circumstances, Verdict};
+use crate::campaign::active_call::{ActiveCall, Callee, Line};
+use crate::campaign::{Resources, retry};
+use crate::contact_history::{AttemptOutcome, History, may_have_rung};
+use crate::disposition::Disposition;
+use crate::results::schema::ResultsRow;
+use crate::results::writer::WriteError;
+use crate::trunk::breaker::CallEnd;
+
+/// How long before its Originate a sign of life on the trunk still speaks for it.
+const LATELY: Duration = Duration::from_secs(60);
+/// So many silent calls may be those of phones that are off; one more without a sign of life between them is the trunk's.
+const SILENT: u32 = 3;
+
+/// What came of a task of the dispatcher.
+#[derive(Debug)]
+pub(super) enum TaskResult {
+    /// A call is over and its row is written.
+    Concluded(Conclusion),
+    /// The row of a contact that is not called is written.
+    NotCalled(Disposition),
+    /// The contact was not dialed: there was no session, or no call may begin any more.
+    NotDialed,
+    /// The contact was not dialed: its call could not be noted in the journal.
+    NotJournaled(WriteError),
+    /// This row could not be written.
+    NotWritten(WriteError, Vec<u8>),
+}
+
+/// What the dispatcher needs to know of a call that is over.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    /// What has happened to the contact, this call included.
+    pub(super) history: History,
+    pub(super) disposition: Disposition,
+    pub(super) is_final: bool,
+    /// When the contact is to be called again.
+    pub(super) due: Option<Timestamp>,
+    /// Why the trunk or Asterisk did not do what it was asked, for the operator.
+    pub(super) trouble: Option<String>,
+    /// Why it could not be written down that the contact is never to be called again.
+    pub(super) opt_out_unwritten: Option<WriteError>,
+}
+
+/// When a call was what, and whether anything was heard of it.
+#[derive(Clone, Copy)]
+struct CallTimes {
+    dialed_at: Instant,
+    ended_at: Instant,
+    alive: bool,
+}
+
+/// Concludes a call that was followed to its end.
+pub(super) async fn ended(
+    resources: &Resources,
+    call: &ActiveCall,
+    caller_id: String,
+    ended: &FinishedCall,
+) -> TaskResult {
+    let observations = &ended.observations;
+    let circumstances = Circumstances {
+        own_hangup: ended.own_hangup,
+        trunk_alive: is_trunk_alive(&call.line, observations),
+        adopted: call.is_adopted(),
+        min_talk: resources.campaign.call.min_talk,
+        captured_vars: Some(resources.link.captured_vars()),
+    };
+    let verdict = verdict::decide(observations, &circumstances);
+
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let channel = observations.channel.as_ref();
+    let connected_at = verdict.answered_at.unwrap_or(observations.ended_at);
+    let mut row = ResultsRow {
+        caller_id,
+        ring: channel.map(|_| connected_at - observations.written_at),
+        talk: verdict.answered_at.map(|at| observations.ended_at - at),
+        uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
+        linkedid: observations
+            .linkedid
+            .as_deref()
+            .map(text)
+            .unwrap_or_default(),
+        ..row_of(resources, call)
+    };
+    row.own
+        .resize(resources.campaign.contacts.keep.len(), String::new());
+    let capture = &resources.campaign.capture;
+    row.own
+        .extend(observations.captured.columns(capture.variables.len()));
+    // Before the row is written: a run that is cut off in between calls the contact again, but on no number that is
+    // not to be called.
+    let opt_out_unwritten = if observations.captured.opted_out {
+        resources.opt_out(call).await.err()
+    } else {
+        None
+    };
+    let times = CallTimes {
+        dialed_at: observations.written_at,
+        ended_at: observations.ended_at,
+        alive: is_alive(observations),
+    };
+    let (conclusion, row) = conclude(resources, call, row, verdict, times);
+    let conclusion = Conclusion {
+        opt_out_unwritten,
+        ..conclusion
+    };
+    write(resources, conclusion, &row).await
+}
+
+/// Concludes a call whose task died.
+pub(super) async fn buried(
+    resources: &Resources,
+    call: &ActiveCall,
+    verdict: Verdict,
+    ended_at: Instant,
+) -> TaskResult {
+    let times = CallTimes {
+        dialed_at: call.begun_at,
+        ended_at,
+        alive: false,
+    };
+    let row = row_of(resources, call);
+    let (conclusion, row) = conclude(resources, call, row, verdict, times);
+    write(resources, conclusion, &row).await
+}
+
+/// Concludes a call whose Originate Asterisk would not take. The list is checked at the start, so this is a second net.
+pub(super) async fn unsendable(resources: &Resources, call: &ActiveCall, why: &str) -> TaskResult {
+    if call.line.trial {
+        call.line.breaker.not_tried();
+    }
+    let row = ResultsRow {
+        is_final: true,
+        disposition: Some(Disposition::Failed),
+        note: resources.note(why),
+        ..row_of(resources, call)
+    };
+    let conclusion = Conclusion {
+        history: call.history,
+        disposition: Disposition::Failed,
+        is_final: true,
+        due: None,
+        trouble: Some(why.to_owned()),
+        opt_out_unwritten: None,
+    };
+    write(resources, conclusion, &row).await
+}
+
+async fn write(resources: &Resources, conclusion: Conclusion, row: &ResultsRow) -> TaskResult {
+    let row = row.to_csv(&resources.columns);
+    match resources.writer.append(row.clone()).await {
+        Ok(()) => TaskResult::Concluded(conclusion),
+        Err(error) => TaskResult::NotWritten(error, row),
+    }
+}
+
+/// The row that every outcome of a call begins with.
+fn row_of(resources: &Resources, call: &ActiveCall) -> ResultsRow {
+    ResultsRow {
+        campaign: resources.campaign.name.clone(),
+        contact: call.contact().to_owned(),
+        number: call.called().to_owned(),
+        own: match &call.callee {
+            Callee::Listed(contact) => resources.list.kept(contact),
+            Callee::Adopted(entry) => entry.kept.clone(),
+        },
+        ..ResultsRow::default()
+    }
+}
+
+fn is_alive(observations: &Observations) -> bool {
+    observations.alive() || observations.answered_at.is_some()
+}
+
+/// Whether the trunk showed life lately, so that silence is the callee's. What it showed before it was rested says
+/// nothing, and a row of calls that were followed to a silent end counts against it.
+fn is_trunk_alive(line: &Line, observations: &Observations) -> bool {
+    let lately = observations.written_at.checked_sub(LATELY);
+    let was_followed = observations.channel.is_some() && observations.end_seen;
+    lately.is_some_and(|lately| line.activity.alive_since(lately))
+        && !line.breaker.rests()
+        && (is_alive(observations) || !was_followed || line.activity.note_silence() <= SILENT)
+}
+
+fn conclude(
+    resources: &Resources,
+    call: &ActiveCall,
+    row: ResultsRow,
+    verdict: Verdict,
+    times: CallTimes,
+) -> (Conclusion, ResultsRow) {
+    let CallTimes {
+        dialed_at,
+        ended_at,
+        alive,
+    } = times;
+    let (campaign, clock) = (&resources.campaign, &resources.clock);
+    let (contact, breaker) = (call.contact(), &call.line.breaker);
+    let disposition = verdict.disposition;
+    let doubt = breaker.ended(CallEnd {
+        contact,
+        disposition,
+        dialed_at,
+        told_at: verdict.answered_at.unwrap_or(ended_at),
+        alive,
+        answered: verdict.answered_at.is_some(),
+        trial: call.line.trial,
+    });
+    let mut history = call.history;
+    let decision = retry::decide(
+        &mut history,
+        AttemptOutcome {
+            disposition,
+            number: call.number,
+            trunk: call.line.trunk,
+            doubt,
+        },
+        call.numbers().len().max(1),
+        &campaign.retry,
+        &campaign.call,
+    );
+    if decision.is_final && !doubt {
+        breaker.is_final(contact, disposition);
+    }
+    if may_have_rung(disposition, decision.counted) {
+        let at = clock.timestamp_at(dialed_at);
+        resources.rules.note_call(contact, at);
+    }
+    let due = decision.again_after.map(|delay| {
+        // The results have milliseconds.
+        let due = clock.millis_at(ended_at + delay);
+        let due = Timestamp::from_millisecond(due).unwrap_or(Timestamp::MAX);
+        resources.rules.earliest(contact, call.zone(), due)
+    });
+    let is_trouble = matches!(disposition, Disposition::Congestion | Disposition::Failed);
+    let trouble = Some(&verdict.note)
+        .filter(|note| is_trouble && !note.is_empty())
+        .cloned();
+    let note = if doubt && trouble.is_none() {
+        let doubt = "many calls in a row ended so on this trunk: called again";
+        join(&verdict.note, doubt)
+    } else {
+        verdict.note
+    };
+    let row = ResultsRow {
+        attempt: history.attempts,
+        counted: decision.counted,
+        is_final: decision.is_final,
+        disposition: Some(disposition),
+        cause: verdict.cause,
+        sip_code: verdict.sip_code,
+        trunk: match &call.callee {
+            Callee::Listed(_) => campaign.trunks[call.line.trunk.get()].name.clone(),
+            Callee::Adopted(entry) => entry.trunk.clone(),
+        },
+        dialed_at: Some(clock.at(dialed_at)),
+        answered_at: verdict.answered_at.map(|at| clock.at(at)),
+        ended_at: Some(clock.at(ended_at)),
+        next_attempt_at: due.map(|due| clock.zoned(due)),
+        call_id: call.id.to_string(),
+        note: resources.note(&note),
+        ..row
+    };
+    let conclusion = Conclusion {
+        history,
+        disposition,
+        is_final: decision.is_final,
+        due,
+        trouble,
+        opt_out_unwritten: None,
+    };
+    (conclusion, row)
+}
+
+/// Two remarks as one.
+pub(super) fn join(first: &str, second: &str) -> String {
+    match (first, second) {
+        (remark, "") | ("", remark) => remark.to_owned(),
+        (first, second) => format!("{first}: {second}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::call::observations::Leg;
+    use crate::trunk::TrunkIndex;
+    use crate::trunk::activity::TrunkActivity;
+    use crate::trunk::breaker::Breaker;
+    use crate::trunk::line_use::LineMeter;
+
+    fn line() -> Line {
+        let activity = TrunkActivity::default();
+        Line {
+            trunk: TrunkIndex(0),
+            breaker: Breaker::new(activity.clone(), Duration::from_secs(600), true),
+            activity,
+            trial: false,
+            slot: 0,
+            usage: Arc::clone(&LineMeter::default().take(TrunkIndex(0))),
+        }
+    }
+
+    /// A call that was followed to its end without a sign of life.
+    fn silent(written_at: Instant) -> Observations {
+        let mut observations = Observations::new(written_at);
+        observations.channel = Some(Leg::new(b"1.1", b"PJSIP/carrier-1"));
+        observations.end_seen = true;
+        observations
+    }
+
+    /// The calls of so many contacts in a row found the trunk congested.
+    fn congest(line: &Line, contacts: u32, at: Instant) {
+        for contact in 0..contacts {
+            line.breaker.ended(CallEnd {
+                contact: &contact.to_string(),
+                disposition: Disposition::Congestion,
+                dialed_at: at,
+                told_at: at,
+                alive: false,
+                answered: false,
+                trial: false,
+            });
+        }
+    }
+
+    #[test]
+    fn a_trunk_that_showed_life_lately_is_alive_until_too_many_calls_are_silent() {
+        let line = line();
+        let written_at = Instant::now() + LATELY * 2;
+        line.activity.note_life(written_at - LATELY);
+        for call in 1..=4 {
+            let alive = is_trunk_alive(&line, &silent(written_at));
+            assert_eq!(alive, call <= SILENT, "{call}");
+        }
+        let later = silent(written_at + Duration::from_secs(1));
+        assert!(!is_trunk_alive(&line, &later), "that was too long ago");
+    }
+
+    #[test]
+    fn life_of_a_trunk_from_before_its_rest_says_nothing() {
+        let line = line();
+        let written_at = Instant::now() + LATELY * 2;
+        line.activity.note_life(written_at);
+        assert!(is_trunk_alive(&line, &silent(written_at)));
+        congest(&line, 5, written_at);
+        assert!(line.breaker.rests());
+        assert!(!is_trunk_alive(&line, &silent(written_at)));
+    }
+}

@@ -1,0 +1,224 @@
+//! What is said at the end of a run, and its exit code.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write as _};
+
+use tracing::{error, info, warn};
+
+use crate::campaign::RunEnd;
+use crate::campaign::stats::{self, Tally};
+use crate::cli::{LogFormat, RunArgs};
+use crate::clock;
+use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
+use crate::exit;
+use crate::output::status_file::RunOutcome;
+use crate::output::summary::RunSummary;
+use crate::output::terminal::Screen;
+use crate::trunk::breaker;
+
+/// Shows people what became of it.
+pub(super) fn show(summary: &RunSummary, screen: &Screen) {
+    let settings = screen.settings();
+    if settings.quiet {
+        return;
+    }
+    match settings.log_format {
+        LogFormat::Text => screen.say(&format!("\n{}", summary.table())),
+        LogFormat::Json => info!(
+            campaign = summary.campaign,
+            results = summary.results,
+            contacts = summary.tally.contacts,
+            finished = summary.tally.finished,
+            reached = summary.tally.reached(),
+            unreached = summary.tally.unreached(),
+            dispatched = summary.tally.dispatched,
+            seconds = summary.took.as_secs_f64(),
+            ended_at = clock::rfc3339(&summary.ended_at),
+            simulated = summary.simulated,
+            "summary"
+        ),
+    }
+}
+
+/// Prints it for programs, and returns the exit code of the process.
+pub(super) fn print(summary: &RunSummary, ended: RunOutcome) -> u8 {
+    let (code, stopped) = (ended.exit_code, ended.stopped.unwrap_or_default());
+    let printed = summary
+        .json(code, stopped)
+        .map_err(io::Error::from)
+        .and_then(|json| writeln!(io::stdout(), "{json}"));
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            error!("the summary cannot be written to standard output: {error}");
+            code.max(exit::FAILURE)
+        }
+        // Who closed the pipe does not want it.
+        _ => code,
+    }
+}
+
+/// What comes of the same command, for whoever is told that contacts are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SameCommand {
+    GoesOn,
+    GoesOnWithoutFresh,
+    RehearsesAnew,
+    CallsEverybody,
+}
+
+impl SameCommand {
+    pub(super) fn of(args: &RunArgs, to_stdout: bool) -> Self {
+        match args {
+            _ if to_stdout => Self::CallsEverybody,
+            RunArgs { simulate: true, .. } => Self::RehearsesAnew,
+            RunArgs { fresh: true, .. } => Self::GoesOnWithoutFresh,
+            _ => Self::GoesOn,
+        }
+    }
+}
+
+impl fmt::Display for SameCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoesOn => "the same command goes on",
+            Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
+            Self::RehearsesAnew => "the same command begins the rehearsal anew",
+            Self::CallsEverybody => {
+                "what went to standard output is not kept, and the same command calls everybody again: first take who has a final row out of the list"
+            }
+        })
+    }
+}
+
+/// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
+/// machine-readable summary.
+pub(super) fn conclude(
+    end: RunEnd,
+    tally: &Tally,
+    same_command: SameCommand,
+    screen: &Screen,
+) -> RunOutcome {
+    let left = stats::contacts(tally.pending());
+    let stopped = Some(end.word());
+    let exit_code = match end {
+        RunEnd::Finished => exit::DONE,
+        RunEnd::Drained => {
+            warn!("stopped with {left} left: {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        RunEnd::Outside(opens) => {
+            let why = match opens {
+                Some(opens) => format!(
+                    "outside the calling hours until {}, and [window] says outside = \"stop\"",
+                    opens.strftime(clock::SHOWN)
+                ),
+                None => "no calling hours can be foreseen".to_owned(),
+            };
+            warn!("stopped with {left} left: {why}; {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        RunEnd::StopAt => {
+            warn!("stopped with {left} left: stop_at has come; {same_command}");
+            exit::CONTACTS_LEFT
+        }
+        RunEnd::TrunksLost(finals) => {
+            error!(
+                "stopped with {left} left: no trunk has worked for reconnect_for; when one does again, {same_command}"
+            );
+            if !finals.is_empty() {
+                let (contacts, redial) = breaker::named(&finals);
+                error!(
+                    "these contacts got a final row before that was seen: {contacts}; {redial} makes them callable again"
+                );
+            }
+            exit::CONTACTS_LEFT
+        }
+        RunEnd::PbxLost(why) => {
+            let unseen = match tally.attempts(Disposition::Unknown) {
+                0 => String::new(),
+                1 => "1 call has the disposition UNKNOWN; ".to_owned(),
+                calls => format!("{calls} calls have the disposition UNKNOWN; "),
+            };
+            error!("{why}: stopped with {left} left; {unseen}{same_command}");
+            exit::CONTACTS_LEFT
+        }
+        RunEnd::Unwritable(why, rows) => {
+            let mend = match same_command {
+                SameCommand::CallsEverybody => "",
+                _ if why.is_full() => "make room; then ",
+                _ if why.is_lost() => {
+                    "put the results back before you run it again, or everybody in them is called again; then "
+                }
+                _ => "mend that; then ",
+            };
+            let why = error_chain(&why);
+            error!("stopped with {left} left: {why}; {mend}{same_command}");
+            if !rows.is_empty() {
+                error!("these rows are not in the results and follow as CSV");
+            }
+            for row in rows {
+                let row = String::from_utf8_lossy(&row);
+                match screen.settings().log_format {
+                    LogFormat::Text => screen.say(&row),
+                    LogFormat::Json => error!(row = row.trim_end(), "missing row"),
+                }
+            }
+            exit::FAILURE
+        }
+        RunEnd::OptOutUnwritten(why) => {
+            let why = error_chain(&why);
+            error!(
+                "stopped with {left} left: {why}; add the numbers of the contacts named above; then {same_command}"
+            );
+            exit::FAILURE
+        }
+        RunEnd::Unreadable(why) => {
+            error!("stopped: {why}");
+            exit::FAILURE
+        }
+    };
+    RunOutcome { exit_code, stopped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Output, ProgressKind, When};
+    use crate::output::terminal::{Settings, Surroundings};
+
+    #[test]
+    fn every_end_of_a_run_has_its_exit_code_and_its_word() {
+        let output = Output {
+            quiet: true,
+            verbose: 0,
+            color: When::Never,
+            log_format: LogFormat::Text,
+            progress: ProgressKind::None,
+        };
+        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
+        let ends = [
+            (RunEnd::Finished, (0, "finished")),
+            (RunEnd::Drained, (3, "drained")),
+            (RunEnd::Outside(None), (3, "outside the window")),
+            (RunEnd::StopAt, (3, "stop_at")),
+            (RunEnd::TrunksLost(Vec::new()), (3, "trunks lost")),
+            (RunEnd::PbxLost("gone".into()), (3, "session lost")),
+            (
+                RunEnd::Unreadable(io::Error::other("gone")),
+                (1, "list unreadable"),
+            ),
+        ];
+        for (end, expected) in ends {
+            let (exit_code, word) = expected;
+            let expected = RunOutcome {
+                exit_code,
+                stopped: Some(word),
+            };
+            assert_eq!(
+                conclude(end, &Tally::new(1, 1), SameCommand::GoesOn, &screen),
+                expected
+            );
+        }
+    }
+}
