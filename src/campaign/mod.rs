@@ -210,7 +210,7 @@ impl RunEnd {
 /// The private copy of the list cannot be read.
 pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) -> io::Result<Tally> {
     let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
-    if left.earlier.has_finals() {
+    if left.earlier.finals() > 0 {
         let done = list.done(|id| {
             let progress = left.earlier.progress(id);
             let Some(progress) = progress.filter(|progress| progress.is_final) else {

@@ -11,51 +11,35 @@ use crate::cli::ExportArgs;
 use crate::commands::Failure;
 use crate::exit;
 use crate::results::keys::{ByKey, ContactKeys};
-use crate::results::read::{self, ReadError, Reader, Record};
+use crate::results::reader::{self, ResultsError, ResultsReader};
 use crate::results::schema::push_field;
 use crate::results::spreadsheet::{self, Kind, push_cell};
 
 /// Runs the command and returns the exit code of the process.
-///
-/// # Errors
-/// The results cannot be read, or standard output cannot be written.
 pub fn run(args: &ExportArgs) -> Result<u8, Failure> {
-    let form = Form {
+    let form = ExportForm {
         spreadsheet: args.spreadsheet,
         delimiter: args.delimiter,
     };
     if args.last {
-        let (mut file, name) = twice(&args.results)?;
-        let last = LastRows::find(&mut Reader::new(&file, &name).map_err(|error| usage(&error))?)?;
+        let (mut file, name) = rewindable(&args.results)?;
+        let last = LastRows::find(ResultsReader::new(&file, &name)?)?;
         file.rewind()
             .with_context(|| format!("{name} cannot be read again"))?;
-        copy(
-            Reader::new(&file, &name).map_err(|error| usage(&error))?,
-            form,
-            Some(&last),
-        )?;
+        copy(ResultsReader::new(&file, &name)?, form, Some(&last))?;
     } else {
-        copy(
-            read::open(&args.results).map_err(|error| usage(&error))?,
-            form,
-            None,
-        )?;
+        copy(reader::open(&args.results)?, form, None)?;
     }
     Ok(exit::DONE)
 }
 
-fn usage(error: &ReadError) -> Failure {
-    Failure::Usage(error.to_string())
-}
-
-/// How it is written.
 #[derive(Clone, Copy)]
-struct Form {
+struct ExportForm {
     spreadsheet: bool,
     delimiter: char,
 }
 
-impl Form {
+impl ExportForm {
     fn row<'f>(
         self,
         line: &mut String,
@@ -76,7 +60,7 @@ impl Form {
     }
 }
 
-/// Which row is the last of each contact.
+/// The last row of each contact.
 struct LastRows {
     keys: ContactKeys,
     rows: ByKey<u64>,
@@ -85,16 +69,15 @@ struct LastRows {
 }
 
 impl LastRows {
-    fn find(reader: &mut Reader<&File>) -> Result<Self, Failure> {
+    fn find(mut reader: ResultsReader<&File>) -> Result<Self, ResultsError> {
         let mut last = Self {
             keys: ContactKeys::default(),
             rows: ByKey::default(),
             read: 0,
         };
-        let contact = reader.needed("contact").map_err(|error| usage(&error))?;
-        let mut record = Record::default();
-        while reader.read(&mut record).map_err(|error| usage(&error))? {
-            let key = last.keys.of(record.get(Some(contact)));
+        let contact = reader.required("contact")?;
+        while let Some(record) = reader.next()? {
+            let key = last.keys.of(record.get(contact));
             last.rows.insert(key, last.read);
             last.read += 1;
         }
@@ -106,28 +89,28 @@ impl LastRows {
     }
 }
 
-/// Results that are read twice: the file itself, or what came through a pipe, kept for that long.
-fn twice(path: &Path) -> Result<(File, String), Failure> {
-    let stdin = path == Path::new("-");
-    let name = if stdin {
+/// Results that can be read twice: the file itself, or a copy of what came through a pipe.
+fn rewindable(path: &Path) -> Result<(File, String), ResultsError> {
+    let is_stdin = path == Path::new("-");
+    let name = if is_stdin {
         "standard input".to_owned()
     } else {
         path.display().to_string()
     };
-    let failed = |source| {
-        usage(&ReadError::Io {
-            name: name.clone(),
-            source,
-        })
+    let open = || {
+        if is_stdin {
+            return spooled(&mut io::stdin().lock());
+        }
+        let mut file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        spooled(&mut file)
     };
-    if stdin {
-        return Ok((spooled(&mut io::stdin().lock()).map_err(failed)?, name));
+    match open() {
+        Ok(file) => Ok((file, name)),
+        Err(source) => Err(ResultsError::Io { name, source }),
     }
-    let mut file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        file = spooled(&mut file).map_err(failed)?;
-    }
-    Ok((file, name))
 }
 
 fn spooled(from: &mut dyn Read) -> io::Result<File> {
@@ -138,15 +121,13 @@ fn spooled(from: &mut dyn Read) -> io::Result<File> {
 }
 
 fn copy<R: Read>(
-    mut reader: Reader<R>,
-    form: Form,
+    mut reader: ResultsReader<R>,
+    form: ExportForm,
     last: Option<&LastRows>,
 ) -> Result<(), Failure> {
-    // Without these it is something else, and nothing is promised of it.
-    let contact = reader.needed("contact").map_err(|error| usage(&error))?;
-    reader
-        .needed("disposition")
-        .map_err(|error| usage(&error))?;
+    // Without these it is not a file of results.
+    let contact = reader.required("contact")?;
+    reader.required("disposition")?;
     let columns = reader.columns().to_vec();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
     let mut failed = None;
@@ -158,20 +139,16 @@ fn copy<R: Read>(
         let names = columns.iter().map(String::as_str);
         form.row(&mut line, names, columns.iter().map(|_| Kind::Text));
         stdout.write_all(line.as_bytes())?;
-        let mut record = Record::default();
         for row in 0.. {
-            match reader.read(&mut record) {
-                Ok(true) => {}
-                Ok(false) => break,
+            let record = match reader.next() {
+                Ok(Some(record)) if last.is_none_or(|last| row < last.read) => record,
+                Ok(_) => break,
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
-            }
-            if last.is_some_and(|last| row >= last.read) {
-                break;
-            }
-            if last.is_none_or(|last| last.has(record.get(Some(contact)), row)) {
+            };
+            if last.is_none_or(|last| last.has(record.get(contact), row)) {
                 form.row(&mut line, record.fields(), kinds.iter().copied());
                 stdout.write_all(line.as_bytes())?;
             }
@@ -179,9 +156,9 @@ fn copy<R: Read>(
         Ok(())
     })?;
     if let Some(error) = failed {
-        return Err(usage(&error));
+        return Err(error.into());
     }
-    if reader.torn() {
+    if !reader.tail().is_empty() {
         warn!("the last row is not whole and is left out: the file may still be written");
     }
     Ok(())

@@ -22,6 +22,7 @@ use crate::cli::{Cli, Command};
 use crate::exit;
 use crate::output::logging;
 use crate::output::terminal::{Screen, Settings, Surroundings};
+use crate::results::reader::ResultsError;
 
 /// The `dialer` command: parse, run, exit code.
 pub fn main() -> ExitCode {
@@ -64,6 +65,12 @@ pub(crate) enum Failure {
     /// Anything else.
     #[error("{}", with_sources(.0))]
     Unexpected(#[from] anyhow::Error),
+}
+
+impl From<ResultsError> for Failure {
+    fn from(error: ResultsError) -> Self {
+        Self::usage(error)
+    }
 }
 
 impl Failure {

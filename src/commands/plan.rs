@@ -21,15 +21,12 @@ use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::commands::load::Input;
 use crate::commands::rehearsal::{self, Extent, Forecast};
-use crate::commands::run::result_files::{holds_a_rehearsal, of_rehearsal};
+use crate::commands::run::result_files::ResultsTarget;
 use crate::config::{Campaign, Outside};
-use crate::contact_history::History;
 use crate::contacts::{Contact, ListEntry as Entry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::format::rough;
-use crate::results::read::{ReadError, Reader, Record};
-use crate::results::resume::{ContactProgress, PriorRun, is_simulated};
 use crate::schedule::calling_window::WindowState;
 
 /// When a window opens, as it is shown.
@@ -88,7 +85,7 @@ struct FirstCall {
 /// The results that would be continued cannot be read.
 pub(super) fn print(
     input: Input,
-    results: Option<&Path>,
+    results: &ResultsTarget,
     clock: &Clock,
     args: &RunArgs,
 ) -> Result<u8, Failure> {
@@ -103,47 +100,10 @@ pub(super) fn print(
     Ok(exit::DONE)
 }
 
-/// How far the results that would be continued are with each contact. They are only read: nothing is locked or repaired.
-pub(super) fn prior_run(results: Option<&Path>, args: &RunArgs) -> Result<PriorRun, Failure> {
-    let mut prior = PriorRun::default();
-    let Some(path) = results.filter(|path| !args.fresh && path.exists()) else {
-        return Ok(prior);
-    };
-    if args.simulate {
-        // It begins anew.
-        of_rehearsal(path)?;
-        return Ok(prior);
-    }
-    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    let mut rows = match Reader::new(file, &path.display().to_string()) {
-        Ok(rows) => rows,
-        Err(ReadError::Empty { .. }) => return Ok(prior),
-        Err(error) => return Err(Failure::usage(error)),
-    };
-    let contact = rows.needed("contact").map_err(Failure::usage)?;
-    let is_final = rows.needed("final").map_err(Failure::usage)?;
-    let disposition = rows.needed("disposition").map_err(Failure::usage)?;
-    let note = rows.column("note");
-    let mut record = Record::default();
-    while rows.read(&mut record).map_err(Failure::usage)? {
-        if is_simulated(record.get(note)) {
-            return Err(holds_a_rehearsal(path));
-        }
-        let disposition = record.get(Some(disposition)).parse::<Disposition>().ok();
-        let redialed = disposition.is_some_and(|disposition| args.redial.contains(&disposition));
-        let is_done = record.get(Some(is_final)) == "yes" && !redialed;
-        let due = (!is_done).then_some(0);
-        let mut progress = ContactProgress::settled(History::default(), due);
-        progress.last = disposition;
-        prior.note(record.get(Some(contact)), progress);
-    }
-    Ok(prior)
-}
-
 impl RunPlan {
     fn of(
         input: Input,
-        results: Option<&Path>,
+        results: &ResultsTarget,
         clock: &Clock,
         args: &RunArgs,
     ) -> Result<Self, Failure> {
@@ -152,7 +112,7 @@ impl RunPlan {
             list,
             suppress,
         } = input;
-        let prior = prior_run(results, args)?;
+        let prior = results.preview(args)?;
         let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
         let now = clock.timestamp();
         let rules = CallingRules::new(&campaign, list.zones(), suppress, now);
@@ -164,7 +124,7 @@ impl RunPlan {
         let mut opens: Option<Timestamp> = None;
         let mut plan = Self {
             campaign: campaign.name.clone(),
-            results: results.map(Path::to_owned),
+            results: results.path().map(Path::to_owned),
             contacts: list.summary().contacts,
             to_call: 0,
             done: 0,

@@ -10,10 +10,9 @@ use tracing::info;
 use crate::cli::ReportArgs;
 use crate::commands::Failure;
 use crate::exit;
-use crate::output::report::{self, Columns, Figures, Report};
-use crate::results::read::{self, ReadError, Record};
+use crate::output::report::{self, Figures, Report, ReportColumns};
+use crate::results::reader::{self, ResultsError};
 
-/// What a page begins with.
 const DOCTYPE: &[u8] = b"<!doctype html>";
 
 /// Runs the command and returns the exit code of the process.
@@ -28,7 +27,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
             "--json and --html - both want standard output: name a file for the page".to_owned(),
         ));
     }
-    let figures = read(&args.results).map_err(Failure::usage)?;
+    let figures = read(&args.results)?;
     if args.json {
         let json = figures.json().context("the figures as JSON")?;
         crate::commands::print(|stdout| writeln!(stdout, "{json}"))?;
@@ -48,25 +47,22 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn read(results: &Path) -> Result<Figures, ReadError> {
-    let mut reader = read::open(results)?;
-    let columns = Columns::of(&reader)?;
-    let (mut report, mut record) = (Report::default(), Record::default());
-    while reader.read(&mut record)? {
-        let entry = columns
-            .entry(&record)
-            .map_err(|what| reader.bad(record.line(), what))?;
-        report.add(&entry);
+fn read(results: &Path) -> Result<Figures, ResultsError> {
+    let mut reader = reader::open(results)?;
+    let columns = ReportColumns::of(&reader)?;
+    let mut report = Report::default();
+    while let Some(record) = reader.next()? {
+        report.add(&columns.read(&record)?);
     }
-    Ok(report.figures(reader.torn()))
+    Ok(report.figures(!reader.tail().is_empty()))
 }
 
-/// Writes the page, over an older one and over nothing else: a slip must not cost the results.
+/// Writes the page; over an older page, but never over another file.
 fn write(path: &Path, page: &str) -> Result<(), Failure> {
     let is_file = fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0);
     if is_file && !is_page(path) {
         return Err(Failure::Usage(format!(
-            "{} is there and is no page: it is not overwritten, name another file with --html",
+            "{} is not a page and is not overwritten: name another file with --html",
             path.display()
         )));
     }

@@ -180,7 +180,7 @@ fn the_page_is_written_instead_of_the_text_and_over_an_older_page_only() {
     for path in ["storm.csv", "other.csv"] {
         let output = results.report(&["--html", path]);
         assert_eq!(output.status.code(), Some(2));
-        let refused = format!("{path} is there and is no page: it is not overwritten");
+        let refused = format!("{path} is not a page and is not overwritten");
         assert!(stderr(&output).contains(&refused), "{}", stderr(&output));
     }
     assert_eq!(fs::read(results.path("storm.csv")).unwrap(), before);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -523,4 +524,89 @@ fn a_dated_name_is_that_of_the_day() {
     assert_eq!(folder.run().status.code(), Some(0));
     let year = jiff::Zoned::now().year();
     assert_eq!(rows(&folder.path(&format!("storm-{year}.csv"))).len(), 1);
+}
+
+/// A campaign that was killed under the previous version, with three calls running: its files as that version wrote them.
+fn previous_version(pbx: &Pbx) -> Folder {
+    let folder = Folder::new(pbx.address, "", "", "", "");
+    let golden = Path::new("tests/cli/previous_version");
+    let campaign = fs::read_to_string(golden.join("campaign.toml")).unwrap();
+    let port = format!("port = {}", pbx.address.port());
+    let campaign = campaign.replace("port = 5038", &port);
+    fs::write(folder.path("campaign.toml"), campaign).unwrap();
+    for (from, to) in [
+        ("list.csv", "list.csv"),
+        ("results.csv", "previous.results.csv"),
+        ("journal", "previous.results.csv.journal"),
+    ] {
+        fs::copy(golden.join(from), folder.path(to)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn files_of_the_previous_version_are_continued_as_they_are() {
+    let pbx = Pbx::start(5, 20);
+    let folder = previous_version(&pbx);
+    let results = folder.path("previous.results.csv");
+    let before = fs::read(&results).unwrap();
+    let done = ["H05", "H08", "H09"];
+    let output = folder.run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(fs::read(&results).unwrap().starts_with(&before));
+    let rows = rows(&results);
+    assert_one_final_row_each(&rows, 24);
+    for contact in done {
+        only(&rows, contact);
+    }
+    for contact in ["H02", "H03", "H04"] {
+        let last = rows.iter().rfind(|row| row["contact"] == contact).unwrap();
+        assert_eq!(last["disposition"], "UNKNOWN", "its call ended unseen");
+        assert!(last["call_id"].starts_with("01m8hbk"), "{last:?}");
+    }
+    assert!(!folder.path("previous.results.csv.journal").exists());
+    let dialed = pbx.simulator.dialed();
+    assert_eq!(dialed.len(), 1 + 24 - done.len() - 3, "the probe apart");
+}
+
+#[test]
+fn removed_results_are_asked_for_before_their_calls_are_taken_for_unsettled() {
+    let pbx = Pbx::start(5, 20);
+    let folder = previous_version(&pbx);
+    let results = folder.path("previous.results.csv");
+    fs::remove_file(&results).unwrap();
+    for options in [&[][..], &["--dry-run"]] {
+        let output = folder.command().args(options).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("previous.results.csv is missing"), "{said}");
+        assert!(said.contains("--fresh"), "{said}");
+    }
+    assert!(!results.exists() && pbx.simulator.dialed().is_empty());
+    let output = folder.command().arg("--fresh").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = rows(&results);
+    assert_one_final_row_each(&rows, 24);
+    assert!(rows.iter().all(|row| row["disposition"] == "ANSWERED"));
+}
+
+#[test]
+fn a_results_folder_that_does_not_exist_is_named_once_and_with_what_to_do() {
+    let pbx = Pbx::start(5, 20);
+    let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
+    let results = folder.path("nodir/storm.csv");
+    for options in [&[][..], &["--dry-run"], &["--simulate"]] {
+        let mut command = folder.command();
+        let output = command
+            .args(options)
+            .arg("--results")
+            .arg(&results)
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let missing = folder.path("nodir");
+        let advice = format!("there is no folder {0}: mkdir -p {0}", missing.display());
+        assert!(said.contains(&advice) && !said.contains("lock"), "{said}");
+    }
 }

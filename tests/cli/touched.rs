@@ -103,6 +103,11 @@ fn a_results_folder_that_vanishes_stops_the_dialing_and_what_is_missing_there_is
     assert_eq!(running.child.wait().unwrap().code(), Some(1));
     let said = running.said();
     assert!(said.contains("storm.csv"), "{said}");
+    assert!(!said.contains("make room"), "{said}");
+    assert!(
+        said.contains("put the results back before you run it again"),
+        "{said}"
+    );
     let written = rows(&gone.join("storm.csv")).len();
     let dialed = pbx.simulator.dialed().len() - 1;
     assert!(running.printed() > 0 && dialed < Running::CONTACTS);

@@ -25,14 +25,13 @@ use crate::commands::Failure;
 use crate::commands::connect::{AmiThread, log_off};
 use crate::commands::load;
 use crate::commands::plan;
-use crate::commands::run::result_files::{Target, of_results};
+use crate::commands::run::result_files::ResultsTarget;
 use crate::config::{Campaign, CampaignErrors, Diagnostic};
 use crate::contacts::{Contact, List, ListEntry as Entry, ListSummary as Summary};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;
 use crate::phone_number::Number;
-use crate::results::fs;
 use crate::results::resume::PriorRun;
 use crate::schedule::calling_window::WindowState;
 use crate::suppression::Suppressions;
@@ -205,16 +204,11 @@ impl ListSurvey {
 /// The results that a run would continue: their name, and how far they are.
 fn prior_results(campaign: &Campaign, clock: &Clock) -> Result<(String, PriorRun), Failure> {
     let as_run = RunArgs::default();
-    let target = Target::choose(campaign, &as_run, clock)?;
+    let target = ResultsTarget::choose(campaign, &as_run, clock)?;
     let Some(path) = target.path() else {
         return Ok(("standard output".to_owned(), PriorRun::default()));
     };
-    let folder = fs::folder(path);
-    if !folder.is_dir() {
-        let message = format!("`results`: there is no folder {}", folder.display());
-        return Err(Failure::Usage(of_results(campaign, message).to_string()));
-    }
-    let prior = plan::prior_run(Some(path), &as_run)?;
+    let prior = target.preview(&as_run)?;
     Ok((path.display().to_string(), prior))
 }
 

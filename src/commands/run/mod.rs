@@ -23,7 +23,9 @@ use crate::commands::Failure;
 use crate::commands::connect::{self, AmiThread};
 use crate::commands::load::{self, Input};
 use crate::commands::plan;
-use crate::commands::run::result_files::{Claimed, Opened, Target, Unsettled};
+use crate::commands::run::result_files::{
+    ClaimedResults, CutOffResults, OpenResults, ResultsTarget,
+};
 use crate::config::Campaign;
 use crate::contacts::{self, List};
 use crate::exit;
@@ -45,7 +47,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         .map_err(Failure::usage)?;
     let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
-    let target = Target::choose(&input.campaign, args, &clock)?;
+    let target = ResultsTarget::choose(&input.campaign, args, &clock)?;
     if args.json && target.is_stdout() && !args.dry_run {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
@@ -53,7 +55,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         ));
     }
     if args.dry_run {
-        return plan::print(input, target.path(), &clock, args);
+        return plan::print(input, &target, &clock, args);
     }
     let claimed = target.claim(&input.campaign, args, &input.list, &clock)?;
     let ami = if args.simulate {
@@ -104,7 +106,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
 fn open_status(
     path: &Path,
     input: &Input,
-    claimed: &Claimed,
+    claimed: &ClaimedResults,
     args: &RunArgs,
     zone: TimeZone,
 ) -> Result<Status, Failure> {
@@ -135,7 +137,7 @@ async fn dial(
         suppress,
     }: Input,
     ami: Option<&AmiThread>,
-    mut claimed: Claimed,
+    mut claimed: ClaimedResults,
     clock: Clock,
     args: &RunArgs,
     &Show { screen, status }: &Show<'_>,
@@ -154,7 +156,7 @@ async fn dial(
     let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
     let own = campaign.own_columns();
     let list = Arc::new(list);
-    let resources = |opened: &Opened| Resources {
+    let resources = |opened: &OpenResults| Resources {
         list: Arc::clone(&list),
         link: link.clone(),
         rules: CallingRules::new(&campaign, list.zones(), suppress.clone(), clock.timestamp()),
@@ -166,7 +168,7 @@ async fn dial(
         journal: opened.journal.clone(),
         clock: clock.clone(),
     };
-    for unsettled in std::mem::take(&mut claimed.unsettled) {
+    for unsettled in std::mem::take(&mut claimed.cut_off) {
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, RunEnd::Finished) {
             let ended = aborted_or(
@@ -277,9 +279,9 @@ fn aborted_or(aborted: &Aborted, ended: RunOutcome) -> RunOutcome {
 /// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
 /// calls that Asterisk still carries are followed to their end.
 async fn settle(
-    mut unsettled: Unsettled,
+    mut unsettled: CutOffResults,
     own: &[String],
-    resources: impl Fn(&Opened) -> Resources,
+    resources: impl Fn(&OpenResults) -> Resources,
     stop: &Stop,
 ) -> Result<(RunEnd, Tally), Failure> {
     let left = std::mem::take(&mut unsettled.left);

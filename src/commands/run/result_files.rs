@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,42 +20,43 @@ use crate::commands::Failure;
 use crate::config::{Campaign, Diagnostic, Results};
 use crate::contacts::{List, Shard};
 use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
 use crate::results::append_file::AppendFile;
-use crate::results::fs::{is_same, resolve, sibling, sync_folder};
+use crate::results::dated;
+use crate::results::fs::{folder, is_same, resolve, sibling, sync_folder};
 use crate::results::journal::{self, Journal, JournalContent, JournalHead};
 use crate::results::lock::{Lock, LockError};
+use crate::results::reader::ResultsError;
+use crate::results::resume::{self, Asked, PriorRun};
 use crate::results::schema::ResultsColumns;
+use crate::results::tail::Tail;
 use crate::results::writer::{Sink, Writer};
-use crate::results::{dated, resume};
 
 /// Where the results go.
 #[derive(Debug)]
-pub(crate) enum Target {
-    /// Nothing is continued.
+pub(crate) enum ResultsTarget {
     Stdout,
-    /// A file that is begun, or continued.
+    /// A file that is created, or continued.
     File(PathBuf),
-    /// One of the files of a pattern: what it is called now, or an earlier one that was cut off.
+    /// One of the files of a pattern: the one that is named `now`, or an earlier one whose run was cut off.
     Dated {
-        /// The pattern.
         pattern: PathBuf,
-        /// What it is called now.
         now: PathBuf,
     },
-    /// A rehearsal's: begun anew each time.
-    Anew(PathBuf),
+    /// A rehearsal's, which is overwritten each time.
+    Rehearsal(PathBuf),
 }
 
-/// A target that is ours, with what was left there.
+/// Results that no other run can take, with what earlier runs left there.
 #[derive(Debug)]
-pub(crate) struct Claimed {
-    place: Place,
+pub(crate) struct ClaimedResults {
+    destination: Destination,
     pub(crate) left: Leftover,
-    /// Results whose running calls are to be settled there before anybody is called.
-    pub(crate) unsettled: Vec<Unsettled>,
-    /// What is there is kept under another name before the results are begun.
+    /// Results whose running calls are settled there before any contact is called.
+    pub(crate) cut_off: Vec<CutOffResults>,
+    /// The old results are kept under another name before new ones are created.
     set_aside: bool,
-    /// A digest of the list, where a later run may ask whether it is the same.
+    /// A digest of the list under a dated name, where a later run has to know whether it is the same.
     list: String,
     clock: Clock,
     /// Held until the run is over.
@@ -62,43 +64,35 @@ pub(crate) struct Claimed {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Destination {
     Stdout,
-    File(Named),
-    Anew(PathBuf),
+    File(ResultsPath),
+    Rehearsal(PathBuf),
 }
 
 /// A file as the operator names it, and what that leads to.
 #[derive(Debug, Clone)]
-struct Named {
+struct ResultsPath {
     shown: PathBuf,
-    /// This is locked, written and replaced, and the journal stands beside it.
+    /// This is locked, written and renamed, and the journal is beside it.
     real: PathBuf,
 }
 
-/// Results of a run that was cut off and is not gone on with.
+/// Results of a run that was cut off and is not continued.
 #[derive(Debug)]
-pub(crate) struct Unsettled {
-    path: Named,
-    /// What was left there.
+pub(crate) struct CutOffResults {
+    path: ResultsPath,
     pub(crate) left: Leftover,
 }
 
-/// Results that are open.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenResults {
     pub(crate) writer: Writer,
     pub(crate) columns: ResultsColumns,
     pub(crate) journal: Option<Journal>,
 }
 
-/// An error in what the campaign file says of its results.
-pub(crate) fn of_results(campaign: &Campaign, message: String) -> Diagnostic {
-    Diagnostic::at(&campaign.path, campaign.results_at, message)
-}
-
-impl Target {
-    /// Where this run's results go.
+impl ResultsTarget {
     pub(crate) fn choose(
         campaign: &Campaign,
         args: &RunArgs,
@@ -115,8 +109,11 @@ impl Target {
                     path.display()
                 )));
             }
+            check_folder(path).map_err(|error| {
+                Failure::Usage(format!("--results {}: {error}", path.display()))
+            })?;
             return Ok(if args.simulate {
-                Self::Anew(path.clone())
+                Self::Rehearsal(path.clone())
             } else {
                 Self::File(path.clone())
             });
@@ -125,141 +122,148 @@ impl Target {
             return Ok(Self::Stdout);
         };
         let pattern = &of_part(pattern, args.shard);
-        let cannot = |why: &dyn fmt::Display| {
-            let message = format!("`results`: {}: {why}", pattern.display());
-            Failure::Usage(of_results(campaign, message).to_string())
+        let wrong = |message: String| {
+            let message = format!("`results`: {message}");
+            let error = Diagnostic::at(&campaign.path, campaign.results_at, message);
+            Failure::Usage(error.to_string())
         };
         // The date is that of the clock's zone.
         let now = clock
             .dated(pattern, &campaign.zone())
-            .map_err(|error| cannot(&error))?;
+            .map_err(|error| wrong(format!("{}: {error}", pattern.display())))?;
+        check_folder(&now).map_err(wrong)?;
         if args.simulate {
-            return Ok(Self::Anew(now.with_extension("simulated.csv")));
+            return Ok(Self::Rehearsal(now.with_extension("simulated.csv")));
         }
         if now == *pattern {
             return Ok(Self::File(now));
         }
-        // What was cut off is found by its name.
+        // Results whose run was cut off are found by their name.
         if !now
             .file_name()
             .is_some_and(|name| dated::is_of(pattern, name))
         {
-            return Err(cannot(
-                &"the date cannot be told from such a name: use %Y-%m-%d, and %H%M%S for a time",
-            ));
+            return Err(wrong(format!(
+                "{}: the date cannot be told from such a name: use %Y-%m-%d, and %H%M%S for a time",
+                pattern.display()
+            )));
         }
         let pattern = pattern.clone();
         Ok(Self::Dated { pattern, now })
     }
 
-    /// Whether the rows go to standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout)
     }
 
-    /// The file, as it is called now; `None` is standard output.
+    /// The file, as it is named now; `None` is standard output.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdout => None,
-            Self::File(path) | Self::Anew(path) | Self::Dated { now: path, .. } => Some(path),
+            Self::File(path) | Self::Rehearsal(path) | Self::Dated { now: path, .. } => Some(path),
         }
     }
 
-    /// Takes the results for this run alone, and reads what earlier runs left.
+    /// What a run would continue. Nothing is locked, repaired or written.
+    pub(crate) fn preview(&self, args: &RunArgs) -> Result<PriorRun, Failure> {
+        match self {
+            Self::Rehearsal(path) => check_rehearsal(path)?,
+            Self::File(path) | Self::Dated { now: path, .. } if !args.fresh => {
+                let path = ResultsPath::resolve(path.clone())?;
+                let left = read(&path, &args.redial, None)?;
+                check_not_removed(&path, &left)?;
+                return Ok(left.earlier);
+            }
+            _ => {}
+        }
+        Ok(PriorRun::default())
+    }
+
+    /// Locks the results for this run, and reads what earlier runs left.
     pub(crate) fn claim(
         self,
         campaign: &Campaign,
         args: &RunArgs,
         list: &List,
         clock: &Clock,
-    ) -> Result<Claimed, Failure> {
-        let mut locks = Vec::new();
-        let (path, cut_off, digest) = match self {
-            Self::Stdout => return Ok(Claimed::unshared(Place::Stdout, clock)),
-            Self::Anew(path) => {
-                of_rehearsal(&path)?;
-                return Ok(Claimed::unshared(Place::Anew(path), clock));
+    ) -> Result<ClaimedResults, Failure> {
+        let mut claimed = ClaimedResults {
+            destination: Destination::Stdout,
+            left: Leftover::default(),
+            cut_off: Vec::new(),
+            set_aside: args.fresh,
+            list: String::new(),
+            clock: clock.clone(),
+            _locks: Vec::new(),
+        };
+        let locks = &mut claimed._locks;
+        let (path, others) = match self {
+            Self::Stdout => return Ok(claimed),
+            Self::Rehearsal(path) => {
+                check_rehearsal(&path)?;
+                claimed.destination = Destination::Rehearsal(path);
+                return Ok(claimed);
             }
             Self::File(path) => {
-                let path = Named::resolve(path)?;
+                let path = ResultsPath::resolve(path)?;
                 locks.push(lock(&path.real)?);
-                (path, Vec::new(), String::new())
+                (path, Vec::new())
             }
             Self::Dated { pattern, now } => {
-                let digest = list.digest().context("the copy of the list")?;
-                let cut_off = cut_off(&pattern, &mut locks)?;
-                let list = (!args.fresh).then_some(digest.as_str());
-                let (path, cut_off) = choose(now, cut_off, list, clock, &mut locks)?;
-                (path, cut_off, digest)
+                claimed.list = list.digest().context("the copy of the list")?;
+                let cut_off = find_cut_off(&pattern, locks)?;
+                let list = (!args.fresh).then_some(claimed.list.as_str());
+                choose(now, cut_off, list, clock, locks)?
             }
         };
-        let campaign_file = resolve(&campaign.path).unwrap_or_else(|_| campaign.path.clone());
-        let held = match args.shard {
-            None => Lock::of(&campaign_file).map(|lock| vec![lock]),
-            // The parts of a list are run side by side, each of them once, and nothing but such parts.
-            Some(Shard { index, of }) => Lock::of_part(&campaign_file, of).and_then(|together| {
-                let part = sibling(&campaign_file, &format!(".{index}-of-{of}"));
-                Ok(vec![together, Lock::of(&part)?])
-            }),
-        };
-        match held {
-            Ok(held) => locks.extend(held),
-            Err(error @ LockError::Held { .. }) => return Err(Failure::held(error)),
-            // A campaign in a folder that cannot be written is protected by its results alone.
-            Err(LockError::Io { source, .. }) if is_read_only(&source) => {}
-            Err(error @ LockError::Io { .. }) => return Err(Failure::Unexpected(error.into())),
-        }
-        let asked = Asked {
-            own: campaign.own_columns(),
-            since: ContactLimits::new(&campaign.retry)
-                .since(clock.timestamp())
-                .map(Timestamp::as_millisecond),
-        };
-        let mut unsettled = Vec::new();
-        for path in cut_off {
-            match read(&path, &[], &asked) {
-                Ok(left) => unsettled.push(Unsettled { path, left }),
-                Err(failure) if args.fresh => not_settled(&path, &failure),
+        locks.extend(lock_campaign(campaign, args.shard)?);
+        let own = campaign.own_columns();
+        let since = ContactLimits::new(&campaign.retry)
+            .since(clock.timestamp())
+            .map(Timestamp::as_millisecond);
+        let read = |path: &ResultsPath, redial: &[Disposition]| read(path, redial, since);
+        for path in others {
+            match read(&path, &[]).and_then(|left| repair(&path, left, &own)) {
+                Ok(left) => claimed.cut_off.push(CutOffResults { path, left }),
+                Err(failure) if args.fresh => warn_not_settled(&path, &failure),
                 Err(failure) => return Err(failure),
             }
         }
-        let left = if args.fresh {
-            let header = ResultsColumns::new(&asked.own).header();
-            let ours = resume::may_be_set_aside(&path.real, &header);
-            if !ours.with_context(|| path.to_string())? {
-                return Err(Failure::Usage(format!(
-                    "{path} does not begin as results do, and is not set aside: name another file with --results, or move it away"
-                )));
-            }
-            // Who is still on the phone with the old run must not be called by the new one.
-            match read(&path, &[], &asked) {
+        if args.fresh {
+            check_is_results(&path, &own)?;
+            // A contact who is still on the phone with the old run must not be called by the new one.
+            match read(&path, &[]).and_then(|left| repair(&path, left, &own)) {
                 Ok(left) if left.in_flight.is_empty() => {}
-                Ok(left) => unsettled.push(Unsettled {
+                Ok(left) => claimed.cut_off.push(CutOffResults {
                     path: path.clone(),
                     left,
                 }),
-                Err(failure) => not_settled(&path, &failure),
+                Err(failure) => warn_not_settled(&path, &failure),
             }
-            Leftover::default()
         } else {
-            let left = read(&path, &args.redial, &asked)?;
+            let left = read(&path, &args.redial)?;
+            check_not_removed(&path, &left)?;
+            claimed.left = repair(&path, left, &own)?;
             let journal = path.journal();
-            if left.in_flight.is_empty() && journal.exists() {
+            if claimed.left.in_flight.is_empty() && journal.exists() {
                 journal::drop_calls(&journal)
                     .with_context(|| format!("{} cannot be written", journal.display()))?;
             }
-            left
-        };
-        Ok(Claimed {
-            place: Place::File(path),
-            left,
-            unsettled,
-            set_aside: args.fresh,
-            list: digest,
-            clock: clock.clone(),
-            _locks: locks,
-        })
+        }
+        claimed.destination = Destination::File(path);
+        Ok(claimed)
     }
+}
+
+/// Fails where there is no folder for a file.
+fn check_folder(file: &Path) -> Result<(), String> {
+    let file = resolve(file).unwrap_or_else(|_| file.to_owned());
+    let folder = folder(&file);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(format!("there is no folder {folder}: mkdir -p {folder}"))
 }
 
 /// The results of a part of the list: `storm.0-of-7.csv` for `storm.csv`.
@@ -274,12 +278,12 @@ fn of_part(results: &Path, shard: Option<Shard>) -> PathBuf {
     }
 }
 
-impl Named {
+impl ResultsPath {
     fn resolve(shown: PathBuf) -> Result<Self, Failure> {
         let real = resolve(&shown).with_context(|| format!("{}", shown.display()))?;
         if fs::metadata(&real).is_ok_and(|there| !there.is_file()) {
             return Err(Failure::Usage(format!(
-                "{} is no file: name one, or - for standard output",
+                "{} is not a file: name one, or - for standard output",
                 shown.display()
             )));
         }
@@ -291,17 +295,38 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for ResultsPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shown.display().fmt(f)
     }
 }
 
 fn lock(path: &Path) -> Result<Lock, Failure> {
-    Lock::of(path).map_err(|error| match error {
+    Lock::of(path).map_err(not_locked)
+}
+
+fn not_locked(error: LockError) -> Failure {
+    match error {
         LockError::Held { .. } => Failure::held(error),
         LockError::Io { .. } => Failure::Unexpected(error.into()),
-    })
+    }
+}
+
+/// The lock of the campaign: of all of the list, or of a part, which other parts may hold as well.
+fn lock_campaign(campaign: &Campaign, shard: Option<Shard>) -> Result<Vec<Lock>, Failure> {
+    let file = resolve(&campaign.path).unwrap_or_else(|_| campaign.path.clone());
+    let locked = match shard {
+        None => Lock::of(&file).map(|lock| vec![lock]),
+        Some(Shard { index, of }) => Lock::of_part(&file, of).and_then(|together| {
+            let part = sibling(&file, &format!(".{index}-of-{of}"));
+            Ok(vec![together, Lock::of(&part)?])
+        }),
+    };
+    match locked {
+        // A campaign in a folder that cannot be written is protected by its results alone.
+        Err(LockError::Io { source, .. }) if is_read_only(&source) => Ok(Vec::new()),
+        locked => locked.map_err(not_locked),
+    }
 }
 
 fn is_read_only(error: &io::Error) -> bool {
@@ -312,47 +337,47 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 /// The results of a pattern whose runs were cut off, with the heads of their journals; each is locked.
-fn cut_off(
+fn find_cut_off(
     pattern: &Path,
     locks: &mut Vec<Lock>,
-) -> Result<Vec<(Named, Option<JournalHead>)>, Failure> {
+) -> Result<Vec<(ResultsPath, Option<JournalHead>)>, Failure> {
     let there = dated::there(pattern).with_context(|| format!("{}", pattern.display()))?;
-    let mut cut_off: Vec<(Named, Option<JournalHead>)> = Vec::new();
+    let mut cut_off: Vec<(ResultsPath, Option<JournalHead>)> = Vec::new();
     for shown in there {
-        let path = Named::resolve(shown)?;
+        let path = ResultsPath::resolve(shown)?;
         if !path.journal().exists() || cut_off.iter().any(|(other, _)| other.real == path.real) {
             continue;
         }
-        // Whose run is running now is not cut off.
+        // A run that is running now was not cut off.
         let lock = lock(&path.real)?;
-        if let Some(noted) = noted(&path)? {
+        if let Some(journal) = read_journal(&path)? {
             locks.push(lock);
-            cut_off.push((path, noted.head));
+            cut_off.push((path, journal.head));
         }
     }
     Ok(cut_off)
 }
 
-/// Whether a run that was cut off with this list is gone on with, or the results of `now` are the ones; and which of
-/// those that were cut off are to be settled first.
+/// The results that this run writes: those of a run that was cut off with this list, or else those of `now`. Then the
+/// others that were cut off.
 fn choose(
     now: PathBuf,
-    mut cut_off: Vec<(Named, Option<JournalHead>)>,
+    mut cut_off: Vec<(ResultsPath, Option<JournalHead>)>,
     list: Option<&str>,
     clock: &Clock,
     locks: &mut Vec<Lock>,
-) -> Result<(Named, Vec<Named>), Failure> {
-    let now = Named::resolve(now)?;
+) -> Result<(ResultsPath, Vec<ResultsPath>), Failure> {
+    let now = ResultsPath::resolve(now)?;
     let time = clock.now().timestamp();
     let heads: Vec<_> = cut_off.iter().map(|(_, head)| head.clone()).collect();
-    let path = if let Some(place) = list.and_then(|list| dated::to_continue(&heads, list, time)) {
-        let (path, _) = cut_off.remove(place);
+    let path = if let Some(index) = list.and_then(|list| dated::to_continue(&heads, list, time)) {
+        let (path, _) = cut_off.remove(index);
         if path.real != now.real {
-            info!("{path}: its run was cut off, and the list is the same: it goes on there");
+            info!("{path}: its run was cut off, and the list is the same: it is continued");
         }
         path
-    } else if let Some(place) = cut_off.iter().position(|(path, _)| path.real == now.real) {
-        cut_off.remove(place).0
+    } else if let Some(index) = cut_off.iter().position(|(path, _)| path.real == now.real) {
+        cut_off.remove(index).0
     } else {
         locks.push(lock(&now.real)?);
         now
@@ -361,52 +386,36 @@ fn choose(
     Ok((path, others))
 }
 
-fn noted(path: &Named) -> Result<Option<JournalContent>, Failure> {
+fn read_journal(path: &ResultsPath) -> Result<Option<JournalContent>, Failure> {
     let journal = path.journal();
-    let noted = journal::read(&journal).with_context(|| format!("{}", journal.display()))?;
-    Ok(noted)
+    let content = journal::read(&journal).with_context(|| journal.display().to_string())?;
+    Ok(content)
 }
 
-/// What a campaign asks of results that are read.
-struct Asked {
-    /// Its own columns.
-    own: Vec<String>,
-    /// From when on it matters who was called when.
+/// What was left in a file and its journal. Contacts whose final row has one of these dispositions may be called again;
+/// calls that were dialed after `since` are gathered. Nothing is changed.
+fn read(
+    path: &ResultsPath,
+    redial: &[Disposition],
     since: Option<i64>,
-}
-
-/// What was left in a file and its journal. Contacts whose final row has one of these dispositions may be called again.
-fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Leftover, Failure> {
-    let noted = noted(path)?;
-    let ids: Option<BTreeSet<_>> = noted.as_ref().map(|noted| {
-        let ids = noted.entries.iter();
-        ids.filter_map(|(_, entry)| entry.id()).collect()
-    });
-    let mut earlier =
-        resume::read(&path.real, redial, ids.as_ref(), asked.since).map_err(Failure::usage)?;
+) -> Result<Leftover, Failure> {
+    let entries = read_journal(path)?.map(|journal| journal.entries);
+    let calls: Option<BTreeSet<_>> = entries
+        .as_ref()
+        .map(|entries| entries.iter().filter_map(|(_, entry)| entry.id()).collect());
+    let asked = Asked {
+        redial,
+        journal: calls.as_ref(),
+        since,
+    };
+    let mut earlier = resume::read(&path.real, asked).map_err(cannot_continue)?;
     if earlier.simulated {
-        return Err(holds_a_rehearsal(&path.shown));
+        return Err(Failure::Usage(format!(
+            "{path} holds a rehearsal: name another file with --results, or begin anew with --fresh"
+        )));
     }
-    if let Some(torn) = &earlier.torn {
-        warn!(
-            "the last row of {path} was torn by a crash: it was cut off and is kept in {}",
-            torn.display()
-        );
-    }
-    if earlier.completed {
-        warn!(
-            "the last row of {path} had lost its line end, as some editors leave it: it was given one"
-        );
-    }
-    if !earlier.columns.is_empty() && earlier.columns != ResultsColumns::new(&asked.own).names() {
-        warn!("{path} has another set of columns: it is continued in its own");
-    }
-    let in_flight: Vec<_> = noted
-        .map(|noted| noted.entries)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(_, entry)| entry.id().is_some_and(|id| !earlier.settled.contains(&id)))
-        .collect();
+    let mut in_flight = entries.unwrap_or_default();
+    in_flight.retain(|(_, entry)| entry.id().is_some_and(|id| !earlier.settled.contains(&id)));
     for (_, entry) in &in_flight {
         earlier.is_in_flight(&entry.contact);
     }
@@ -417,9 +426,31 @@ fn read(path: &Named, redial: &[Disposition], asked: &Asked) -> Result<Leftover,
     })
 }
 
-/// A rehearsal writes over nothing but an earlier one.
-pub(crate) fn of_rehearsal(path: &Path) -> Result<(), Failure> {
-    if resume::may_be_begun_anew(path) {
+/// Repairs the end of results, so that rows can be appended.
+fn repair(path: &ResultsPath, left: Leftover, own: &[String]) -> Result<Leftover, Failure> {
+    let prior = &left.earlier;
+    let torn = prior
+        .repair(&path.real)
+        .with_context(|| format!("{path} cannot be repaired"))?;
+    if let Some(torn) = torn {
+        warn!(
+            "the last row of {path} was torn by a crash: it was cut off and is kept in {}",
+            torn.display()
+        );
+    } else if prior.tail == Tail::WholeRow {
+        warn!(
+            "the last row of {path} had lost its line end, as some editors leave it: it was given one"
+        );
+    }
+    if !prior.columns.is_empty() && prior.columns != ResultsColumns::new(own).names() {
+        warn!("{path} has another set of columns: it is continued in its own");
+    }
+    Ok(left)
+}
+
+/// A rehearsal overwrites only an earlier one.
+fn check_rehearsal(path: &Path) -> Result<(), Failure> {
+    if resume::may_be_overwritten(path) {
         return Ok(());
     }
     Err(Failure::Usage(format!(
@@ -428,134 +459,129 @@ pub(crate) fn of_rehearsal(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// A rehearsal is not gone on with.
-pub(crate) fn holds_a_rehearsal(path: &Path) -> Failure {
-    Failure::Usage(format!(
-        "{} holds a rehearsal: name another file with --results, or begin anew with --fresh",
-        path.display()
-    ))
+/// Only results are set aside.
+fn check_is_results(path: &ResultsPath, own: &[String]) -> Result<(), Failure> {
+    let header = ResultsColumns::new(own).header();
+    if resume::may_be_set_aside(&path.real, &header)? {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{path} does not begin as results do, and is not set aside: name another file with --results, or move it away"
+    )))
 }
 
-/// Says what cannot be settled because its results cannot be read.
-fn not_settled(path: &Named, why: &Failure) {
+/// A journal with calls and no results beside it: somebody removed them. Without them it cannot be told which of the
+/// calls are settled, and to settle them all would give a final row to contacts who were never called.
+fn check_not_removed(path: &ResultsPath, left: &Leftover) -> Result<(), Failure> {
+    if !left.earlier.columns.is_empty() || left.in_flight.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{path} is missing, but {} has calls of its run, which was cut off: put the results back, or begin anew with --fresh, which looks for those calls first",
+        path.journal().display()
+    )))
+}
+
+fn cannot_continue(error: ResultsError) -> Failure {
+    let advice = match error {
+        ResultsError::Row { .. } => ": correct it, or begin anew with --fresh",
+        ResultsError::NoColumn { .. } => ": name another file with --results, or move it away",
+        _ => "",
+    };
+    Failure::Usage(format!("{}{advice}", error_chain(&error)))
+}
+
+fn warn_not_settled(path: &ResultsPath, why: &Failure) {
     warn!("{why}; calls that were running when it was cut off, if any, are not looked for: {path}");
 }
 
 /// Keeps the old results, and their journal, under a dated name.
-fn set_aside(path: &Named) -> Result<(), Failure> {
+fn set_aside(path: &ResultsPath) -> Result<(), Failure> {
+    // The journal first: it is settled, and without the results nothing would say so.
+    let files = [path.journal(), path.real.clone()];
     let stamp = Zoned::now().strftime(".%Y%m%dT%H%M%S").to_string();
-    // Two of one second are told apart: nothing is overwritten.
-    let free = (1..=u16::MAX)
-        .map(|n| match n {
-            1 => stamp.clone(),
-            n => format!("{stamp}-{n}"),
-        })
-        .find(|ending| {
-            let taken = |old: &Path| sibling(old, ending).exists();
-            !taken(&path.real) && !taken(&path.journal())
-        })
+    let is_free = |suffix: &String| !files.iter().any(|old| sibling(old, suffix).exists());
+    // Two within a second get different names: nothing is overwritten.
+    let suffix = iter::once(stamp.clone())
+        .chain((2..u16::MAX).map(|n| format!("{stamp}-{n}")))
+        .find(is_free)
         .unwrap_or(stamp);
-    for old in [path.real.clone(), path.journal()] {
-        let aside = sibling(&old, &free);
-        match fs::rename(&old, &aside) {
+    for old in &files {
+        let aside = sibling(old, &suffix);
+        match fs::rename(old, &aside) {
             Ok(()) => warn!("{} is kept as {}", old.display(), aside.display()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(Failure::Unexpected(
-                    anyhow::Error::new(error)
-                        .context(format!("{} cannot be set aside", old.display())),
-                ));
-            }
+            renamed => renamed.with_context(|| format!("{} cannot be set aside", old.display()))?,
         }
     }
-    sync_folder(&path.real).with_context(|| format!("{path}"))?;
+    sync_folder(&path.real).with_context(|| path.to_string())?;
     Ok(())
 }
 
-/// Opens results for writing: begun with their header, or continued in their own columns.
+/// Opens results for writing: created with their header, or continued in their own columns.
 fn open(
-    path: &Named,
+    path: &ResultsPath,
     left: &Leftover,
     own: &[String],
 ) -> Result<(AppendFile, ResultsColumns), Failure> {
-    let columns = columns(left, own);
-    let opened = if left.earlier.columns.is_empty() {
-        AppendFile::create(&path.real, &columns.header())
+    let (opened, columns) = if left.earlier.columns.is_empty() {
+        let columns = ResultsColumns::new(own);
+        (AppendFile::create(&path.real, &columns.header()), columns)
     } else {
-        AppendFile::open(&path.real)
+        let columns = ResultsColumns::of_file(left.earlier.columns.clone(), own);
+        (AppendFile::open(&path.real), columns)
     };
     let file = opened.with_context(|| format!("{path} cannot be written"))?;
     Ok((file, columns))
 }
 
-/// The columns of results that are begun, or continued.
-fn columns(left: &Leftover, own: &[String]) -> ResultsColumns {
-    match &left.earlier.columns {
-        columns if columns.is_empty() => ResultsColumns::new(own),
-        columns => ResultsColumns::of_file(columns.clone(), own),
-    }
-}
-
-impl Unsettled {
+impl CutOffResults {
     /// Opens the results for the rows of the calls that were running.
-    pub(crate) fn open(&self, left: &Leftover, own: &[String]) -> Result<Opened, Failure> {
+    pub(crate) fn open(&self, left: &Leftover, own: &[String]) -> Result<OpenResults, Failure> {
         let (file, columns) = open(&self.path, left, own)?;
-        Ok(Opened {
+        Ok(OpenResults {
             writer: Writer::start(Sink::Synced(file), &self.path.to_string()),
             columns,
             journal: None,
         })
     }
 
-    /// Everything is settled: its run has come to its end.
+    /// Removes the journal: everything is settled.
     pub(crate) fn close(&self) {
         if let Err(error) = journal::remove(&self.path.journal()) {
-            warn!("the journal of {self} is left behind, which does no harm: {error}");
+            warn!("the journal of {self} cannot be removed, which does no harm: {error}");
         }
     }
 }
 
-impl fmt::Display for Unsettled {
+impl fmt::Display for CutOffResults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.path.fmt(f)
     }
 }
 
-impl Claimed {
-    /// What no other run can want.
-    fn unshared(place: Place, clock: &Clock) -> Self {
-        Self {
-            place,
-            left: Leftover::default(),
-            unsettled: Vec::new(),
-            set_aside: false,
-            list: String::new(),
-            clock: clock.clone(),
-            _locks: Vec::new(),
-        }
-    }
-
+impl ClaimedResults {
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
-        match &self.place {
-            Place::Stdout => "standard output".to_owned(),
-            Place::File(path) => path.to_string(),
-            Place::Anew(path) => path.display().to_string(),
+        match &self.destination {
+            Destination::Stdout => "standard output".to_owned(),
+            Destination::File(path) => path.to_string(),
+            Destination::Rehearsal(path) => path.display().to_string(),
         }
     }
 
-    /// Whether the rows go to standard output.
     pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self.place, Place::Stdout)
+        matches!(self.destination, Destination::Stdout)
     }
 
     /// The files that are written, and what they are.
     pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
-        match &self.place {
-            Place::Stdout => Vec::new(),
-            Place::Anew(path) => vec![(path.clone(), "where the results go".to_owned())],
-            Place::File(path) => vec![
-                (path.real.clone(), "where the results go".to_owned()),
+        let results = "where the results go".to_owned();
+        match &self.destination {
+            Destination::Stdout => Vec::new(),
+            Destination::Rehearsal(path) => vec![(path.clone(), results)],
+            Destination::File(path) => vec![
+                (path.real.clone(), results),
                 (path.journal(), "the journal of the results".to_owned()),
                 (
                     sibling(&path.real, ".lock"),
@@ -565,21 +591,20 @@ impl Claimed {
         }
     }
 
-    /// Opens the results for writing: begun with their header, or continued.
-    pub(crate) fn open(&self, own: &[String]) -> Result<Opened, Failure> {
+    pub(crate) fn open(&self, own: &[String]) -> Result<OpenResults, Failure> {
         let name = self.name();
         let unwritable = || format!("{name} cannot be written");
-        let fresh = columns(&self.left, own);
-        let (sink, columns, journal) = match &self.place {
-            Place::Stdout => {
-                let sink = Sink::stdout(&fresh.header()).with_context(unwritable)?;
-                (sink, fresh, None)
+        let new = ResultsColumns::new(own);
+        let (sink, columns, journal) = match &self.destination {
+            Destination::Stdout => {
+                let sink = Sink::stdout(&new.header()).with_context(unwritable)?;
+                (sink, new, None)
             }
-            Place::Anew(path) => {
-                let file = AppendFile::recreate(path, &fresh.header()).with_context(unwritable)?;
-                (Sink::Unsynced(file), fresh, None)
+            Destination::Rehearsal(path) => {
+                let file = AppendFile::recreate(path, &new.header()).with_context(unwritable)?;
+                (Sink::Unsynced(file), new, None)
             }
-            Place::File(path) => {
+            Destination::File(path) => {
                 if self.set_aside {
                     set_aside(path)?;
                 }
@@ -590,7 +615,7 @@ impl Claimed {
                 (Sink::Synced(file), columns, Some(opened))
             }
         };
-        Ok(Opened {
+        Ok(OpenResults {
             writer: Writer::start(sink, &name),
             columns,
             journal,

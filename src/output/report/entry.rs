@@ -1,10 +1,9 @@
 //! What the report looks at in a row, whether it is read back from a file or still at hand.
 
+use std::io::Read;
 use std::time::Duration;
 
 use jiff::Timestamp;
-#[cfg(test)]
-use jiff::Zoned;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::DateTimeParser;
@@ -13,65 +12,23 @@ use serde::{Serialize, Serializer};
 
 use crate::disposition::Disposition;
 use crate::output::format::exact;
-use crate::results::read::{ReadError, Reader, Record};
-use crate::results::resume::is_simulated;
-#[cfg(test)]
-use crate::results::schema::ResultsRow;
+use crate::results::reader::{Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord};
 
 static PARSER: DateTimeParser = DateTimeParser::new();
 
-/// What a row says for the report.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry<'r> {
-    /// The campaign's name.
+pub(crate) struct ReportEntry<'r> {
+    pub(super) outcome: Outcome<'r>,
     pub(super) campaign: &'r str,
-    /// The contact's id.
-    pub(super) contact: &'r str,
-    /// Which call of the contact it was, from 1.
-    pub(super) attempt: u16,
-    /// It used one of `max_attempts`.
-    pub(super) counted: bool,
-    /// The contact will not be called again.
-    pub(super) is_final: bool,
-    /// The outcome.
-    pub(super) disposition: Disposition,
     /// There was a call; some rows only say why there was none.
     pub(super) called: bool,
-    /// The trunk's name.
     pub(super) trunk: &'r str,
-    /// When it was dialed.
     pub(super) dialed_at: Option<Moment>,
-    /// When it ended.
     pub(super) ended_at: Option<Moment>,
     /// Until the answer, or to the end where there was none.
     pub(super) ring: Option<Duration>,
     /// From the answer to the end.
     pub(super) talk: Option<Duration>,
-    /// It is a rehearsal's.
-    pub(super) simulated: bool,
-}
-
-impl<'r> Entry<'r> {
-    /// What a row that is still at hand says; nothing where it has no outcome.
-    #[cfg(test)]
-    pub(crate) fn of(row: &'r ResultsRow) -> Option<Self> {
-        Some(Self {
-            campaign: &row.campaign,
-            contact: &row.contact,
-            attempt: row.attempt,
-            counted: row.counted,
-            is_final: row.is_final,
-            disposition: row.disposition?,
-            called: row.dialed_at.is_some(),
-            trunk: &row.trunk,
-            dialed_at: row.dialed_at.as_ref().map(Moment::of),
-            ended_at: row.ended_at.as_ref().map(Moment::of),
-            ring: row.ring,
-            talk: row.talk,
-            simulated: is_simulated(&row.note),
-        })
-    }
 }
 
 /// A time of day: what the clock showed, and how far from UTC that clock was, where the file has that.
@@ -82,14 +39,6 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    #[cfg(test)]
-    fn of(time: &Zoned) -> Self {
-        Self {
-            clock: time.datetime(),
-            offset: Some(time.offset()),
-        }
-    }
-
     fn parse(text: &str) -> Option<Self> {
         let pieces = PARSER.parse_pieces(text).ok()?;
         Some(Self {
@@ -140,113 +89,84 @@ impl Serialize for Moment {
     }
 }
 
-/// The places of the columns that the report looks at. Without the first four nothing can be said; a file that lacks
-/// others has fewer figures.
+/// The columns that the report looks at. A file that lacks one of the optional ones has fewer figures.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns {
-    contact: usize,
-    attempt: usize,
-    is_final: usize,
-    disposition: usize,
+pub(crate) struct ReportColumns {
+    outcome: OutcomeColumns,
     campaign: Option<usize>,
-    counted: Option<usize>,
     trunk: Option<usize>,
     dialed_at: Option<usize>,
     ended_at: Option<usize>,
     ring: Option<usize>,
     talk: Option<usize>,
-    note: Option<usize>,
 }
 
-impl Columns {
-    /// Finds them by their names.
-    ///
-    /// # Errors
-    /// One that has to be there is not.
-    pub(crate) fn of<R: std::io::Read>(reader: &Reader<R>) -> Result<Self, ReadError> {
+impl ReportColumns {
+    pub(crate) fn of<R: Read>(reader: &ResultsReader<R>) -> Result<Self, ResultsError> {
         Ok(Self {
-            contact: reader.needed("contact")?,
-            attempt: reader.needed("attempt")?,
-            is_final: reader.needed("final")?,
-            disposition: reader.needed("disposition")?,
+            outcome: OutcomeColumns::of(reader)?,
             campaign: reader.column("campaign"),
-            counted: reader.column("counted"),
             trunk: reader.column("trunk"),
             dialed_at: reader.column("dialed_at"),
             ended_at: reader.column("ended_at"),
             ring: reader.column("ring_seconds"),
             talk: reader.column("talk_seconds"),
-            note: reader.column("note"),
         })
     }
 
-    /// What a row says.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(crate) fn entry<'r>(&self, record: &'r Record) -> Result<Entry<'r>, String> {
-        let disposition: Disposition = record
-            .get(Some(self.disposition))
-            .parse()
-            .map_err(|error| format!("{error}"))?;
-        let attempt = record.get(Some(self.attempt));
-        let attempt = attempt
-            .parse()
-            .map_err(|_| format!("attempt {attempt:?} is no number of calls"))?;
-        let is_final = yes_no("final", record.get(Some(self.is_final)))?;
-        let dialed_at = time("dialed_at", record.get(self.dialed_at))?;
+    pub(crate) fn read<'r>(
+        &self,
+        record: &ResultsRecord<'r>,
+    ) -> Result<ReportEntry<'r>, ResultsError> {
+        let outcome = self.outcome.read(record)?;
+        let dialed_at = time(record, "dialed_at", self.dialed_at)?;
         let called = if self.dialed_at.is_some() {
             dialed_at.is_some()
         } else {
-            attempt > 0
+            outcome.attempt > 0
                 && !matches!(
-                    disposition,
+                    outcome.disposition,
                     Disposition::Suppressed | Disposition::Duplicate
                 )
         };
-        Ok(Entry {
+        Ok(ReportEntry {
+            outcome,
             campaign: record.get(self.campaign),
-            contact: record.get(Some(self.contact)),
-            attempt,
-            counted: record.get(self.counted) == "yes",
-            is_final,
-            disposition,
             called,
             trunk: record.get(self.trunk),
             dialed_at,
-            ended_at: time("ended_at", record.get(self.ended_at))?,
-            ring: seconds("ring_seconds", record.get(self.ring))?,
-            talk: seconds("talk_seconds", record.get(self.talk))?,
-            simulated: is_simulated(record.get(self.note)),
+            ended_at: time(record, "ended_at", self.ended_at)?,
+            ring: seconds(record, "ring_seconds", self.ring)?,
+            talk: seconds(record, "talk_seconds", self.talk)?,
         })
     }
 }
 
-fn yes_no(column: &str, field: &str) -> Result<bool, String> {
-    match field {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err(format!("{column} {field:?} is neither yes nor no")),
+fn time(
+    record: &ResultsRecord<'_>,
+    name: &str,
+    column: Option<usize>,
+) -> Result<Option<Moment>, ResultsError> {
+    match record.get(column) {
+        "" => Ok(None),
+        field => match Moment::parse(field) {
+            None => Err(record.error(&format!("{name} {field:?} is no time"))),
+            moment => Ok(moment),
+        },
     }
 }
 
-fn time(column: &str, field: &str) -> Result<Option<Moment>, String> {
-    if field.is_empty() {
-        return Ok(None);
+fn seconds(
+    record: &ResultsRecord<'_>,
+    name: &str,
+    column: Option<usize>,
+) -> Result<Option<Duration>, ResultsError> {
+    let parse = |field: &str| Duration::try_from_secs_f64(field.parse().ok()?).ok();
+    match record.get(column) {
+        "" => Ok(None),
+        field => match parse(field) {
+            None => Err(record.error(&format!("{name} {field:?} is no number of seconds"))),
+            duration => Ok(duration),
+        },
     }
-    Moment::parse(field)
-        .map(Some)
-        .ok_or_else(|| format!("{column} {field:?} is no time"))
-}
-
-fn seconds(column: &str, field: &str) -> Result<Option<Duration>, String> {
-    if field.is_empty() {
-        return Ok(None);
-    }
-    field
-        .parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map(Some)
-        .ok_or_else(|| format!("{column} {field:?} is no number of seconds"))
 }

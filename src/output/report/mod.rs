@@ -16,7 +16,7 @@ use crate::output::format::share;
 use crate::results::keys::{ByKey, ContactKeys};
 use figures::{ByDisposition, CallGroup, GroupKey};
 
-pub(crate) use entry::{Columns, Entry};
+pub(crate) use entry::{ReportColumns, ReportEntry};
 pub(crate) use figures::Figures;
 pub(crate) use html::page;
 pub(crate) use text::text;
@@ -53,10 +53,10 @@ enum BestCall {
 
 impl Report {
     /// Adds a row. Rows come in the order of the results.
-    pub(crate) fn add(&mut self, entry: &Entry<'_>) {
+    pub(crate) fn add(&mut self, entry: &ReportEntry<'_>) {
         let figures = &mut self.figures;
         figures.rows += 1;
-        figures.simulated |= entry.simulated;
+        figures.simulated |= entry.outcome.simulated;
         let campaigns = &mut figures.campaigns;
         if !entry.campaign.is_empty()
             && campaigns.len() < MOST_CAMPAIGNS
@@ -64,37 +64,38 @@ impl Report {
         {
             campaigns.push(entry.campaign.to_owned());
         }
-        let call = match entry.disposition {
+        let call = match entry.outcome.disposition {
             _ if !entry.called => BestCall::NoCall,
             Disposition::Answered => BestCall::Answered,
             disposition if disposition.picked_up() => BestCall::PickedUp,
             _ => BestCall::NotReached,
         };
-        let contact = self.contacts.entry(self.keys.of(entry.contact));
+        let contact = self.contacts.entry(self.keys.of(entry.outcome.contact));
         let contact = contact.or_insert(ContactOutcome {
-            last: entry.disposition,
+            last: entry.outcome.disposition,
             is_final: false,
             best: call,
         });
-        contact.last = entry.disposition;
-        contact.is_final = entry.is_final;
+        contact.last = entry.outcome.disposition;
+        contact.is_final = entry.outcome.is_final;
         contact.best = contact.best.max(call);
         if entry.called {
             self.add_call(entry);
         }
     }
 
-    fn add_call(&mut self, entry: &Entry<'_>) {
-        let Entry {
-            disposition,
+    fn add_call(&mut self, entry: &ReportEntry<'_>) {
+        let ReportEntry {
+            outcome,
             dialed_at,
             ended_at,
             ..
         } = *entry;
+        let disposition = outcome.disposition;
         let picked_up = disposition.picked_up();
         let figures = &mut self.figures;
         figures.attempts.total += 1;
-        figures.attempts.counted += u64::from(entry.counted);
+        figures.attempts.counted += u64::from(outcome.counted);
         figures.attempts.picked_up += u64::from(picked_up);
         figures.dispositions[disposition].attempts += 1;
         let first = figures.first_dialed_at.into_iter().chain(dialed_at);
@@ -113,7 +114,7 @@ impl Report {
         }
         let keys = [
             Some(GroupKey::Trunk(entry.trunk.to_owned())),
-            Some(GroupKey::Attempt(entry.attempt)),
+            Some(GroupKey::Attempt(outcome.attempt)),
             dialed_at.map(|at| GroupKey::Hour(at.clock.hour())),
             dialed_at.map(|at| GroupKey::Day(at.clock.date())),
         ];

@@ -31,11 +31,15 @@ fn file(rows: &[ResultsRow]) -> Vec<u8> {
     bytes
 }
 
-fn read_bytes(bytes: &[u8], redial: &[Disposition]) -> Result<PriorRun, ResumeError> {
+fn read_bytes(bytes: &[u8], redial: &[Disposition]) -> Result<PriorRun, ResultsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storm.csv");
     fs::write(&path, bytes).unwrap();
-    read(&path, redial, None, None)
+    let asked = Asked {
+        redial,
+        ..Asked::default()
+    };
+    read(&path, asked)
 }
 
 /// The calls of these rows, as a journal has them that was left by a crash.
@@ -61,7 +65,6 @@ fn each_contact_stands_where_its_rows_left_it() {
         row("d", 0, false, true, Disposition::InvalidNumber),
     ];
     let earlier = read_bytes(&file(&rows), &[]).unwrap();
-    assert_eq!(earlier.rows, 5);
     assert!(earlier.progress("a").unwrap().is_final);
     let busy = earlier.progress("b").unwrap();
     let history = busy.history;
@@ -110,6 +113,10 @@ fn a_cut_anywhere_loses_no_whole_row_and_invents_none() {
     ];
     let bytes = file(&rows);
     let journal = calls(&rows);
+    let asked = Asked {
+        journal: Some(&journal),
+        ..Asked::default()
+    };
     let ends: Vec<usize> = (0..=rows.len())
         .map(|rows_before| file(&rows[..rows_before]).len())
         .collect();
@@ -117,11 +124,15 @@ fn a_cut_anywhere_loses_no_whole_row_and_invents_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("storm.csv");
         fs::write(&path, &bytes[..cut]).unwrap();
-        let earlier = read(&path, &[], Some(&journal), None).unwrap();
+        let earlier = read(&path, asked).unwrap();
         let whole = ends.iter().filter(|&&end| end <= cut).count();
-        assert_eq!(earlier.rows, whole.saturating_sub(1) as u64, "cut at {cut}");
+        let done = rows
+            .iter()
+            .filter(|row| earlier.progress(&row.contact).is_some());
+        assert_eq!(done.count(), whole.saturating_sub(1), "cut at {cut}");
+        let aside = earlier.repair(&path).unwrap();
         let mut kept = fs::read(&path).unwrap();
-        if let Some(aside) = &earlier.torn {
+        if let Some(aside) = aside {
             kept.extend(fs::read(aside).unwrap());
         }
         assert_eq!(kept, &bytes[..cut], "nothing is lost");
@@ -139,7 +150,7 @@ fn who_is_being_called_once_more_is_not_done_whatever_the_last_row_says() {
         let history = progress.history;
         assert_eq!((history.attempts, history.counted), (1, 0));
     }
-    assert!(!earlier.has_finals());
+    assert_eq!(earlier.finals(), 0);
 }
 
 #[test]
@@ -177,9 +188,15 @@ fn who_was_called_lately_is_told_where_that_is_asked_for() {
     let path = folder.path().join("storm.csv");
     fs::write(&path, file(&rows)).unwrap();
     let noon = 1_795_435_200_000;
-    let earlier = read(&path, &[], None, Some(noon - 86_400_000)).unwrap();
-    assert_eq!(earlier.calls, [("a".to_owned(), noon)]);
-    assert_eq!(read(&path, &[], None, None).unwrap().calls, []);
+    let calls = |since| {
+        let asked = Asked {
+            since,
+            ..Asked::default()
+        };
+        read(&path, asked).unwrap().calls
+    };
+    assert_eq!(calls(Some(noon - 86_400_000)), [("a".to_owned(), noon)]);
+    assert_eq!(calls(None), []);
 }
 
 #[test]
@@ -198,15 +215,48 @@ fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_rediale
     assert_eq!(left(&[Disposition::InvalidNumber]), [0, 1]);
 }
 
-/// What becomes of a file, and what stands there afterwards.
+#[test]
+fn after_a_restart_the_next_number_is_called_and_not_the_same() {
+    let numbers = ["100", "200", "300"].map(|number| Numbering::new(None).read(number).unwrap());
+    let order = |number: &str, disposition: Disposition| {
+        let called = ResultsRow {
+            number: number.to_owned(),
+            ..row(
+                "a",
+                1,
+                disposition != Disposition::Cancelled,
+                false,
+                disposition,
+            )
+        };
+        let earlier = read_bytes(&file(&[called]), &[]).unwrap();
+        let history = earlier.history("a", &numbers);
+        history.numbers(3).collect::<Vec<_>>()
+    };
+    assert_eq!(order("100", Disposition::Busy), [1, 2, 0]);
+    assert_eq!(order("200", Disposition::NoAnswer), [2, 0, 1]);
+    assert_eq!(order("300", Disposition::Busy), [0, 1, 2]);
+    // The trunk's fault, or the operator's: it is that number's turn again.
+    assert_eq!(order("200", Disposition::Congestion), [1, 2, 0]);
+    assert_eq!(order("200", Disposition::Cancelled), [1, 2, 0]);
+}
+
+/// What is read of a file, and the file after its repair.
 fn read_from(
     bytes: &[u8],
     journal: Option<&BTreeSet<CallId>>,
-) -> (Result<PriorRun, ResumeError>, Vec<u8>) {
+) -> (Result<PriorRun, ResultsError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storm.csv");
     fs::write(&path, bytes).unwrap();
-    let earlier = read(&path, &[], journal, None);
+    let asked = Asked {
+        journal,
+        ..Asked::default()
+    };
+    let earlier = read(&path, asked);
+    if let Ok(earlier) = &earlier {
+        earlier.repair(&path).unwrap();
+    }
     (earlier, fs::read(&path).unwrap())
 }
 
@@ -221,13 +271,13 @@ fn a_last_row_without_its_line_end_is_torn_only_if_its_call_is_in_the_journal() 
     for journal in [None, Some(&calls(&rows[..1]))] {
         let (earlier, after) = read_from(cut, journal);
         let earlier = earlier.unwrap();
-        assert!(earlier.completed && earlier.torn.is_none());
+        assert_eq!(earlier.tail, Tail::WholeRow);
         assert!(earlier.progress("two\nlines").unwrap().is_final);
         assert_eq!(after, bytes);
     }
     let (earlier, after) = read_from(cut, Some(&calls(&rows)));
     let earlier = earlier.unwrap();
-    assert!(earlier.torn.is_some() && !earlier.completed);
+    assert!(matches!(earlier.tail, Tail::Torn { .. }));
     assert!(earlier.progress("two\nlines").is_none());
     assert_eq!(after, file(&rows[..1]));
 }
@@ -270,12 +320,10 @@ fn a_lost_quotation_mark_takes_nobody_s_outcome_away() {
         lost.remove(mark);
         let line = bytes[..mark].split(|&byte| byte == b'\n').count();
         for journal in [None, Some(&journal)] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("storm.csv");
-            fs::write(&path, &lost).unwrap();
-            let error = read(&path, &[], journal, None).unwrap_err().to_string();
+            let (earlier, after) = read_from(&lost, journal);
+            let error = earlier.unwrap_err().to_string();
             assert!(error.contains(&format!("storm.csv:{line}: ")), "{error}");
-            assert_eq!(fs::read(&path).unwrap(), lost, "it is left as it is");
+            assert_eq!(after, lost, "it is left as it is");
         }
     }
 }
@@ -284,6 +332,7 @@ fn a_lost_quotation_mark_takes_nobody_s_outcome_away() {
 fn what_cannot_be_continued_is_left_as_it_is() {
     for (bytes, says) in [
         (&b"a,b\n1,2\n"[..], "it has no column contact"),
+        (&b"contact,attempt,final,disposition\n"[..], "it has no column counted"),
         (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1\n"[..], "2: the row cannot be read (2 fields"),
         (&b"contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\na,1,yes,yes,NOPE,,,\n"[..], "2: the row cannot be read (\"NOPE\" is no disposition"),
     ] {
@@ -298,13 +347,8 @@ fn a_rehearsal_is_told_apart_and_calls_of_the_journal_are_found() {
     rehearsed.note = "simulated".to_owned();
     let bytes = file(&[rehearsed.clone()]);
     assert!(read_bytes(&bytes, &[]).unwrap().simulated);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("storm.csv");
-    fs::write(&path, &bytes).unwrap();
     let known = CallId::from_bytes(rehearsed.call_id.as_bytes()).unwrap();
     let journal = BTreeSet::from([known, CallId::new()]);
-    assert_eq!(
-        read(&path, &[], Some(&journal), None).unwrap().settled,
-        BTreeSet::from([known])
-    );
+    let (earlier, _) = read_from(&bytes, Some(&journal));
+    assert_eq!(earlier.unwrap().settled, BTreeSet::from([known]));
 }

@@ -1,0 +1,602 @@
+//! The one reader of results: of a run that continues, the plan, a check, a report and an export.
+//!
+//! Rows are streamed, looked at where they lie in the buffer, and copied only where there are quotation marks. Columns
+//! are found by name. Quoting is RFC 4180 to the letter: a lost quotation mark is an error of its row, and never makes
+//! one row of two. What follows the last line end is no row yet: see [`tail`](super::tail).
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use memchr::{memchr, memchr_iter, memchr2_iter};
+
+use crate::disposition::Disposition;
+
+/// Bytes read at once.
+const STREAM: usize = 1 << 20;
+/// A longer row has a quotation mark that is never closed.
+const LONGEST: usize = 16 << 20;
+
+#[derive(Debug)]
+pub(crate) struct ResultsReader<R> {
+    input: R,
+    /// What errors call it.
+    name: String,
+    columns: Vec<String>,
+    buffer: Vec<u8>,
+    unread: Range<usize>,
+    /// How many bytes were whole rows so far.
+    whole: u64,
+    /// The line on which the unread bytes begin.
+    line: u64,
+    fields: Fields,
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResultsRecord<'r> {
+    fields: &'r Fields,
+    text: &'r str,
+    position: Position<'r>,
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy)]
+struct Position<'r> {
+    name: &'r str,
+    /// The line on which it begins, from 1.
+    line: u64,
+    /// The line on which it ends: another one where a field holds line breaks.
+    last_line: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResultsError {
+    #[error("{name} cannot be read")]
+    Io { name: String, source: io::Error },
+    #[error("{0} holds no results: it has no header line")]
+    NoHeader(String),
+    #[error("{name} holds no results: it has no column {missing}")]
+    NoColumn { name: String, missing: String },
+    #[error("{name}:{line}: the row cannot be read ({what})")]
+    Row {
+        name: String,
+        line: u64,
+        what: String,
+    },
+}
+
+/// Opens results; `-` is standard input.
+pub(crate) fn open(path: &Path) -> Result<ResultsReader<Box<dyn Read>>, ResultsError> {
+    if path == Path::new("-") {
+        return ResultsReader::new(Box::new(io::stdin().lock()), "standard input");
+    }
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => ResultsReader::new(Box::new(file), &name),
+        Err(source) => Err(ResultsError::Io { name, source }),
+    }
+}
+
+impl<R: Read> ResultsReader<R> {
+    /// Reads the header line. Where not even that is whole, there are no columns and no rows.
+    pub(crate) fn new(input: R, name: &str) -> Result<Self, ResultsError> {
+        let mut reader = Self {
+            input,
+            name: name.to_owned(),
+            columns: Vec::new(),
+            buffer: vec![0; STREAM],
+            unread: 0..0,
+            whole: 0,
+            line: 1,
+            fields: Fields::default(),
+        };
+        let header = match reader.next_bytes()? {
+            None => return Ok(reader),
+            Some((row, _)) => &reader.buffer[row],
+        };
+        let split = reader.fields.split(header);
+        let names = (0..reader.fields.len()).map(|column| {
+            let name = String::from_utf8_lossy(reader.fields.get(header, column));
+            name.trim_start_matches('\u{feff}').trim_ascii().to_owned()
+        });
+        let names = names.collect();
+        split.map_err(|error| reader.error_on_line(1, error.to_string()))?;
+        reader.columns = names;
+        Ok(reader)
+    }
+
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// A column that has to be there.
+    pub(crate) fn required(&self, name: &str) -> Result<usize, ResultsError> {
+        let error = || match self.columns[..] {
+            [] => ResultsError::NoHeader(self.name.clone()),
+            _ => ResultsError::NoColumn {
+                name: self.name.clone(),
+                missing: name.to_owned(),
+            },
+        };
+        self.column(name).ok_or_else(error)
+    }
+
+    /// The next row that is whole and not empty; `None` behind the last of them.
+    ///
+    /// # Errors
+    /// It has not as many fields as the header, a quotation mark is wrong, or it is not UTF-8.
+    pub(crate) fn next(&mut self) -> Result<Option<ResultsRecord<'_>>, ResultsError> {
+        if self.columns.is_empty() {
+            return Ok(None);
+        }
+        let Some((row, line)) = self.next_bytes()? else {
+            return Ok(None);
+        };
+        let position = Position {
+            name: &self.name,
+            line,
+            last_line: self.line - 1,
+        };
+        let row = &self.buffer[row];
+        record(&mut self.fields, row, self.columns.len(), position).map(Some)
+    }
+
+    /// The bytes of the next row without its line end, and the line on which it begins.
+    fn next_bytes(&mut self) -> Result<Option<(Range<usize>, u64)>, ResultsError> {
+        loop {
+            let Some((length, lines)) = end_of_row(&self.buffer[self.unread.clone()]) else {
+                if self.fill()? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let (start, line) = (self.unread.start, self.line);
+            self.unread.start += length;
+            self.whole += length as u64;
+            self.line += lines;
+            let mut end = self.unread.start - 1;
+            if end > start && self.buffer[end - 1] == b'\r' {
+                end -= 1;
+            }
+            if end > start {
+                return Ok(Some((start..end, line)));
+            }
+        }
+    }
+
+    /// Reads on; `false` at the end of the file.
+    fn fill(&mut self) -> Result<bool, ResultsError> {
+        if self.unread.len() >= LONGEST {
+            return Err(self.error_on_line(self.line, Misquoted::Open.to_string()));
+        }
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        if self.unread.end == self.buffer.len() {
+            self.buffer.resize(2 * self.buffer.len(), 0);
+        }
+        loop {
+            match self.input.read(&mut self.buffer[self.unread.end..]) {
+                Ok(read) => {
+                    self.unread.end += read;
+                    return Ok(read > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(ResultsError::Io {
+                        name: self.name.clone(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    /// What follows the last whole row, once there is no next one.
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.buffer[self.unread.clone()]
+    }
+
+    /// How many bytes were whole rows.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// The line on which the tail begins.
+    pub(super) fn tail_line(&self) -> u64 {
+        self.line
+    }
+
+    /// The tail as a row that only lacks its line end.
+    pub(super) fn tail_record(&mut self) -> Result<ResultsRecord<'_>, ResultsError> {
+        let position = Position {
+            name: &self.name,
+            line: self.line,
+            last_line: self.line,
+        };
+        let tail = &self.buffer[self.unread.clone()];
+        record(&mut self.fields, tail, self.columns.len(), position)
+    }
+
+    pub(super) fn error_on_line(&self, line: u64, what: String) -> ResultsError {
+        ResultsError::Row {
+            name: self.name.clone(),
+            line,
+            what,
+        }
+    }
+}
+
+fn record<'r>(
+    fields: &'r mut Fields,
+    row: &'r [u8],
+    columns: usize,
+    position: Position<'r>,
+) -> Result<ResultsRecord<'r>, ResultsError> {
+    fields
+        .split(row)
+        .map_err(|error| position.error(&error.to_string()))?;
+    let fields = &*fields;
+    if fields.len() != columns {
+        let what = format!("{} fields, the header has {columns}", fields.len());
+        return Err(position.error(&what));
+    }
+    let text = std::str::from_utf8(fields.text(row))
+        .map_err(|error| position.error(&error.to_string()))?;
+    Ok(ResultsRecord {
+        fields,
+        text,
+        position,
+    })
+}
+
+/// A row that was split, where it is UTF-8. Errors about it have no file.
+pub(super) fn whole_row<'r>(fields: &'r Fields, row: &'r [u8]) -> Option<ResultsRecord<'r>> {
+    let text = std::str::from_utf8(fields.text(row)).ok()?;
+    let position = Position {
+        name: "",
+        line: 0,
+        last_line: 0,
+    };
+    Some(ResultsRecord {
+        fields,
+        text,
+        position,
+    })
+}
+
+impl<'r> ResultsRecord<'r> {
+    /// The field of a column without the spaces around it; empty where there is no such column.
+    pub(crate) fn get(&self, column: impl Into<Option<usize>>) -> &'r str {
+        column
+            .into()
+            .and_then(|column| self.text.get(self.fields.range(column)?))
+            .unwrap_or_default()
+            .trim_ascii()
+    }
+
+    /// All fields as they are in the file.
+    pub(crate) fn fields(self) -> impl Iterator<Item = &'r str> {
+        (0..self.fields.len()).filter_map(move |column| self.text.get(self.fields.range(column)?))
+    }
+
+    pub(crate) fn error(&self, what: &str) -> ResultsError {
+        self.position.error(what)
+    }
+}
+
+impl Position<'_> {
+    fn error(self, what: &str) -> ResultsError {
+        let what = if self.last_line == self.line {
+            what.to_owned()
+        } else {
+            // A lost quotation mark makes the rows below part of a field.
+            format!(
+                "{what}; the row goes on to line {}: check its quotation marks",
+                self.last_line
+            )
+        };
+        ResultsError::Row {
+            name: self.name.to_owned(),
+            line: self.line,
+            what,
+        }
+    }
+}
+
+/// The columns that say how far a run came with a contact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutcomeColumns {
+    contact: usize,
+    attempt: usize,
+    is_final: usize,
+    disposition: usize,
+    counted: Option<usize>,
+    note: Option<usize>,
+}
+
+/// How far a run came with a contact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome<'r> {
+    pub(crate) contact: &'r str,
+    /// Which call of the contact it was, from 1; 0 where none was made.
+    pub(crate) attempt: u16,
+    /// It used one of `max_attempts`.
+    pub(crate) counted: bool,
+    pub(crate) is_final: bool,
+    pub(crate) disposition: Disposition,
+    /// A rehearsal wrote it.
+    pub(crate) simulated: bool,
+}
+
+impl OutcomeColumns {
+    pub(crate) fn of<R: Read>(reader: &ResultsReader<R>) -> Result<Self, ResultsError> {
+        Ok(Self {
+            contact: reader.required("contact")?,
+            attempt: reader.required("attempt")?,
+            is_final: reader.required("final")?,
+            disposition: reader.required("disposition")?,
+            counted: reader.column("counted"),
+            note: reader.column("note"),
+        })
+    }
+
+    pub(crate) fn read<'r>(&self, record: &ResultsRecord<'r>) -> Result<Outcome<'r>, ResultsError> {
+        let attempt = record.get(self.attempt);
+        let is_yes = |name: &str, column: Option<usize>| match record.get(column) {
+            "yes" => Ok(true),
+            "no" => Ok(false),
+            "" if column.is_none() => Ok(false),
+            field => Err(record.error(&format!("{name} {field:?} is neither yes nor no"))),
+        };
+        Ok(Outcome {
+            contact: record.get(self.contact),
+            attempt: attempt
+                .parse()
+                .map_err(|_| record.error(&format!("attempt {attempt:?} is no number of calls")))?,
+            counted: is_yes("counted", self.counted)?,
+            is_final: is_yes("final", Some(self.is_final))?,
+            disposition: record
+                .get(self.disposition)
+                .parse()
+                .map_err(|error| record.error(&format!("{error}")))?,
+            simulated: is_simulated(record.get(self.note)),
+        })
+    }
+}
+
+/// Whether a row is a rehearsal's, by its note.
+pub(crate) fn is_simulated(note: &str) -> bool {
+    note == "simulated" || note.starts_with("simulated:")
+}
+
+/// How many bytes the first row takes, and how many lines: up to the first line end that is not within quotation marks.
+fn end_of_row(bytes: &[u8]) -> Option<(usize, u64)> {
+    let line = memchr(b'\n', bytes)?;
+    if memchr(b'"', &bytes[..line]).is_none() {
+        return Some((line + 1, 1));
+    }
+    let (mut quoted, mut lines) = (false, 0);
+    for index in memchr2_iter(b'"', b'\n', bytes) {
+        if bytes[index] == b'"' {
+            quoted = !quoted;
+            continue;
+        }
+        lines += 1;
+        if !quoted {
+            return Some((index + 1, lines));
+        }
+    }
+    None
+}
+
+/// What is wrong with the quotation marks of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Misquoted {
+    #[error("a quotation mark (\") is opened and never closed")]
+    Open,
+    #[error("a quotation mark (\") stands where there can be none")]
+    Stray,
+}
+
+/// Where the fields of a row are: in the row itself, or, where it has quotation marks, in a copy without them.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    copy: Vec<u8>,
+    is_copied: bool,
+    /// Where each field ends. The next one begins a byte later.
+    ends: Vec<usize>,
+}
+
+impl Fields {
+    /// Splits a row. The fields before an error can be read.
+    pub(super) fn split(&mut self, row: &[u8]) -> Result<(), Misquoted> {
+        self.ends.clear();
+        self.is_copied = memchr(b'"', row).is_some();
+        if !self.is_copied {
+            self.ends.extend(memchr_iter(b',', row));
+            self.ends.push(row.len());
+            return Ok(());
+        }
+        self.copy.clear();
+        let mut rest = row;
+        loop {
+            let length = self.copy_field(rest)?;
+            self.ends.push(self.copy.len());
+            self.copy.push(b',');
+            match rest.get(length + 1..) {
+                None => return Ok(()),
+                Some(next) => rest = next,
+            }
+        }
+    }
+
+    /// Copies the first field, and returns how many bytes it takes up to the comma behind it or to the end.
+    fn copy_field(&mut self, row: &[u8]) -> Result<usize, Misquoted> {
+        let Some(quoted) = row.strip_prefix(b"\"") else {
+            let end = memchr(b',', row).unwrap_or(row.len());
+            self.copy.extend_from_slice(&row[..end]);
+            return match memchr(b'"', &row[..end]) {
+                Some(_) => Err(Misquoted::Stray),
+                None => Ok(end),
+            };
+        };
+        let mut start = 0;
+        loop {
+            let mark = start + memchr(b'"', &quoted[start..]).ok_or(Misquoted::Open)?;
+            self.copy.extend_from_slice(&quoted[start..mark]);
+            match quoted.get(mark + 1) {
+                Some(b'"') => {
+                    self.copy.push(b'"');
+                    start = mark + 2;
+                }
+                None | Some(b',') => return Ok(mark + 2),
+                Some(_) => return Err(Misquoted::Stray),
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn range(&self, column: usize) -> Option<Range<usize>> {
+        let end = *self.ends.get(column)?;
+        let start = column
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] + 1);
+        Some(start..end)
+    }
+
+    fn text<'t>(&'t self, row: &'t [u8]) -> &'t [u8] {
+        if self.is_copied { &self.copy } else { row }
+    }
+
+    /// A field of the row that was split; empty where there is no such column.
+    pub(super) fn get<'t>(&'t self, row: &'t [u8], column: usize) -> &'t [u8] {
+        self.range(column)
+            .and_then(|range| self.text(row).get(range))
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::results::schema::ResultsColumns;
+
+    /// The fields of all rows with their lines, and the bytes behind them.
+    fn rows(bytes: &[u8]) -> (Vec<(u64, Vec<String>)>, Vec<u8>) {
+        let mut reader = ResultsReader::new(bytes, "storm.csv").unwrap();
+        // Every row crosses the end of a buffer this small.
+        reader.buffer.truncate(reader.unread.end.max(1));
+        let mut rows = vec![(1, reader.columns().to_vec())];
+        while let Some(record) = reader.next().unwrap() {
+            let fields = record.fields().map(str::to_owned).collect();
+            rows.push((record.position.line, fields));
+        }
+        assert_eq!(reader.whole() as usize + reader.tail().len(), bytes.len());
+        (rows, reader.tail().to_vec())
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        let error = ResultsReader::new(bytes, "storm.csv").and_then(|mut reader| {
+            OutcomeColumns::of(&reader)?;
+            while reader.next()?.is_some() {}
+            Ok(())
+        });
+        error.unwrap_err().to_string()
+    }
+
+    fn split(row: &[u8]) -> Result<Vec<Vec<u8>>, Misquoted> {
+        let mut fields = Fields::default();
+        fields.split(row)?;
+        let all = (0..fields.len()).map(|column| fields.get(row, column).to_vec());
+        Ok(all.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_field_by_field(written in prop::collection::vec(
+            prop::collection::vec("[ab ,\"\r\nü]{0,6}", 3), 1..6))
+        {
+            let mut bytes = b"a,b,c\n".to_vec();
+            bytes.extend(written.iter().flat_map(|fields| ResultsColumns::of_file(fields.clone(), &[]).header()));
+            let (rows, tail) = rows(&bytes);
+            prop_assert!(tail.is_empty());
+            let read: Vec<_> = rows.into_iter().skip(1).map(|(_, fields)| fields).collect();
+            prop_assert_eq!(read, written);
+        }
+    }
+
+    #[test]
+    fn rows_have_their_lines_whatever_ends_them() {
+        let (rows, tail) = rows(b"a,b\r\n\"two\nlines\",\n\n1,2\ntor");
+        let lines: Vec<_> = rows.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 2, 5]);
+        assert_eq!(rows[0].1, ["a", "b"]);
+        assert_eq!(tail, b"tor");
+    }
+
+    #[test]
+    fn a_missing_mark_makes_no_row_of_two() {
+        // The mark behind `one` is lost: read loosely, this would be a row of two fields.
+        assert_eq!(split(b"\"one,\n\"two\" lines"), Err(Misquoted::Stray));
+        assert_eq!(split(b"1,\"two"), Err(Misquoted::Open));
+        assert_eq!(split(b"5\" pipe,2"), Err(Misquoted::Stray));
+        assert_eq!(split(b"\"a\"\"b\",").unwrap(), [&b"a\"b"[..], b""]);
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_a_missing_one_is_empty() {
+        let bytes = &b"\xef\xbb\xbfb, a\n1, x \n"[..];
+        let mut reader = ResultsReader::new(bytes, "storm.csv").unwrap();
+        assert_eq!(reader.columns(), ["b", "a"]);
+        let (a, none) = (reader.required("a").unwrap(), reader.column("none"));
+        let record = reader.next().unwrap().unwrap();
+        assert_eq!((record.get(a), record.get(none)), ("x", ""));
+        assert!(reader.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_cut_anywhere_leaves_out_the_torn_row_and_no_other() {
+        let whole = b"a,b\n1,x\n2,\"two\nlines, \"\"quoted\"\"\"\n3,z\n";
+        let ends = [4, 8, 34, 38];
+        assert_eq!(whole.len(), ends[3]);
+        for cut in ends[0]..=whole.len() {
+            let (rows, tail) = rows(&whole[..cut]);
+            let expected = ends.iter().filter(|&&end| end <= cut).count();
+            assert_eq!(rows.len(), expected, "cut at {cut}");
+            assert_eq!(tail.is_empty(), ends.contains(&cut), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_results_is_an_error_with_its_line() {
+        let columns = "contact,attempt,final,disposition\n";
+        let no_header = "storm.csv holds no results: it has no header line";
+        for (bytes, says) in [
+            (String::new(), no_header),
+            ("contact,disp".to_owned(), no_header),
+            (
+                "a,b\n".to_owned(),
+                "storm.csv holds no results: it has no column contact",
+            ),
+            (
+                format!("{columns}\"two\nlines\",1,no,BUSY\n1\n2,1,no,BUSY\n"),
+                "storm.csv:4: the row cannot be read (1 fields, the header has 4)",
+            ),
+        ] {
+            assert_eq!(error(bytes.as_bytes()), says);
+        }
+        let bytes = [columns.as_bytes(), b"1,1,no,\xff\n2,1,no,BUSY\n"].concat();
+        assert!(error(&bytes).starts_with("storm.csv:2: the row cannot be read"));
+    }
+}
