@@ -158,7 +158,7 @@ fn copy<R: Read>(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    if !reader.tail().is_empty() {
+    if reader.is_torn() {
         warn!("the last row is not whole and is left out: the file may still be written");
     }
     Ok(())

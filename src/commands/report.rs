@@ -54,7 +54,7 @@ fn read(results: &Path) -> Result<Figures, ResultsError> {
     while let Some(record) = reader.next()? {
         report.add(&columns.read(&record)?);
     }
-    Ok(report.figures(!reader.tail().is_empty()))
+    Ok(report.figures(reader.is_torn()))
 }
 
 /// Writes the page; over an older page, but never over another file.

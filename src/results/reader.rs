@@ -30,6 +30,8 @@ pub(crate) struct ResultsReader<R> {
     whole: u64,
     /// The line on which the unread bytes begin.
     line: u64,
+    /// Everything was read.
+    at_end: bool,
     fields: Fields,
 }
 
@@ -90,6 +92,7 @@ impl<R: Read> ResultsReader<R> {
             unread: 0..0,
             whole: 0,
             line: 1,
+            at_end: false,
             fields: Fields::default(),
         };
         let header = match reader.next_bytes()? {
@@ -184,6 +187,7 @@ impl<R: Read> ResultsReader<R> {
             match self.input.read(&mut self.buffer[self.unread.end..]) {
                 Ok(read) => {
                     self.unread.end += read;
+                    self.at_end = read == 0;
                     return Ok(read > 0);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -197,8 +201,13 @@ impl<R: Read> ResultsReader<R> {
         }
     }
 
+    /// Whether the last row is not whole, once there is no next one.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.at_end && !self.unread.is_empty()
+    }
+
     /// What follows the last whole row, once there is no next one.
-    pub(crate) fn tail(&self) -> &[u8] {
+    pub(super) fn tail(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
     }
 

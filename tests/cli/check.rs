@@ -359,7 +359,10 @@ fn bad_rows_are_named_up_to_a_hundred_and_then_counted_and_are_no_fault() {
 #[test]
 fn results_that_cannot_be_are_told_where_the_campaign_names_them() {
     for (results, told) in [
-        ("nowhere/storm.csv", "there is no folder nowhere"),
+        (
+            "nowhere/storm.csv",
+            "there is no folder nowhere: mkdir -p nowhere",
+        ),
         (
             "%Q.csv",
             "%Q.csv: the date cannot be told from such a name: use %Y-%m-%d, and %H%M%S for a time",
@@ -523,7 +526,7 @@ fn the_first_call_is_to_whom_a_run_would_call_first() {
     write("dnc.txt", "101\n102\n");
     write(
         "campaign.results.csv",
-        "contact,final,disposition\n100,yes,ANSWERED\n",
+        "contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\n100,1,yes,yes,ANSWERED,,,\n",
     );
     let shown = stdout(&check_in(folder.path(), &[]));
     for said in [

@@ -64,7 +64,8 @@ fn folder(campaign: &str) -> TempDir {
     write("dnc.txt", "102\n");
     write(
         "storm.results.csv",
-        "contact,attempt,final,disposition\ndone,1,yes,ANSWERED\nagain,1,no,BUSY\n",
+        "contact,attempt,counted,final,disposition,next_attempt_at,call_id,note\n\
+         done,1,yes,yes,ANSWERED,,,\nagain,1,yes,no,BUSY,,,\n",
     );
     folder
 }

@@ -90,7 +90,7 @@ fn read_back(bytes: &[u8]) -> Result<Figures, ResultsError> {
     while let Some(record) = reader.next()? {
         report.add(&columns.read(&record)?);
     }
-    Ok(report.figures(!reader.tail().is_empty()))
+    Ok(report.figures(reader.is_torn()))
 }
 
 #[test]
