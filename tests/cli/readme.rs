@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use assert_cmd::Command;
+use crate::common::dialer;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, ValueEnum as _};
 use dialer::cli::{Cli, Generated};
@@ -84,12 +84,7 @@ fn section(text: &str, name: &str) -> BTreeSet<(String, String)> {
 }
 
 fn help(command: &[&str]) -> String {
-    let output = Command::cargo_bin("dialer")
-        .unwrap()
-        .args(command)
-        .arg("--help")
-        .output()
-        .unwrap();
+    let output = dialer().args(command).arg("--help").output().unwrap();
     assert!(output.status.success(), "{command:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -334,8 +329,7 @@ fn the_rehearsal_shows_what_it_should() {
         .find(|line| line.starts_with("dialer run") && line.contains("--simulate"))
         .unwrap()
         .to_owned();
-    let output = Command::cargo_bin("dialer")
-        .unwrap()
+    let output = dialer()
         .args(command.split_whitespace().skip(1))
         .arg("--json")
         .current_dir(folder.path())
@@ -390,9 +384,8 @@ fn the_reports_object_is_as_shown() {
     }
     let shown = object_with("durations");
     let folder = tempfile::tempdir().unwrap();
-    let dialer = |arguments: &[&str]| {
-        let output = Command::cargo_bin("dialer")
-            .unwrap()
+    let succeeds = |arguments: &[&str]| {
+        let output = dialer()
             .args(arguments)
             .current_dir(folder.path())
             .output()
@@ -400,9 +393,9 @@ fn the_reports_object_is_as_shown() {
         assert!(output.status.success(), "{arguments:?}");
         output.stdout
     };
-    dialer(&["init"]);
-    dialer(&["run", "--simulate", "campaign.toml"]);
-    let report = dialer(&["report", "--json", "campaign.results.simulated.csv"]);
+    succeeds(&["init"]);
+    succeeds(&["run", "--simulate", "campaign.toml"]);
+    let report = succeeds(&["report", "--json", "campaign.results.simulated.csv"]);
     compare(&shown, &serde_json::from_slice(&report).unwrap(), "");
 }
 

@@ -1,16 +1,15 @@
 //! What the operator sees of a run: on a terminal, in a cron mail, in a pipeline.
 
 use crate::common::process::{Process, Start as _, says};
-use crate::common::storm;
+use crate::common::{dialer, storm};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::process::{ChildStderr, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assert_cmd::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -24,7 +23,7 @@ fn campaign(rows: &str) -> TempDir {
 
 /// `dialer run storm.toml --simulate`, as from a shell in that folder.
 fn rehearse(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("dialer").unwrap();
+    let mut command = dialer();
     command
         .current_dir(folder)
         .env_clear()
@@ -282,7 +281,7 @@ fn faults_before_dialing_are_plain_sentences() {
 fn a_full_disk_under_the_log_stops_nobody() {
     let folder = campaign(ROWS);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let status = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+    let status = dialer()
         .current_dir(folder.path())
         .args(["-vv", "run", "storm.toml", "--simulate"])
         .stderr(full)
@@ -297,7 +296,7 @@ fn a_full_disk_under_the_log_stops_nobody() {
 fn a_summary_that_cannot_be_written_is_a_failure() {
     let folder = campaign(ROWS);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+    let output = dialer()
         .current_dir(folder.path())
         .args(["-q", "run", "storm.toml", "--simulate", "--json"])
         .stdout(full)
@@ -336,7 +335,7 @@ fn slow(folder: &Path, talk: &str) -> (Process, BufReader<ChildStderr>) {
         format!("{text}\ntalk = \"{talk}\"\nring = \"10ms\"\n"),
     )
     .unwrap();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+    let mut child = dialer()
         .current_dir(folder)
         .args(["run", "storm.toml", "--simulate", "--real-time", "--json"])
         .stdout(Stdio::piped())
@@ -402,7 +401,7 @@ fn a_pipe_gets_a_line_of_counts_now_and_then() {
 fn a_log_that_nobody_reads_holds_up_no_call() {
     let many = contacts(1500);
     let folder = campaign(&format!("id,number\n{many}"));
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dialer"))
+    let mut child = dialer()
         .current_dir(folder.path())
         .args(["-vv", "run", "storm.toml", "--simulate"])
         .stderr(Stdio::piped())

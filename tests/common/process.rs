@@ -3,16 +3,25 @@
 use std::io::BufRead;
 use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, Output};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that is killed when this is dropped.
-pub(crate) struct Process(Option<Child>);
+/// No process of a test takes nearly as long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A process that is killed when this is dropped, or when it hangs.
+pub(crate) struct Process {
+    child: Option<Child>,
+    _watched: Sender<()>,
+}
 
 impl Process {
     /// Waits for its end, and takes what it wrote to its pipes.
     pub(crate) fn output(mut self) -> Output {
-        self.0.take().unwrap().wait_with_output().unwrap()
+        self.child.take().unwrap().wait_with_output().unwrap()
     }
 
     pub(crate) fn kill(self) {}
@@ -26,19 +35,19 @@ impl Deref for Process {
     type Target = Child;
 
     fn deref(&self) -> &Child {
-        self.0.as_ref().unwrap()
+        self.child.as_ref().unwrap()
     }
 }
 
 impl DerefMut for Process {
     fn deref_mut(&mut self) -> &mut Child {
-        self.0.as_mut().unwrap()
+        self.child.as_mut().unwrap()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -52,7 +61,18 @@ pub(crate) trait Start {
 
 impl Start for Command {
     fn start(&mut self) -> Process {
-        Process(Some(self.spawn().unwrap()))
+        let child = self.spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let (watched, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Process {
+            child: Some(child),
+            _watched: watched,
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,10 +19,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Start as _};
+use crate::common::dialer;
+use crate::common::process::{Process, Start as _, says};
 
 /// No campaign here takes nearly as long; one that hangs fails its test instead of the machine.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The Asterisk under test: 22, unless `DIALER_TEST_ASTERISK` is the manager's address of the other.
 pub(crate) struct Pbx {
@@ -456,55 +455,35 @@ impl Campaign {
         self.folder.path().join("campaign.toml")
     }
 
+    /// Writes the campaign file, and gives a command of the dialer on it.
+    fn command(&self, command: &str) -> Command {
+        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
+        let mut dialer = dialer();
+        dialer
+            .args([command, "campaign.toml"])
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        dialer
+    }
+
     /// `dialer run campaign.toml`, killed after a while.
     pub(crate) fn run_and_kill(&self, after: Duration) {
-        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
-        let running = Command::new(env!("CARGO_BIN_EXE_dialer"))
-            .arg("run")
-            .arg(self.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .start();
+        let running = self.command("run").stderr(Stdio::null()).start();
         thread::sleep(after);
         running.kill();
     }
 
     /// `dialer run campaign.toml`, asked to stop with TERM as soon as it says something on standard error.
     pub(crate) fn run_until_it_says(&self, words: &str) -> Run {
-        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
-        let mut running = Command::new(env!("CARGO_BIN_EXE_dialer"))
-            .arg("run")
-            .arg(self.path())
-            .args(&self.arguments)
-            .current_dir(self.folder.path())
-            .env_remove("DIALER_AMI_SECRET")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .start();
-        let id = running.id().to_string();
-        let said = BufReader::new(running.stderr.take().expect("it is piped"));
-        let (over, waiting) = mpsc::channel::<()>();
-        let hung = id.clone();
-        thread::spawn(move || {
-            if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                let _ = Command::new("kill").args(["-KILL", &hung]).status();
-            }
-        });
-        let mut stderr = String::new();
-        let mut asked = false;
-        for line in said.lines().map_while(Result::ok) {
-            stderr += &line;
-            stderr.push('\n');
-            if !asked && line.contains(words) {
-                asked = true;
-                running.signal(Signal::TERM);
-            }
-        }
-        drop(over);
-        let status = running.wait().expect("it ends");
-        assert!(asked, "it never said {words:?}: {stderr}");
+        let mut running = self.command("run").start();
+        let mut log = BufReader::new(running.stderr.take().expect("it is piped"));
+        let mut stderr = says(&mut log, words);
+        running.signal(Signal::TERM);
+        log.read_to_string(&mut stderr).expect("it is text");
         Run {
-            code: status.code(),
+            code: running.output().status.code(),
             stderr,
             rows: read_results(&self.folder.path().join("campaign.results.csv")),
         }
@@ -527,16 +506,7 @@ impl Campaign {
 
     /// The same, with the results in a file that the command line names.
     pub(crate) fn run_to(&self, results: &str) -> Run {
-        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
-        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_dialer"))
-            .arg("run")
-            .arg(self.path())
-            .args(&self.arguments)
-            .current_dir(self.folder.path())
-            .env_remove("DIALER_AMI_SECRET")
-            .timeout(PATIENCE)
-            .output()
-            .expect("the binary starts");
+        let output = self.command("run").start().output();
         Run {
             code: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -546,14 +516,8 @@ impl Campaign {
 
     /// `dialer check campaign.toml`.
     pub(crate) fn check(&self) -> Output {
-        fs::write(self.path(), format!("{}\n{}", self.ami, self.rest)).expect("it is written");
-        Command::new(env!("CARGO_BIN_EXE_dialer"))
-            .args(["check", "campaign.toml"])
-            .args(&self.arguments)
-            .current_dir(self.folder.path())
-            .env_remove("DIALER_AMI_SECRET")
-            .output()
-            .expect("the binary starts")
+        let mut command = self.command("check");
+        command.stdout(Stdio::piped()).start().output()
     }
 }
 
