@@ -98,7 +98,7 @@ impl Loader<'_> {
                         section.warn_at(
                             "secret_file",
                             format!(
-                                "everybody on this machine can read the secret: chmod 600 {}",
+                                "every user of this machine can read the secret: chmod 600 {}",
                                 file.text
                             ),
                         );

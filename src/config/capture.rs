@@ -28,7 +28,7 @@ impl Loader<'_> {
             let may_be_missing = opt_out.is_some_and(|opt_out| opt_out.file == file);
             if !may_be_missing && let Err(error) = file.metadata() {
                 let empty = if error.kind() == std::io::ErrorKind::NotFound {
-                    "; where there is nobody yet, make an empty file"
+                    "; if there are no numbers yet, make an empty file"
                 } else {
                     ""
                 };

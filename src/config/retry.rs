@@ -122,7 +122,7 @@ fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) ->
     };
     if !rule.retry.unwrap_or(disposition.retried_by_default()) {
         let instead = match rule.retry {
-            Some(_) => "`retry = false` is beside it",
+            Some(_) => "`retry = false` is set",
             None => "it is final unless you add `retry = true`",
         };
         for key in ["delay", "backoff", "max_attempts"] {

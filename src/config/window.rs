@@ -139,7 +139,7 @@ fn stop_at(
         if moment <= Timestamp::now() {
             section.warn_at(
                 "stop_at",
-                "`stop_at` has passed: nobody would be called; write a time of day, such as \"20:30\", for every day",
+                "`stop_at` has passed: no contact would be called; write a time of day, such as \"20:30\", for every day",
             );
         }
         return Some(StopAt::Moment(moment));

@@ -64,6 +64,7 @@ impl Screen {
             lost,
             json: settings.log_format == LogFormat::Json,
             shown: None,
+            behind: None,
         };
         let thread = thread::Builder::new()
             .name("stderr".to_owned())
@@ -92,20 +93,19 @@ impl Screen {
 
     /// Says what went wrong: plain sentences, or where the log is JSON, an object each.
     pub fn fail(&self, sentences: &str) {
-        for sentence in sentences.lines().map(printable) {
-            match self.settings.log_format {
-                LogFormat::Text => self.say(&format!("{sentence}\n")),
-                LogFormat::Json => error!("{sentence}"),
-            }
-        }
+        self.say_each(sentences, |sentence| error!("{sentence}"));
     }
 
     /// Says what should be looked at, in the same forms.
     pub fn caution(&self, sentences: &str) {
+        self.say_each(sentences, |sentence| warn!("{sentence}"));
+    }
+
+    fn say_each(&self, sentences: &str, log: impl Fn(String)) {
         for sentence in sentences.lines().map(printable) {
             match self.settings.log_format {
                 LogFormat::Text => self.say(&format!("{sentence}\n")),
-                LogFormat::Json => warn!("{sentence}"),
+                LogFormat::Json => log(sentence),
             }
         }
     }
@@ -210,6 +210,8 @@ struct Painter {
     lost: Arc<AtomicU64>,
     json: bool,
     shown: Option<ShownRun>,
+    /// What came behind the text that is being written.
+    behind: Option<ScreenMessage>,
 }
 
 struct ShownRun {
@@ -223,41 +225,38 @@ struct ShownRun {
 impl Painter {
     fn run(mut self) {
         loop {
-            let order = match self.shown.as_ref().and_then(|shown| shown.next) {
-                Some(next) => match next.checked_duration_since(Instant::now()) {
-                    Some(until_next) => self.orders.recv_timeout(until_next),
-                    // Also while the log never pauses.
-                    None => Err(RecvTimeoutError::Timeout),
-                },
-                None => self.orders.recv().map_err(RecvTimeoutError::from),
-            };
-            match order {
-                Ok(ScreenMessage::Text(text)) => {
-                    if let Some(ScreenMessage::Close) = self.write(text) {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.show(),
+            match self.next() {
+                Ok(ScreenMessage::Text(text)) => self.write(text),
                 Ok(ScreenMessage::Close) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(message) => self.obey(message),
+                Err(RecvTimeoutError::Timeout) => self.show(),
             }
         }
     }
 
-    /// Writes a text and all that wait behind it, so that the bar is drawn once for them. Answers `Close` if that is
-    /// what came next.
-    fn write(&mut self, mut text: Vec<u8>) -> Option<ScreenMessage> {
-        let mut next = None;
+    /// The next message; a timeout when something is to be shown, also while the log never pauses.
+    fn next(&mut self) -> Result<ScreenMessage, RecvTimeoutError> {
+        if let Some(message) = self.behind.take() {
+            return Ok(message);
+        }
+        let Some(next) = self.shown.as_ref().and_then(|shown| shown.next) else {
+            return self.orders.recv().map_err(RecvTimeoutError::from);
+        };
+        let until_next = next.checked_duration_since(Instant::now());
+        let until_next = until_next.ok_or(RecvTimeoutError::Timeout)?;
+        self.orders.recv_timeout(until_next)
+    }
+
+    /// Writes a text and all that wait behind it, so that the bar is drawn once for them.
+    fn write(&mut self, mut text: Vec<u8>) {
         while text.len() < AT_ONCE
-            && let Ok(order) = self.orders.try_recv()
+            && let Ok(message) = self.orders.try_recv()
         {
-            match order {
-                ScreenMessage::Text(more) => text.extend_from_slice(&more),
-                order => {
-                    next = Some(order);
-                    break;
-                }
-            }
+            let ScreenMessage::Text(more) = message else {
+                self.behind = Some(message);
+                break;
+            };
+            text.extend_from_slice(&more);
         }
         let lost = self.lost.swap(0, Ordering::Relaxed);
         match self.shown.as_mut().and_then(|shown| shown.bar.as_mut()) {
@@ -268,13 +267,6 @@ impl Painter {
             tracing::warn!(
                 "{lost} lines of this log are missing here: they could not be written in time"
             );
-        }
-        match next? {
-            ScreenMessage::Close => Some(ScreenMessage::Close),
-            order => {
-                self.obey(order);
-                None
-            }
         }
     }
 

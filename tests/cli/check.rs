@@ -448,7 +448,7 @@ fn a_secret_that_everybody_can_read_is_warned_of() {
     for (mode, told) in [
         (
             0o644,
-            "campaign.toml:3:15: warning: everybody on this machine can read the secret: chmod 600 ami.secret\n",
+            "campaign.toml:3:15: warning: every user of this machine can read the secret: chmod 600 ami.secret\n",
         ),
         (0o640, ""),
     ] {
@@ -464,7 +464,7 @@ fn nobody_to_call_is_warned_of_and_hours_are_told() {
     let output = check(LEAST, "number\n");
     assert_eq!(
         stderr(&output),
-        "contacts.csv: warning: there is nobody to call\n"
+        "contacts.csv: warning: there is no contact to call\n"
     );
     let campaign = format!(
         "{LEAST}[window]\ntimezone = \"UTC\"\n[[window.open]]\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nfrom = \"00:00\"\nto = \"24:00\"\n"
@@ -541,7 +541,7 @@ fn the_first_call_is_to_whom_a_run_would_call_first() {
     let output = check_in(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(0));
     assert!(
-        stderr(&output).ends_with("contacts.csv: warning: there is nobody to call\n"),
+        stderr(&output).ends_with("contacts.csv: warning: there is no contact to call\n"),
         "{}",
         stderr(&output)
     );

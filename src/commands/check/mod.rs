@@ -195,7 +195,7 @@ impl ListSurvey {
             warnings.push(Diagnostic::of_file(list, message));
         }
         if self.first.is_none() {
-            warnings.push(Diagnostic::of_file(list, "there is nobody to call"));
+            warnings.push(Diagnostic::of_file(list, "there is no contact to call"));
         }
         warnings
     }

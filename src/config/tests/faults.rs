@@ -125,7 +125,7 @@ pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("[[trunk]]\n", "[retry.rules.DUPLICATE]\nretry = true\n[[trunk]]\n", "9:14 no rule can be made for DUPLICATE: they are not called in the first place"),
     ("[[trunk]]\n", "[retry.rules.SUPPRESSED]\nretry = true\n[[trunk]]\n", "9:14 no rule can be made for SUPPRESSED"),
     ("[[trunk]]\n", "[retry.rules.REJECTED]\ndelay = \"1d\"\n[[trunk]]\n", "10:9 `delay` has no effect on REJECTED: it is final unless you add `retry = true`"),
-    ("[[trunk]]\n", "[retry.rules.BUSY]\nretry = false\nmax_attempts = 2\n[[trunk]]\n", "11:16 `max_attempts` has no effect on BUSY: `retry = false` is beside it"),
+    ("[[trunk]]\n", "[retry.rules.BUSY]\nretry = false\nmax_attempts = 2\n[[trunk]]\n", "11:16 `max_attempts` has no effect on BUSY: `retry = false` is set"),
     ("[[trunk]]\n", "[retry.rules.BUSY]\nretry = \"yes\"\n[[trunk]]\n", "10:9 `retry` must be true or false, not string"),
     ("[[trunk]]\n", "[retry.rules.BUSY]\nbackoff = 0\n[[trunk]]\n", "10:11 `backoff` must be a number, at least 1.0"),
     ("[[trunk]]\n", "[retry.rules.BUSY]\ndealy = \"1m\"\n[[trunk]]\n", "10:1 unknown key `dealy` in [retry.rules.\"BUSY\"]; did you mean `delay`?"),

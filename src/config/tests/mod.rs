@@ -630,7 +630,7 @@ fn a_list_of_numbers_never_to_call_must_be_there_but_for_the_one_that_the_run_be
     assert!(
         told.0[0]
             .message
-            .ends_with("where there is nobody yet, make an empty file"),
+            .ends_with("if there are no numbers yet, make an empty file"),
         "{told}"
     );
     let told = load(format!("{LEAST}{suppress}{opt_out}")).unwrap_err();

@@ -57,14 +57,11 @@ pub struct RunOutcome {
 }
 
 /// How far a run is.
-#[derive(Debug)]
-enum Stage<'s> {
-    /// It connects, or settles what an earlier one left.
-    Starting,
-    /// It dials.
-    Running(&'s Seen),
-    /// It is over; where it came to dialing, with how it was then.
-    Ended(Option<&'s Seen>, RunOutcome),
+#[derive(Debug, Clone, Copy, Default)]
+struct Stage<'s> {
+    /// Nothing before it dials: it connects, or settles what an earlier one left.
+    seen: Option<&'s Seen>,
+    outcome: Option<RunOutcome>,
 }
 
 impl<'s> Stage<'s> {
@@ -72,31 +69,18 @@ impl<'s> Stage<'s> {
 
     fn word(&self) -> &'static str {
         match self {
-            Self::Starting => "starting",
-            Self::Running(_) => "running",
-            Self::Ended(..) => "ended",
+            Self {
+                outcome: Some(_), ..
+            } => "ended",
+            Self { seen: Some(_), .. } => "running",
+            _ => "starting",
         }
     }
 
-    fn seen(&self) -> Option<&'s Seen> {
-        match self {
-            Self::Starting => None,
-            Self::Running(seen) => Some(seen),
-            Self::Ended(seen, _) => *seen,
-        }
-    }
-
-    fn ended(&self) -> Option<RunOutcome> {
-        match self {
-            Self::Ended(_, ended) => Some(*ended),
-            _ => None,
-        }
-    }
-
-    /// When it was as it is told: by the run's clock, which in a rehearsal is not the wall's. Where the run says
-    /// nothing any more, that is not now.
+    /// When these figures were true, by the run's clock, which in a rehearsal is not the wall's. Where the run does not
+    /// answer any more, that is not now.
     fn at(&self, about: &About) -> Zoned {
-        match self.seen() {
+        match self.seen {
             Some(Seen { view, .. }) => view.time(view.at),
             None => Zoned::now().with_time_zone(about.started_at.time_zone().clone()),
         }
@@ -224,12 +208,18 @@ impl<'w, W: FnMut(&str) -> std::io::Result<()>> StatusWriter<'w, W> {
     fn run(mut self, orders: &Receiver<StatusOrder>) {
         loop {
             let seen = self.progress.as_mut().map(|run| run.look(ANSWER));
-            self.put(&seen.as_ref().map_or(Stage::Starting, Stage::Running));
+            self.put(&Stage {
+                seen: seen.as_ref(),
+                outcome: None,
+            });
             match orders.recv_timeout(EACH) {
                 Ok(StatusOrder::Watch(viewer)) => self.progress = Some(RunWatch::of(viewer)),
                 Ok(StatusOrder::End(ended)) => {
                     let seen = self.progress.as_mut().map(RunWatch::latest);
-                    self.put(&Stage::Ended(seen.as_ref(), ended));
+                    self.put(&Stage {
+                        seen: seen.as_ref(),
+                        outcome: Some(ended),
+                    });
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}

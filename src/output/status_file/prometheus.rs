@@ -44,13 +44,13 @@ pub(super) fn text(about: &About, stage: &Stage<'_>) -> String {
     let at = stage.at(about).timestamp().as_millisecond();
     let help = "When these figures were true; in a rehearsal by its own clock.";
     page.moment("updated", help, at);
-    if let Some(seen) = stage.seen() {
+    if let Some(seen) = stage.seen {
         page.contacts(&seen.view);
         page.calls(seen);
         page.trunks(&seen.view);
         page.waits(&seen.view);
     }
-    if let Some(ended) = stage.ended() {
+    if let Some(ended) = stage.outcome {
         page.moment("ended", "When the run was over.", at);
         page.value("exit_code", "The exit code of the run.", ended.exit_code);
         page.gauge("stopped", "Why the run stopped: 1 for what was the case.");

@@ -37,6 +37,20 @@ const DONE: RunOutcome = RunOutcome {
     stopped: Some("drained"),
 };
 
+fn running(seen: &Seen) -> Stage<'_> {
+    Stage {
+        seen: Some(seen),
+        outcome: None,
+    }
+}
+
+fn ended(seen: Option<&Seen>, outcome: RunOutcome) -> Stage<'_> {
+    Stage {
+        seen,
+        outcome: Some(outcome),
+    }
+}
+
 /// One sample, with the labels that its run gives it left out.
 fn value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let labels = [("campaign", "storm")].iter().chain(labels);
@@ -47,7 +61,7 @@ fn value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 
 #[test]
 fn the_object_tells_everything_that_an_operator_wants_to_know() {
-    let text = json::text(&about(), &Stage::Running(&seen()));
+    let text = json::text(&about(), &running(&seen()));
     assert_eq!(text.matches('\n').count(), 1);
     let mut object: Value = serde_json::from_str(&text).unwrap();
     assert!(
@@ -83,10 +97,10 @@ fn its_keys_are_the_same_before_and_after() {
         object.as_object().unwrap().keys().cloned().collect()
     };
     let seen = seen();
-    let running = keys(&Stage::Running(&seen));
-    assert_eq!(keys(&Stage::Starting), running);
-    assert_eq!(keys(&Stage::Ended(None, DONE)), running);
-    let text = json::text(&about(), &Stage::Ended(Some(&seen), DONE));
+    let known = keys(&running(&seen));
+    assert_eq!(keys(&Stage::default()), known);
+    assert_eq!(keys(&ended(None, DONE)), known);
+    let text = json::text(&about(), &ended(Some(&seen), DONE));
     let ended: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["exit_code"], 3);
@@ -96,7 +110,7 @@ fn its_keys_are_the_same_before_and_after() {
 
 #[test]
 fn the_page_is_what_prometheus_takes_and_tells_the_same() {
-    let text = prometheus::text(&about(), &Stage::Running(&seen()));
+    let text = prometheus::text(&about(), &running(&seen()));
     for (name, labels, expected) in [
         ("dialer_state", &[("state", "running")][..], 1.0),
         ("dialer_state", &[("state", "ended")], 0.0),
@@ -149,7 +163,7 @@ fn the_page_is_what_prometheus_takes_and_tells_the_same() {
 
 #[test]
 fn the_page_of_a_run_at_its_beginning_and_its_end_is_whole_as_well() {
-    let starting = prometheus::text(&about(), &Stage::Starting);
+    let starting = prometheus::text(&about(), &Stage::default());
     assert_eq!(
         value(&starting, "dialer_state", &[("state", "starting")]),
         Some(1.0)
@@ -158,21 +172,21 @@ fn the_page_of_a_run_at_its_beginning_and_its_end_is_whole_as_well() {
 
     let mut seen = seen();
     seen.view.waits = Waits::Ending("drained");
-    let ended = prometheus::text(&about(), &Stage::Ended(Some(&seen), DONE));
-    assert_eq!(value(&ended, "dialer_exit_code", &[]), Some(3.0));
+    let over = prometheus::text(&about(), &ended(Some(&seen), DONE));
+    assert_eq!(value(&over, "dialer_exit_code", &[]), Some(3.0));
     assert_eq!(
-        value(&ended, "dialer_stopped", &[("reason", "drained")]),
+        value(&over, "dialer_stopped", &[("reason", "drained")]),
         Some(1.0)
     );
     assert_eq!(
-        value(&ended, "dialer_waiting", &[("for", "drained")]),
+        value(&over, "dialer_waiting", &[("for", "drained")]),
         Some(1.0)
     );
     let failed = RunOutcome {
         exit_code: 4,
         stopped: None,
     };
-    let failed = prometheus::text(&about(), &Stage::Ended(None, failed));
+    let failed = prometheus::text(&about(), &ended(None, failed));
     assert_eq!(value(&failed, "dialer_exit_code", &[]), Some(4.0));
 }
 
@@ -198,7 +212,7 @@ fn every_reason_has_its_sample_and_its_words() {
     let mut seen = seen();
     for waits in waits.into_iter().chain(endings) {
         seen.view.waits = waits;
-        let text = prometheus::text(&about(), &Stage::Running(&seen));
+        let text = prometheus::text(&about(), &running(&seen));
         let labels = [("for", waits.word())];
         assert_eq!(
             value(&text, "dialer_waiting", &labels),
@@ -218,12 +232,12 @@ fn every_reason_has_its_sample_and_its_words() {
 
 #[test]
 fn two_runs_that_share_a_folder_share_no_sample_and_say_what_a_name_means_alike() {
-    let one = prometheus::text(&about(), &Stage::Running(&seen()));
+    let one = prometheus::text(&about(), &running(&seen()));
     let other = About {
         shard: Some("1/4".parse().unwrap()),
         ..about()
     };
-    let other = prometheus::text(&other, &Stage::Running(&seen()));
+    let other = prometheus::text(&other, &running(&seen()));
     let (first, second) = (parser::read(&one).unwrap(), parser::read(&other).unwrap());
     assert!(first.keys().all(|sample| !second.contains_key(sample)));
     let heads = |text: &str| -> Vec<String> {
@@ -242,13 +256,13 @@ fn a_name_may_hold_anything() {
         campaign: name.to_owned(),
         ..about()
     };
-    let samples = parser::read(&prometheus::text(&about, &Stage::Running(&seen))).unwrap();
+    let samples = parser::read(&prometheus::text(&about, &running(&seen))).unwrap();
     let busy = samples.keys().find(|(sample, labels)| {
         sample == "dialer_trunk_lines_busy"
             && labels.get("trunk").is_some_and(|trunk| trunk == name)
     });
     assert_eq!(busy.unwrap().1["campaign"], name);
-    let object: Value = serde_json::from_str(&json::text(&about, &Stage::Running(&seen))).unwrap();
+    let object: Value = serde_json::from_str(&json::text(&about, &running(&seen))).unwrap();
     assert_eq!(object["trunks"][0]["trunk"], name);
 }
 
@@ -341,7 +355,7 @@ fn nothing_but_a_status_file_is_replaced() {
         );
     }
     // What may be: both forms, by any name, and an empty file.
-    for stage in [Stage::Starting, Stage::Running(&seen())] {
+    for stage in [Stage::default(), running(&seen())] {
         for text in [
             json::text(&about(), &stage),
             prometheus::text(&about(), &stage),
@@ -427,7 +441,7 @@ fn what_cannot_be_written_is_tried_again() {
         };
         let mut writer =
             StatusWriter::new(Path::new("status.json"), about(), StatusForm::Json, write);
-        writer.put(&Stage::Starting);
+        writer.put(&Stage::default());
         assert!(writer.told);
         writer.run(&taking);
         (tries, last)
