@@ -47,7 +47,7 @@ pub struct Output {
 /// `--color`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// Where they can be seen and nobody objects.
+    /// On a terminal that has them, unless `NO_COLOR` is set.
     Auto,
     /// Also into a file.
     Always,

@@ -124,14 +124,14 @@ fn signed(duration: Duration) -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
 }
 
-/// A time as it stands in the results: RFC 3339 with milliseconds and the offset, `2026-11-23T09:30:00.250-03:00`.
+/// A time as the results have it: RFC 3339 with milliseconds and the offset, `2026-11-23T09:30:00.250-03:00`.
 pub fn rfc3339(time: &Zoned) -> String {
     let mut text = String::with_capacity(29);
     push_rfc3339(&mut text, time);
     text
 }
 
-/// Appends a time as it stands in the results.
+/// Appends a time as the results have it.
 pub fn push_rfc3339(text: &mut String, time: &Zoned) {
     let offset = time.offset().seconds();
     // RFC 3339 knows whole minutes only; no zone has had seconds since 1972.

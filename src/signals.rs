@@ -81,7 +81,7 @@ async fn received(signal: &mut Option<Signal>) -> Option<()> {
     }
 }
 
-/// Whether this process was started to ignore HUP. Only Linux tells without unsafe code.
+/// Whether this process was started to ignore HUP. Only Linux shows that without unsafe code.
 fn hangup_is_ignored() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
 }
@@ -100,7 +100,7 @@ fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Takes USR1 over from the system, which would end the process, for good. Until somebody [listens](Requests) it does
+/// Takes USR1 over from the system, which would end the process, for good. Until a [`Requests`] listens it does
 /// nothing. Not to be called within a runtime.
 ///
 /// # Errors

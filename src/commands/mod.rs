@@ -1,4 +1,4 @@
-//! One file a command: what the words on the command line do.
+//! The commands, a file each.
 
 mod check;
 mod connect;

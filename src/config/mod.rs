@@ -1,7 +1,7 @@
 //! The campaign file: what an operator wrote, resolved to what the rest of the dialer needs.
 //!
 //! A [`Campaign`] is valid by construction: defaults are filled in, paths are joined to the campaign's folder, templates
-//! are compiled. Whatever is wrong with the file is reported at once, each fault with its line and column. What the
+//! are compiled. All errors of the file are reported at once, each with its line and column. What the
 //! list of contacts holds is not known here.
 
 mod ami;
@@ -107,7 +107,7 @@ impl Campaign {
         Numbering::new(self.contacts.region)
     }
 
-    /// The zone in which the campaign tells the time where a contact has none of its own: the window's, or the system's.
+    /// The zone of times, and of contacts that have none of their own: the window's, or the system's.
     pub fn zone(&self) -> TimeZone {
         match &self.window {
             Some(window) => window.hours.zone.clone(),
@@ -198,13 +198,13 @@ pub struct Contacts {
     pub timezone: Option<Column>,
     /// The columns that are copied into the results.
     pub keep: Vec<Column>,
-    /// What stands between two fields.
+    /// Between two fields.
     pub delimiter: u8,
     /// The country whose numbers these are; `None`: they are dialed as given.
     pub region: Option<Region>,
     /// What becomes of rows that cannot be called.
     pub bad_rows: BadRows,
-    /// What becomes of a number that stands twice.
+    /// What becomes of a repeated number.
     pub duplicates: Duplicates,
 }
 
@@ -217,7 +217,7 @@ pub enum BadRows {
     Stop,
 }
 
-/// What becomes of a number that stands in more than one row.
+/// What becomes of a number that is in more than one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duplicates {
     /// It is called for its first row.

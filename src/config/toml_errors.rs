@@ -1,4 +1,4 @@
-//! Syntax errors of a campaign file in the words of somebody who writes one. The parser says what it expected instead,
+//! Syntax errors of a campaign file in the words of a person who writes one. The parser says what it expected instead,
 //! down to `nan` where a word is not quoted.
 
 use toml::de::Error;

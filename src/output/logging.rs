@@ -26,7 +26,7 @@ pub fn start(screen: &Screen) {
         Time::Full
     };
     let log = tracing_subscriber::fmt()
-        // Whoever asks a run how it is, is told.
+        // A question about the run is answered also with -q.
         .with_env_filter(EnvFilter::new(format!(
             "warn,dialer={level},dialer::output::progress=info"
         )))
@@ -43,9 +43,9 @@ pub fn start(screen: &Screen) {
 
 /// The time at the start of a line.
 enum Time {
-    /// `HH:MM:SS`, for somebody who is watching.
+    /// `HH:MM:SS`, for a person who is watching.
     OfDay,
-    /// RFC 3339 with milliseconds and the offset, for somebody who reads it tomorrow.
+    /// RFC 3339 with milliseconds and the offset, for a person who reads it tomorrow.
     Full,
 }
 

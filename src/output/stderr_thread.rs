@@ -25,7 +25,7 @@ const DRAW: Duration = Duration::from_millis(200);
 const LINE: Duration = Duration::from_secs(5);
 /// How long a run may take to say how it is, to be drawn,
 const AT_A_GLANCE: Duration = Duration::from_millis(50);
-/// and when somebody asks.
+/// and when a person asks.
 const IN_EARNEST: Duration = Duration::from_secs(1);
 /// How many log lines may wait for a terminal that takes none.
 const WAITING: usize = 16 * 1024;
@@ -122,8 +122,8 @@ impl Screen {
         Watching(self)
     }
 
-    /// Waits until all that was said is written, for whoever goes on to write to standard output: on a terminal that is
-    /// one text.
+    /// Waits until everything is written, before something else writes to standard output: on a terminal both are one
+    /// text.
     pub fn settle(&self) {
         let (settled, done) = sync_channel(1);
         self.order(ScreenMessage::Settle(settled));
@@ -218,7 +218,7 @@ struct ShownRun {
     progress: progress::RunWatch,
     /// Without one there are lines.
     bar: Option<Footer>,
-    /// When it is shown next; `None`: when somebody asks.
+    /// When it is shown next; `None`: when a person asks.
     next: Option<Instant>,
 }
 

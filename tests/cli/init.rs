@@ -99,7 +99,7 @@ fn nothing_is_ever_overwritten() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         stderr(&output),
-        "campaign.toml is there already: nothing was written, name another file\n"
+        "campaign.toml exists already: nothing was written, name another file\n"
     );
     assert_eq!(stdout(&output), "");
     assert_eq!(files(folder.path()), before);
@@ -108,7 +108,7 @@ fn nothing_is_ever_overwritten() {
     fs::write(folder.path().join("contacts.csv"), "mine").unwrap();
     let output = init(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).contains("contacts.csv is there already and stays as it is"));
+    assert!(stderr(&output).contains("contacts.csv exists already and is not changed"));
     assert_eq!(
         fs::read(folder.path().join("contacts.csv")).unwrap(),
         b"mine"

@@ -1,4 +1,4 @@
-//! What a campaign may say, and hardly means: lines that its pace never fills, answers that prove nothing.
+//! What is allowed and probably not meant: lines that the pace never fills, answers that prove nothing.
 
 use crate::config::{Campaign, Diagnostic, TrunkConfig};
 
@@ -52,7 +52,7 @@ fn mean_call(campaign: &Campaign) -> f64 {
         + simulate.unanswered() * ring_timeout.as_secs_f64()
 }
 
-/// Whether an answer on a trunk may be none, and nothing else tells the outcome.
+/// Whether an answer on a trunk may not be one, and nothing else shows the outcome.
 fn proves_nothing(campaign: &Campaign, trunk: &TrunkConfig) -> Option<String> {
     let dialed = trunk.channel.template.text();
     let (technology, _) = dialed.split_once('/')?;

@@ -84,20 +84,20 @@ impl Destination {
                 let has_uri = first.len() < address.len() && !first.contains('@');
                 device(after_at(first), !has_uri)
             }
-            // As well number@host, which is nobody's to know; for IAX2 user:secret@peer, which is nobody's to read.
+            // Or number@host, which Asterisk does not know; for IAX2 user:secret@peer, whose secret must not be shown.
             "SIP" | "IAX2" => {
                 let peer = after_at(first);
                 let is_peer = !peer.contains(['.', ':']);
                 is_peer.then(|| device(peer, true)).flatten()
             }
-            // A group is none; but whether there is such a technology at all is told all the same.
+            // A group is no device, but Asterisk can say whether it has the technology at all.
             "DAHDI" => device(first, true),
             _ => None,
         }
     }
 }
 
-/// What stands behind the last `@`.
+/// What follows the last `@`.
 fn after_at(text: &str) -> &str {
     text.rsplit_once('@').map_or(text, |(_, name)| name)
 }

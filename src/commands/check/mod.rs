@@ -1,8 +1,8 @@
 //! `dialer check`: everything that is wrong with a campaign before it is dialed, and the first call as it would be asked
 //! for. Nobody is called.
 //!
-//! What is hardly meant so is in `advice`, what can be asked of the campaign's Asterisk in `pbx`, and which parts of it
-//! the campaign leads to in `destination`.
+//! `advice` warns of what is probably not meant, `pbx` asks the campaign's Asterisk, and `destination` finds which parts
+//! of it the campaign calls.
 
 mod advice;
 mod destination;

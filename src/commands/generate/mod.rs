@@ -1,4 +1,4 @@
-//! `dialer generate`: what a package puts beside the program.
+//! `dialer generate`: what a package installs with the program.
 
 mod manual;
 

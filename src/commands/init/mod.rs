@@ -27,7 +27,7 @@ pub(super) fn run(args: &InitArgs) -> Result<u8, Failure> {
     }
     if !begin(&campaign, CAMPAIGN)? {
         return Err(Failure::Usage(format!(
-            "{} is there already: nothing was written, name another file",
+            "{} exists already: nothing was written, name another file",
             campaign.display()
         )));
     }
@@ -39,7 +39,7 @@ pub(super) fn run(args: &InitArgs) -> Result<u8, Failure> {
             contacts.display()
         );
     } else {
-        info!("{} is there already and stays as it is", contacts.display());
+        info!("{} exists already and is not changed", contacts.display());
     }
     let name = quoted(&campaign);
     crate::commands::print(|stdout| {

@@ -11,11 +11,11 @@ const LOW: usize = 10;
 /// Between two fields.
 const GAP: &str = "  ";
 
-/// How a run is for somebody who watches: no line is more than `width` columns wide, and all of them together take at
+/// How a run is, for a person who watches: no line is more than `width` columns wide, and all of them together take at
 /// most a third of so many `rows`. What has no room is left out: first the trunks, then the reason, then the counts from
 /// the right.
 ///
-/// The counts are about the contacts that are called; those that cannot be called are told at the start and in the end.
+/// The counts are about the contacts that are called; the start and the end of the run name those that cannot be.
 pub fn bar(seen: &Seen, width: usize, rows: usize) -> String {
     let view = &seen.view;
     let mut lines = vec![counts(seen, width)];
@@ -76,7 +76,7 @@ fn left(seen: &Seen) -> String {
         .map_or("–".to_owned(), |left| format!("~{}", rough(left)))
 }
 
-/// Why nobody is called, in the place of the time that is left, where that is none of the dialer's everyday waits.
+/// Why no contact is called, in the place of the time that is left, unless it is an everyday wait.
 fn why_not(view: &View) -> Option<String> {
     let at = |millis: i64| {
         let when = view.when(millis);
@@ -100,7 +100,7 @@ fn why_not(view: &View) -> Option<String> {
     })
 }
 
-/// Why no further call begins, and when somebody is due.
+/// Why no further call begins, and when the next contact is due.
 fn reason(view: &View) -> String {
     let why = view.why();
     match view.next_due {

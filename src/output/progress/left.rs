@@ -1,11 +1,11 @@
-//! How long it will take, by the clock of whoever waits: a rehearsal turns the campaign's own faster than the wall's.
+//! How long the rest will take, by the wall clock also in a rehearsal, whose own clock runs faster.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::campaign::stats::Tally;
 
-/// The stretch from which the time left is told, if enough contacts finished in it.
+/// The stretch from which the time left is estimated, if enough contacts finished in it.
 const STRETCH: Duration = Duration::from_secs(300);
 /// How many finished contacts that takes; a longer stretch is looked at for them.
 const ENOUGH: u64 = 10;
@@ -14,7 +14,7 @@ const TOO_EARLY: Duration = Duration::from_secs(10);
 /// or from fewer finished contacts.
 const TOO_FEW: u64 = 5;
 
-/// Looks at the counts now and then, and tells how long the rest takes.
+/// Estimates how long the rest takes, from looks at the counts.
 #[derive(Debug, Default)]
 pub struct TimeLeft {
     /// Moments when more contacts were seen to be finished, and how many were by then.
@@ -22,7 +22,7 @@ pub struct TimeLeft {
 }
 
 impl TimeLeft {
-    /// How long the rest takes if contacts go on finishing as they did lately; `None` until that can be told. This is
+    /// How long the rest takes if contacts go on finishing as they did lately; `None` until that is known. This is
     /// one more look, at this moment.
     pub fn look(&mut self, tally: &Tally, now: Instant) -> Option<Duration> {
         let called = tally.called;

@@ -26,7 +26,7 @@ pub struct RunWatch {
 pub struct Seen {
     /// How the run is.
     pub view: View,
-    /// How long the rest takes; `None` where that cannot be told.
+    /// How long the rest takes; `None` where that is not known.
     pub left: Option<Duration>,
 }
 
@@ -59,7 +59,7 @@ impl RunWatch {
     }
 }
 
-/// Logs it: a sentence, or fields. It is there with `-q`, too, as everything that this module logs: then somebody asked.
+/// Logs it: a sentence, or fields. What this module logs appears also with `-q`: then a person asked for it.
 pub fn log(seen: &Seen, as_fields: bool) {
     if !as_fields {
         info!("{}", line(seen));
@@ -99,7 +99,7 @@ pub fn log_simulator(originates: u64, calls: usize, most_calls: usize) {
     info!("{originates} originates so far, {calls} calls now, at most {most_calls} at once");
 }
 
-/// How it is, for somebody who reads the log.
+/// How the run is, for the log.
 fn line(Seen { view, left }: &Seen) -> String {
     let tally = &view.tally;
     let mut line = format!(

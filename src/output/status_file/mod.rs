@@ -148,7 +148,10 @@ impl Status {
             .name("status".to_owned())
             .spawn(writer)
         {
-            warn!("there will be no status file {}: {error}", path.display());
+            warn!(
+                "the status file {} is not written: its thread cannot be started: {error}",
+                path.display()
+            );
             return Ok(status);
         }
         match told.recv_timeout(FIRST) {
@@ -156,7 +159,7 @@ impl Status {
             Ok(None) | Err(RecvTimeoutError::Disconnected) => Ok(status),
             Err(RecvTimeoutError::Timeout) => {
                 warn!(
-                    "the folder of the status file {} does not answer: it is not waited for",
+                    "the folder of the status file {} does not answer: the run begins without waiting for it",
                     path.display()
                 );
                 Ok(status)

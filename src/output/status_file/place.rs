@@ -1,4 +1,4 @@
-//! Where a status file goes: over an older one and over nothing else, since a slip must not cost a list or results.
+//! Where a status file goes: over an older one and nothing else, since a typing error must not cost a list or results.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -57,7 +57,7 @@ impl StatusTarget {
         if path == Path::new("-") || path.file_name().is_none() {
             return Err(no_file());
         }
-        // What cannot be told now may be told later, when it is written.
+        // What cannot be resolved now may be resolvable when it is written.
         let real = resolve(path).unwrap_or_else(|_| path.to_owned());
         let same = |(other, _): &&(PathBuf, String)| is_same(&real, other);
         if let Some((_, what)) = taken.iter().find(same) {
@@ -103,7 +103,7 @@ impl StatusTarget {
     }
 }
 
-/// The error without the name of the file that was to take the place: nobody knows it.
+/// The error without the name of the temporary file, which means nothing to the operator.
 fn plain(error: &io::Error) -> io::Error {
     let told = error.to_string();
     let what = told
