@@ -2,10 +2,10 @@
 
 /// A text with columns of the list in it, by their names or by what they are bound to. `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template<C = String>(Vec<Piece<C>>);
+pub struct Template<C = String>(Vec<TemplatePiece<C>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece<C = String> {
+pub enum TemplatePiece<C = String> {
     Text(String),
     Column(C),
 }
@@ -54,14 +54,14 @@ impl Template {
                 return error(NAMELESS);
             }
             if !literal.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                pieces.push(TemplatePiece::Text(std::mem::take(&mut literal)));
             }
-            pieces.push(Piece::Column(name.to_owned()));
+            pieces.push(TemplatePiece::Column(name.to_owned()));
             rest = after;
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
+            pieces.push(TemplatePiece::Text(literal));
         }
         Ok(Self(pieces))
     }
@@ -69,28 +69,30 @@ impl Template {
     /// The same with what each column's name stands for.
     pub(crate) fn bind<C>(&self, mut column: impl FnMut(&str) -> C) -> Template<C> {
         let bound = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => Piece::Text(text.clone()),
-            Piece::Column(name) => Piece::Column(column(name)),
+            TemplatePiece::Text(text) => TemplatePiece::Text(text.clone()),
+            TemplatePiece::Column(name) => TemplatePiece::Column(column(name)),
         });
         Template(bound.collect())
     }
 
     /// The text around the columns.
     pub(crate) fn text(&self) -> String {
-        let text = |piece: &Piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Column(_) => String::new(),
+        let text = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Text(text) => text.clone(),
+            TemplatePiece::Column(_) => String::new(),
         };
         self.0.iter().map(text).collect()
     }
 
     pub(crate) fn names_a_column(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Column(_)))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, TemplatePiece::Column(_)))
     }
 }
 
 impl<C> Template<C> {
-    pub(crate) fn pieces(&self) -> &[Piece<C>] {
+    pub(crate) fn pieces(&self) -> &[TemplatePiece<C>] {
         &self.0
     }
 }
@@ -99,12 +101,12 @@ impl<C> Template<C> {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Piece {
-        Piece::Text(text.to_owned())
+    fn text(text: &str) -> TemplatePiece {
+        TemplatePiece::Text(text.to_owned())
     }
 
-    fn column(name: &str) -> Piece {
-        Piece::Column(name.to_owned())
+    fn column(name: &str) -> TemplatePiece {
+        TemplatePiece::Column(name.to_owned())
     }
 
     #[test]

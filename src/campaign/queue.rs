@@ -40,7 +40,7 @@ pub(super) struct Queue {
     ready: VecDeque<Ready>,
     /// Contacts that are due and whose last call was congested, by the trunk that it was on.
     avoiders: Vec<Avoiders>,
-    /// ListRows that were read ahead, in the order of the list.
+    /// Rows that were read ahead, in the order of the list.
     listed: VecDeque<Listed>,
     waiting: BinaryHeap<Reverse<Waiting>>,
     histories: Histories,
@@ -116,7 +116,7 @@ pub(super) struct Piece {
 }
 
 impl Queue {
-    /// What earlier runs left of the list, for so many trunks; with a `limit`, that many contacts of it. ListRows that are
+    /// What earlier runs left of the list, for so many trunks; with a `limit`, that many contacts of it. Rows that are
     /// `done` are not looked at again. The list is read `in_place` in a rehearsal, else on threads that may block.
     ///
     /// # Errors

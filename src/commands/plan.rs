@@ -23,7 +23,7 @@ use crate::commands::load::Input;
 use crate::commands::rehearsal::{self, Extent, Forecast};
 use crate::commands::run::result_files::ResultsTarget;
 use crate::config::{Campaign, Outside};
-use crate::contacts::{Contact, ListEntry as Entry};
+use crate::contacts::{Contact, ListEntry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::format::rough;
@@ -151,13 +151,13 @@ impl RunPlan {
         };
         for entry in list.rows().context("the copy of the list")? {
             match entry.context("the copy of the list")? {
-                Entry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
-                Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {
+                ListEntry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
+                ListEntry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {
                     plan.duplicates += 1;
                 }
-                Entry::Skipped(_) => plan.bad_rows += 1,
-                Entry::Contact(contact) if is_done(&contact.id) => plan.done += 1,
-                Entry::Contact(contact) => {
+                ListEntry::Skipped(_) => plan.bad_rows += 1,
+                ListEntry::Contact(contact) if is_done(&contact.id) => plan.done += 1,
+                ListEntry::Contact(contact) => {
                     let history = prior.history(&contact.id, &contact.numbers);
                     let candidate = Candidate {
                         contact: &contact,

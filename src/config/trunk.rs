@@ -4,7 +4,7 @@ use super::{LocatedTemplate, TrunkConfig};
 use crate::ami::action::check_header;
 use crate::config::section::{Section, Text};
 use crate::phone_number::DialAs;
-use crate::template::Piece;
+use crate::template::TemplatePiece;
 
 const KEYS: &str = "name channel ports calls_per_second caller_id dial_as";
 
@@ -100,7 +100,7 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
 fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<LocatedTemplate> {
     let field = section.field(text, "channel", |bytes| check_header("Channel", bytes))?;
     let technology = match field.template.pieces().first() {
-        Some(Piece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
+        Some(TemplatePiece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
         _ => None,
     };
     let is_one = |name: &str| {

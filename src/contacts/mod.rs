@@ -33,7 +33,7 @@ use crate::results::journal;
 use columns::ListColumns;
 use csv::{CsvReader, CsvRow, ONE_ROW, STREAM, read_part};
 use render::Templates;
-use row::RowError;
+use row::ContactError;
 use row_set::RowSet;
 use zones::Zones;
 
@@ -196,7 +196,7 @@ impl List {
         contact: &Contact,
         number: usize,
         trunk: usize,
-    ) -> Result<Rendered, RowError> {
+    ) -> Result<Rendered, ContactError> {
         self.templates
             .render(&contact.row, &contact.numbers[number], trunk)
     }
@@ -213,15 +213,15 @@ impl List {
         row: &CsvRow,
         numbers: &mut Vec<Number>,
         scratch: &mut Rendered,
-    ) -> Result<u16, RowError> {
+    ) -> Result<u16, ContactError> {
         let (found, expected) = (row.len(), self.columns.names.len());
         if found != expected {
-            return Err(RowError::Fields { found, expected });
+            return Err(ContactError::Fields { found, expected });
         }
         let zone = self.read(row, numbers)?;
         let id = self.columns.own_id(row);
         if !journal::has_room(&id, numbers.len()) {
-            return Err(RowError::LongId { bytes: id.len() });
+            return Err(ContactError::LongId { bytes: id.len() });
         }
         for number in &*numbers {
             self.templates.check(row, number, scratch)?;
@@ -230,12 +230,12 @@ impl List {
     }
 
     /// The numbers of a row, and its zone.
-    fn read(&self, row: &CsvRow, numbers: &mut Vec<Number>) -> Result<u16, RowError> {
+    fn read(&self, row: &CsvRow, numbers: &mut Vec<Number>) -> Result<u16, ContactError> {
         self.columns.numbers(row, numbers)?;
         let Some((column, name)) = self.columns.zone_field(row) else {
             return Ok(0);
         };
-        self.zones.find(name).ok_or_else(|| RowError::Zone {
+        self.zones.find(name).ok_or_else(|| ContactError::Zone {
             column: column.to_owned(),
             name: String::from_utf8_lossy(name).into_owned(),
         })

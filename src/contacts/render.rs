@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::columns::Binder;
 use super::csv::CsvRow;
-use super::row::{Rendered, RowError};
+use super::row::{ContactError, Rendered};
 use crate::ami::action::{check_header, check_variable};
 use crate::config::{Campaign, LocatedTemplate};
 use crate::phone_number::{DialAs, Number};
-use crate::template::{Piece, Template};
+use crate::template::{Template, TemplatePiece};
 
 /// What a template calls the number that is dialed.
 const NUMBER: &str = "number";
@@ -87,7 +87,7 @@ impl Templates {
         row: &CsvRow,
         number: &Number,
         trunk: usize,
-    ) -> Result<Rendered, RowError> {
+    ) -> Result<Rendered, ContactError> {
         let mut rendered = Rendered::default();
         self.render_into(row, number, &self.trunks[trunk], &mut rendered)?;
         Ok(rendered)
@@ -99,7 +99,7 @@ impl Templates {
         row: &CsvRow,
         number: &Number,
         scratch: &mut Rendered,
-    ) -> Result<(), RowError> {
+    ) -> Result<(), ContactError> {
         let mut trunks = self.trunks.iter();
         trunks.try_for_each(|trunk| self.render_into(row, number, trunk, scratch))
     }
@@ -110,7 +110,7 @@ impl Templates {
         number: &Number,
         trunk: &TrunkTemplates,
         out: &mut Rendered,
-    ) -> Result<(), RowError> {
+    ) -> Result<(), ContactError> {
         let dialed = number.dialed(trunk.dial_as);
         fill(
             &trunk.channel,
@@ -149,28 +149,28 @@ fn fill(
     number: &str,
     rule: ValueRule,
     out: &mut Vec<u8>,
-) -> Result<(), RowError> {
+) -> Result<(), ContactError> {
     out.clear();
     for piece in template.pieces() {
         let (index, name) = match piece {
-            Piece::Text(text) => {
+            TemplatePiece::Text(text) => {
                 out.extend_from_slice(text.as_bytes());
                 continue;
             }
-            Piece::Column(Placeholder::Number) => {
+            TemplatePiece::Column(Placeholder::Number) => {
                 out.extend_from_slice(number.as_bytes());
                 continue;
             }
-            Piece::Column(Placeholder::Column { index, name }) => (*index, name),
+            TemplatePiece::Column(Placeholder::Column { index, name }) => (*index, name),
         };
         let value = std::str::from_utf8(row.get(index).unwrap_or_default())
-            .map_err(|_| RowError::Encoding(name.clone()))?;
+            .map_err(|_| ContactError::Encoding(name.clone()))?;
         match rule {
             ValueRule::DialString => {
                 let fits = |char: char| char.is_ascii_alphanumeric() || DIALABLE.contains(char);
                 if let Some(char) = value.chars().find(|&char| !fits(char)) {
                     let column = name.clone();
-                    return Err(RowError::Undialable { column, char });
+                    return Err(ContactError::Undialable { column, char });
                 }
                 out.extend_from_slice(value.as_bytes());
             }

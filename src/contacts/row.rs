@@ -61,7 +61,7 @@ pub struct Rendered {
 
 /// Why a row cannot be called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RowError {
+pub(crate) enum ContactError {
     #[error(transparent)]
     Number(#[from] NumberError),
     #[error("{found} fields, where the header has {expected}")]
@@ -82,7 +82,7 @@ pub(crate) enum RowError {
     Action(#[from] ActionError),
 }
 
-impl RowError {
+impl ContactError {
     pub(super) fn disposition(&self) -> Disposition {
         match self {
             Self::Number(_) => Disposition::InvalidNumber,

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::config::{self, Campaign, CampaignErrors};
-use crate::contacts::{Contact, List, ListEntry as Entry, ListSummary as Summary, Shard, Skipped};
+use crate::contacts::{Contact, List, ListEntry, ListSummary, Shard, Skipped};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
 
@@ -60,7 +60,7 @@ impl Setup {
     }
 }
 
-fn entries(list: &Arc<List>) -> Vec<Entry> {
+fn entries(list: &Arc<List>) -> Vec<ListEntry> {
     list.rows().unwrap().map(Result::unwrap).collect()
 }
 
@@ -68,8 +68,8 @@ fn contacts(list: &Arc<List>) -> Vec<Contact> {
     entries(list)
         .into_iter()
         .filter_map(|entry| match entry {
-            Entry::Contact(contact) => Some(contact),
-            Entry::Skipped(_) => None,
+            ListEntry::Contact(contact) => Some(contact),
+            ListEntry::Skipped(_) => None,
         })
         .collect()
 }
@@ -78,8 +78,8 @@ fn skipped(list: &Arc<List>) -> Vec<Skipped> {
     entries(list)
         .into_iter()
         .filter_map(|entry| match entry {
-            Entry::Contact(_) => None,
-            Entry::Skipped(skipped) => Some(skipped),
+            ListEntry::Contact(_) => None,
+            ListEntry::Skipped(skipped) => Some(skipped),
         })
         .collect()
 }
@@ -147,7 +147,7 @@ fn a_number_that_stands_twice_is_called_for_its_first_row() {
     assert_eq!(skipped[1].why, "the number stands on line 2 already");
     assert_eq!(
         list.summary(),
-        Summary {
+        ListSummary {
             contacts: 4,
             bad: 1,
             duplicates: 1
@@ -498,8 +498,8 @@ fn what_an_earlier_run_has_done_is_passed_over_and_all_else_is_as_it_was() {
     let (all, ids): (Vec<String>, Vec<String>) = entries(&list)
         .into_iter()
         .map(|entry| match &entry {
-            Entry::Contact(contact) => (format!("{entry:?}"), contact.id.clone()),
-            Entry::Skipped(skipped) => (format!("{entry:?}"), skipped.id.clone()),
+            ListEntry::Contact(contact) => (format!("{entry:?}"), contact.id.clone()),
+            ListEntry::Skipped(skipped) => (format!("{entry:?}"), skipped.id.clone()),
         })
         .unzip();
     assert_eq!(ids.len(), 7, "{ids:?}");
@@ -631,7 +631,7 @@ fn a_number_is_passed_over_where_an_earlier_row_has_it_in_whatever_column() {
             ),
         ]
     );
-    let expected = Summary {
+    let expected = ListSummary {
         contacts: 5,
         bad: 0,
         duplicates: 2,
@@ -661,7 +661,7 @@ fn a_number_is_passed_over_where_an_earlier_row_has_it_in_whatever_column() {
     assert_eq!(called, [2, 2, 2, 2, 1]);
     assert_eq!(
         list.summary(),
-        Summary {
+        ListSummary {
             contacts: 5,
             bad: 0,
             duplicates: 0
@@ -792,12 +792,12 @@ fn columns_that_the_campaign_names_in_a_list_must_be_there() {
 }
 
 /// The rows of a part of a list, by id, and how many it says there are.
-fn part(setup: &Setup, index: u32, of: u32) -> (Vec<String>, Summary) {
+fn part(setup: &Setup, index: u32, of: u32) -> (Vec<String>, ListSummary) {
     let list = List::open(&setup.campaign(), Some(Shard { index, of })).map(Arc::new);
     let list = list.unwrap_or_else(|faults| panic!("{faults}"));
     let ids = entries(&list).into_iter().map(|entry| match entry {
-        Entry::Contact(contact) => contact.id,
-        Entry::Skipped(skipped) => skipped.id,
+        ListEntry::Contact(contact) => contact.id,
+        ListEntry::Skipped(skipped) => skipped.id,
     });
     (ids.collect(), list.summary())
 }
@@ -819,7 +819,7 @@ fn parts_of_a_list_are_disjoint_complete_and_even() {
         let (ids, summary) = part(&setup, index, 7);
         assert_eq!(
             summary,
-            Summary {
+            ListSummary {
                 contacts: ids.len() as u64,
                 bad: 0,
                 duplicates: 0
@@ -882,7 +882,7 @@ fn a_contact_stays_in_its_part_and_what_repeats_is_decided_by_the_whole_list() {
     for id in ["C7#2", "C8#2", "line 103"] {
         assert!(all.iter().any(|known| known == id), "{id}");
     }
-    let summaries: Vec<Summary> = (0..3).map(|index| part(&setup, index, 3).1).collect();
+    let summaries: Vec<ListSummary> = (0..3).map(|index| part(&setup, index, 3).1).collect();
     assert_eq!(
         summaries
             .iter()

@@ -27,7 +27,7 @@ use crate::commands::load;
 use crate::commands::plan;
 use crate::commands::run::result_files::ResultsTarget;
 use crate::config::{Campaign, CampaignErrors, Diagnostic};
-use crate::contacts::{Contact, List, ListEntry as Entry, ListSummary as Summary};
+use crate::contacts::{Contact, List, ListEntry, ListSummary};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;
@@ -131,7 +131,7 @@ fn warning(diagnostic: &Diagnostic) -> String {
 /// What the list holds.
 #[derive(Debug)]
 struct ListSurvey {
-    summary: Summary,
+    summary: ListSummary,
     /// Contacts with their final outcome.
     done: u64,
     /// The first who would be called, and at which of the numbers.
@@ -162,8 +162,8 @@ impl ListSurvey {
         let is_free = |number: &Number| suppress.is_none_or(|of| !of.contains(number.key()));
         for entry in list.rows()? {
             match entry? {
-                Entry::Contact(contact) if is_done(&contact.id) => survey.done += 1,
-                Entry::Contact(contact) => {
+                ListEntry::Contact(contact) if is_done(&contact.id) => survey.done += 1,
+                ListEntry::Contact(contact) => {
                     let Some(number) = contact.numbers.iter().position(is_free) else {
                         survey.suppressed += 1;
                         continue;
@@ -171,11 +171,11 @@ impl ListSurvey {
                     survey.destinations.add(list, &contact, number);
                     survey.first.get_or_insert((contact, number));
                 }
-                Entry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
-                Entry::Skipped(skipped) if survey.bad.len() < ROWS_SHOWN => {
+                ListEntry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
+                ListEntry::Skipped(skipped) if survey.bad.len() < ROWS_SHOWN => {
                     survey.bad.push((skipped.line, skipped.why));
                 }
-                Entry::Skipped(_) => {}
+                ListEntry::Skipped(_) => {}
             }
         }
         Ok(survey)
@@ -213,7 +213,7 @@ fn prior_results(campaign: &Campaign, clock: &Clock) -> Result<(String, PriorRun
 }
 
 fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
-    let Summary {
+    let ListSummary {
         contacts,
         bad,
         duplicates,
