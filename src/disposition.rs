@@ -54,7 +54,7 @@ impl Disposition {
         Self::Duplicate,
     ];
 
-    /// The name as it stands in the results, such as `NO ANSWER`.
+    /// The name in the results, such as `NO ANSWER`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "ANSWERED",

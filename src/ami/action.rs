@@ -9,7 +9,8 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
-use crate::ami::message::{header, lines, shown_line};
+use crate::ami::line_ends::{LineEnds, lines};
+use crate::ami::message::{header, shown_line};
 
 /// The longest line that Asterisk reads, in bytes without its line end. It refuses the message of a longer one.
 pub const MAX_LINE: usize = 1022;
@@ -89,7 +90,7 @@ pub enum ActionError {
 pub struct Action {
     lines: Vec<u8>,
     headers: usize,
-    /// Where the value of `ActionID` stands in `lines`.
+    /// The value of `ActionID` in `lines`.
     id: std::ops::Range<usize>,
 }
 
@@ -120,7 +121,7 @@ impl Action {
 
     /// The name, for errors.
     pub(super) fn name(&self) -> String {
-        let name = header(&self.lines, "Action").unwrap_or_default();
+        let name = header(&self.lines, &LineEnds::NONE, "Action").unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     }
 

@@ -44,11 +44,11 @@ impl<S: AsyncRead + AsyncWrite> BufferedStream<S> {
     pub(super) async fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(piece) = self.codec.find(&mut self.input) {
-                return Ok(Some(Codec::take(piece, &mut self.input)));
+                return Ok(Some(self.codec.take(piece, &mut self.input)));
             }
             if self.read().await? == 0 {
                 let piece = self.codec.find_at_end(&mut self.input);
-                return Ok(piece.map(|piece| Codec::take(piece, &mut self.input)));
+                return Ok(piece.map(|piece| self.codec.take(piece, &mut self.input)));
             }
         }
     }

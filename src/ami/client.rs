@@ -16,7 +16,7 @@ pub const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A session that is logged in, to an Asterisk that is fully booted.
 #[derive(Debug)]
-pub struct Session<N> {
+pub struct AmiSession<N> {
     /// When the last clone of it is dropped, the session logs off.
     pub client: Client<N>,
     /// What Asterisk said at first, such as `Asterisk Call Manager/11.0.0`.
@@ -28,18 +28,16 @@ pub struct Session<N> {
 pub struct Client<N> {
     /// Not bounded here: a call submits one Originate and has one Hangup under way, so what waits is bounded by the
     /// ports. Room that must be waited for would put time between a call's turn and its Originate.
-    commands: mpsc::UnboundedSender<Command<N>>,
-    ended: Ended,
+    commands: mpsc::UnboundedSender<SessionCommand<N>>,
+    /// Why the session ended, once it has.
+    ended: watch::Receiver<Option<SessionError>>,
 }
-
-/// Why the session ended, once it has.
-type Ended = watch::Receiver<Option<SessionError>>;
 
 /// Where the answer to an action goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
 #[derive(Debug)]
-pub(super) enum Command<N> {
+pub(super) enum SessionCommand<N> {
     Submit {
         note: Option<N>,
         action: Option<Action>,
@@ -50,7 +48,10 @@ pub(super) enum Command<N> {
 }
 
 impl<N> Client<N> {
-    pub(super) fn new(commands: mpsc::UnboundedSender<Command<N>>, ended: Ended) -> Self {
+    pub(super) fn new(
+        commands: mpsc::UnboundedSender<SessionCommand<N>>,
+        ended: watch::Receiver<Option<SessionError>>,
+    ) -> Self {
         Self { commands, ended }
     }
 
@@ -59,13 +60,14 @@ impl<N> Client<N> {
     /// A session that ends may drop what was submitted last: then the handler never gets the note, and of the action
     /// nothing was written.
     pub fn submit(&self, note: Option<N>, action: Option<Action>) -> Result<(), SessionClosed> {
-        self.send(Command::Submit { note, action })
+        self.send(SessionCommand::Submit { note, action })
     }
 
     /// Writes an action and waits for the response with its `ActionID`, be it `Success` or `Error`, for
     /// [`REQUEST_TIMEOUT`]. The id must be one that no other action in flight has.
     pub async fn request(&self, action: Action) -> Result<Message, RequestError> {
-        self.ask(action, REQUEST_TIMEOUT, Command::Request).await
+        self.ask(action, REQUEST_TIMEOUT, SessionCommand::Request)
+            .await
     }
 
     /// Writes an action that is answered by a list, and waits for all of it, for [`LIST_TIMEOUT`].
@@ -73,14 +75,14 @@ impl<N> Client<N> {
     /// Gives the list's events, without the response before them and the `EventList: Complete` after them, whatever
     /// the handler wants of events with these names. The id must be one that no other action in flight has.
     pub async fn list(&self, action: Action) -> Result<Vec<Message>, RequestError> {
-        self.ask(action, LIST_TIMEOUT, Command::List).await
+        self.ask(action, LIST_TIMEOUT, SessionCommand::List).await
     }
 
     async fn ask<T>(
         &self,
         action: Action,
         within: Duration,
-        command: impl FnOnce(Action, Reply<T>) -> Command<N>,
+        command: impl FnOnce(Action, Reply<T>) -> SessionCommand<N>,
     ) -> Result<T, RequestError> {
         let name = action.name();
         let (reply, answer) = oneshot::channel();
@@ -108,12 +110,12 @@ impl<N> Client<N> {
 
     /// Writes what was submitted before, logs off, and waits for the end, but not for long.
     pub async fn logoff(self) {
-        if self.send(Command::Logoff).is_ok() {
+        if self.send(SessionCommand::Logoff).is_ok() {
             self.closed().await;
         }
     }
 
-    fn send(&self, command: Command<N>) -> Result<(), SessionClosed> {
+    fn send(&self, command: SessionCommand<N>) -> Result<(), SessionClosed> {
         self.commands.send(command).map_err(|_| SessionClosed)
     }
 }

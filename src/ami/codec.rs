@@ -4,12 +4,14 @@
 //! the ends and survives whatever else may come; it does not know what a message means.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use tokio_util::codec::Decoder;
 
-use crate::ami::message::{Message, lines, split_header};
+use crate::ami::line_ends::{LineEnds, each_line_feed};
+use crate::ami::message::{Message, split_header};
 
 /// The longest message that is kept, in bytes, its final empty line not counted. Asterisk's own are a few
 /// kilobytes; only the output of a CLI command comes anywhere near.
@@ -39,9 +41,9 @@ pub enum Frame {
     },
 }
 
-/// A piece of the stream that still stands at the beginning of the buffer.
+/// A piece of the stream at the beginning of the buffer.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum StreamPiece {
     /// A banner line of `content` bytes; the next piece begins at `total`.
     Banner { content: usize, total: usize },
     /// A message of `content` bytes; the next piece begins at `total`.
@@ -63,8 +65,12 @@ pub(super) enum Piece {
 #[derive(Debug)]
 pub struct Codec {
     state: CodecState,
-    /// No message ends before this place of the buffer; it is looked at from here on.
+    /// Up to here the buffer was looked at; 0 before anything was, and again when an end is found.
     scanned: usize,
+    /// Where the line begins that `scanned` is in.
+    line: usize,
+    /// Where the lines end of the message that is looked at, or was found last.
+    ends: LineEnds,
     limit: usize,
 }
 
@@ -89,6 +95,8 @@ impl Codec {
         Self {
             state: CodecState::Banner,
             scanned: 0,
+            line: 0,
+            ends: LineEnds::NONE,
             limit: MAX_MESSAGE,
         }
     }
@@ -103,9 +111,9 @@ impl Codec {
 
     /// Looks for the next piece; `None` says that more bytes are needed.
     ///
-    /// A banner or message found is left in the buffer, so that one that nobody wants costs nothing. The caller takes
+    /// A banner or message found is left in the buffer, so that an unwanted one costs nothing. The caller takes
     /// its `total` bytes out before it asks again.
-    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<StreamPiece> {
         match &self.state {
             CodecState::Banner => self.find_banner(buffer),
             CodecState::Messages => self.find_message(buffer),
@@ -113,8 +121,12 @@ impl Codec {
         }
     }
 
+    pub(super) fn ends(&self) -> &LineEnds {
+        &self.ends
+    }
+
     /// What is left when the stream has ended, if anything is.
-    pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+    pub(super) fn find_at_end(&mut self, buffer: &mut BytesMut) -> Option<StreamPiece> {
         if let Some(piece) = self.find(buffer) {
             return Some(piece);
         }
@@ -125,7 +137,7 @@ impl Codec {
         let bytes = skipped + buffer.len();
         buffer.clear();
         self.scanned = 0;
-        (bytes > 0).then_some(Piece::Skipped {
+        (bytes > 0).then_some(StreamPiece::Skipped {
             bytes,
             why: CUT_OFF,
             head,
@@ -133,17 +145,17 @@ impl Codec {
     }
 
     /// Takes what was found last out of the buffer.
-    pub(super) fn take(piece: Piece, buffer: &mut BytesMut) -> Frame {
+    pub(super) fn take(&self, piece: StreamPiece, buffer: &mut BytesMut) -> Frame {
         match piece {
-            Piece::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
-            Piece::Message { content, total } => {
-                Frame::Message(Message::from_bytes(split(buffer, content, total)))
+            StreamPiece::Banner { content, total } => Frame::Banner(split(buffer, content, total)),
+            StreamPiece::Message { content, total } => {
+                Frame::Message(Message::indexed(split(buffer, content, total), self.ends))
             }
-            Piece::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
+            StreamPiece::Skipped { bytes, why, head } => Frame::Skipped { bytes, why, head },
         }
     }
 
-    fn find_banner(&mut self, buffer: &[u8]) -> Option<Piece> {
+    fn find_banner(&mut self, buffer: &[u8]) -> Option<StreamPiece> {
         let line = &buffer[..buffer.len().min(MAX_BANNER)];
         let (content, total) = match memchr(b'\n', line) {
             Some(end) => (
@@ -154,10 +166,10 @@ impl Codec {
             None => return None,
         };
         self.state = CodecState::Messages;
-        Some(Piece::Banner { content, total })
+        Some(StreamPiece::Banner { content, total })
     }
 
-    fn find_message(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+    fn find_message(&mut self, buffer: &mut BytesMut) -> Option<StreamPiece> {
         if self.scanned == 0 {
             drop_empty_lines(buffer);
             if **buffer == *b"\r" {
@@ -166,43 +178,45 @@ impl Codec {
         }
         let Some((content, total)) = self.find_end(buffer) else {
             // An end found from here on would come after more than the limit.
-            let bytes = self.scanned;
+            let bytes = self.open(buffer);
             if bytes >= self.limit {
                 let head = head_of(buffer);
                 self.state = CodecState::TooLong { bytes, head };
-                self.drop_scanned(buffer);
+                self.scanned = 0;
+                buffer.advance(bytes);
             }
             return None;
         };
         let why = if content > self.limit {
             TOO_LONG
-        } else if begins_with_header(&buffer[..content]) {
-            return Some(Piece::Message { content, total });
+        } else if self.begins_with_header(&buffer[..content]) {
+            return Some(StreamPiece::Message { content, total });
         } else {
             NO_HEADER
         };
         let head = head_of(buffer);
         buffer.advance(total);
-        Some(Piece::Skipped {
+        Some(StreamPiece::Skipped {
             bytes: total,
             why,
             head,
         })
     }
 
-    fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<Piece> {
+    fn find_end_of_too_long(&mut self, buffer: &mut BytesMut) -> Option<StreamPiece> {
         let end = self.find_end(buffer);
-        let scanned = self.scanned;
+        let open = self.open(buffer);
         let CodecState::TooLong { bytes, head } = &mut self.state else {
             return None;
         };
         let Some((_, total)) = end else {
-            *bytes += scanned;
-            self.drop_scanned(buffer);
+            self.scanned = 0;
+            *bytes += open;
+            buffer.advance(open);
             return None;
         };
         buffer.advance(total);
-        let piece = Piece::Skipped {
+        let piece = StreamPiece::Skipped {
             bytes: *bytes + total,
             why: TOO_LONG,
             head: std::mem::take(head),
@@ -211,36 +225,43 @@ impl Codec {
         Some(piece)
     }
 
-    /// The length of the message at the beginning of the buffer, and where the next begins: behind the first line feed
-    /// with an empty line after it. `None` says that the end has not come.
+    /// The length of the message at the beginning of the buffer, and where the next begins; `None` says that the end has
+    /// not come. The first line is never taken for an empty one.
     fn find_end(&mut self, buffer: &[u8]) -> Option<(usize, usize)> {
-        let from = self.scanned;
-        for line_feed in memchr_iter(b'\n', &buffer[from..]) {
-            let content = from + line_feed + 1;
-            let empty_line = match buffer[content..] {
-                [b'\n', ..] => 1,
-                [b'\r', b'\n', ..] => 2,
-                [] | [b'\r'] => {
-                    self.scanned = content - 1;
-                    return None;
-                }
-                _ => continue,
-            };
-            self.scanned = 0;
-            return Some((content, content + empty_line));
+        if self.scanned == 0 {
+            self.line = 0;
+            self.ends.clear();
         }
-        self.scanned = buffer.len();
-        None
+        let (line, ends) = (&mut self.line, &mut self.ends);
+        let found = each_line_feed(buffer, self.scanned, |at| {
+            let length = at - *line;
+            if *line > 0 && (length == 0 || length == 1 && buffer[*line] == b'\r') {
+                return ControlFlow::Break((*line, at + 1));
+            }
+            ends.push(at);
+            *line = at + 1;
+            ControlFlow::Continue(())
+        });
+        self.scanned = match found {
+            ControlFlow::Break(_) => 0,
+            ControlFlow::Continue(()) => buffer.len(),
+        };
+        found.break_value()
     }
 
-    fn drop_scanned(&mut self, buffer: &mut BytesMut) {
-        buffer.advance(std::mem::take(&mut self.scanned));
+    /// Where an empty line may begin of which not all has come: what lies before it holds no end for certain.
+    fn open(&self, buffer: &[u8]) -> usize {
+        match (self.line, &buffer[self.line..]) {
+            // The line feed before it is a part of the end.
+            (1.., [] | [b'\r']) => self.line - 1,
+            _ => buffer.len(),
+        }
     }
-}
 
-fn begins_with_header(frame: &[u8]) -> bool {
-    let first = || lines(frame).next();
-    frame.starts_with(b"Event: ") || first().is_some_and(|line| split_header(line).is_some())
+    fn begins_with_header(&self, frame: &[u8]) -> bool {
+        let first = || self.ends.lines(frame).next();
+        frame.starts_with(b"Event: ") || first().is_some_and(|line| split_header(line).is_some())
+    }
 }
 
 impl Default for Codec {
@@ -254,12 +275,12 @@ impl Decoder for Codec {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
-        Ok(self.find(buffer).map(|piece| Self::take(piece, buffer)))
+        Ok(self.find(buffer).map(|piece| self.take(piece, buffer)))
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, io::Error> {
         let piece = self.find_at_end(buffer);
-        Ok(piece.map(|piece| Self::take(piece, buffer)))
+        Ok(piece.map(|piece| self.take(piece, buffer)))
     }
 }
 

@@ -41,8 +41,8 @@ pub trait Handler: Send + 'static {
     fn closed(&mut self, why: &SessionError, now: Instant);
 }
 
-/// A handler that outlives its sessions. A session locks it once for all that came with a read; whoever else does must
-/// not hold the lock for longer than it takes to resolve a call.
+/// A handler that outlives its sessions. A session locks it once for all that came with a read; its owner must not
+/// hold the lock for longer than it takes to resolve a call.
 #[derive(Debug)]
 pub struct SharedHandler<H>(Arc<Mutex<H>>);
 

@@ -1,20 +1,21 @@
-//! What came, and where it goes: to whoever waits for it, to the handler, or nowhere.
+//! What came, and where it goes: to the request that waits for it, to the handler, or nowhere.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 use crate::ami::action::Action;
 use crate::ami::buffered_stream::BufferedStream;
 use crate::ami::client::Reply;
-use crate::ami::codec::{Piece, split};
+use crate::ami::codec::{StreamPiece, split};
 use crate::ami::errors::RequestError;
 use crate::ami::handler::Handler;
-use crate::ami::message::{Message, event_name, header, lines, shown, shown_line};
+use crate::ami::line_ends::{LineEnds, lines};
+use crate::ami::message::{Message, event_name, header, shown, shown_line};
 
-/// The `ActionID`s of what the session itself sends, whose answers concern nobody.
+/// The `ActionID`s of what the session itself sends, whose answers are dropped.
 const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];
 
 /// At most one warning about malformed input in this time.
@@ -64,7 +65,7 @@ impl Inbox {
         now: Instant,
     ) {
         while let Some(piece) = stream.codec.find(&mut stream.input) {
-            self.take(piece, &mut stream.input, handler, now);
+            self.take(piece, stream, handler, now);
         }
     }
 
@@ -76,33 +77,35 @@ impl Inbox {
         now: Instant,
     ) {
         while let Some(piece) = stream.codec.find_at_end(&mut stream.input) {
-            self.take(piece, &mut stream.input, handler, now);
+            self.take(piece, stream, handler, now);
         }
     }
 
-    fn take<H: Handler>(
+    fn take<S, H: Handler>(
         &mut self,
-        piece: Piece,
-        input: &mut BytesMut,
+        piece: StreamPiece,
+        stream: &mut BufferedStream<S>,
         handler: &mut H,
         now: Instant,
     ) {
+        let BufferedStream { codec, input, .. } = stream;
+        let ends = codec.ends();
         let (content, total) = match piece {
-            Piece::Message { content, total } => (content, total),
-            Piece::Skipped { bytes, why, head } => {
+            StreamPiece::Message { content, total } => (content, total),
+            StreamPiece::Skipped { bytes, why, head } => {
                 self.complaints.add(why, bytes, &head, now);
                 return;
             }
             // The login has taken the only one.
-            Piece::Banner { total, .. } => {
+            StreamPiece::Banner { total, .. } => {
                 input.advance(total);
                 return;
             }
         };
         let frame = &input[..content];
-        let Some(name) = event_name(frame) else {
+        let Some(name) = event_name(frame, ends) else {
             self.response(
-                &Message::from_bytes(split(input, content, total)),
+                &Message::indexed(split(input, content, total), *ends),
                 handler,
                 now,
             );
@@ -114,9 +117,9 @@ impl Inbox {
             _ => {}
         }
         // Mostly no list is awaited, and then no event's id is looked for.
-        let is_listed = !self.pending.is_empty() && self.list_event(frame);
+        let is_listed = !self.pending.is_empty() && self.list_event(frame, ends);
         if !is_listed && handler.wants(name) {
-            handler.event(&Message::from_bytes(split(input, content, total)), now);
+            handler.event(&Message::indexed(split(input, content, total), *ends), now);
         } else {
             input.advance(total);
         }
@@ -156,19 +159,19 @@ impl Inbox {
     }
 
     /// Whether the event belongs to a list that somebody waits for; if so it has been seen to.
-    fn list_event(&mut self, event: &[u8]) -> bool {
-        let Some(id) = header(event, "ActionID") else {
+    fn list_event(&mut self, event: &[u8], ends: &LineEnds) -> bool {
+        let Some(id) = header(event, ends, "ActionID") else {
             return false;
         };
         let Some(Pending::List(reply, items)) = self.pending.get_mut(id) else {
             return false;
         };
-        let ends =
-            header(event, "EventList").is_some_and(|list| !list.eq_ignore_ascii_case(b"start"));
+        let is_last = header(event, ends, "EventList")
+            .is_some_and(|list| !list.eq_ignore_ascii_case(b"start"));
         if reply.is_closed() {
             self.pending.remove(id);
-        } else if !ends {
-            items.push(Message::from_bytes(Bytes::copy_from_slice(event)));
+        } else if !is_last {
+            items.push(Message::indexed(Bytes::copy_from_slice(event), *ends));
         } else if let Some(Pending::List(reply, items)) = self.pending.remove(id) {
             let _ = reply.send(Ok(items));
         }

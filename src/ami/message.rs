@@ -1,7 +1,7 @@
 //! One AMI message: its bytes, and the headers found in them when somebody asks.
 //!
-//! Nothing is parsed ahead: most events are looked at once, for a name or an id, and dropped. Framing lives in the codec;
-//! what an event means lives with those who receive it.
+//! Nothing is parsed ahead but where the lines end, which framing learns anyway: most events are looked at once, for a
+//! name or an id, and dropped. Framing lives in the codec; what an event means lives with those who receive it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,29 +9,45 @@ use std::fmt;
 use bytes::Bytes;
 use memchr::memchr;
 
+use crate::ami::line_ends::LineEnds;
+
 /// One message of the Asterisk Manager Interface, without the empty line that ends it.
 ///
 /// Values are bytes: Asterisk passes on what it got from the network, which need not be UTF-8. A clone shares the
 /// bytes, and keeps the whole read buffer that they came from alive.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Message(Bytes);
+#[derive(Clone)]
+pub struct Message {
+    frame: Bytes,
+    ends: LineEnds,
+}
 
 impl Message {
     /// A message from its lines, each `Key: Value` and ended by `\r\n` or `\n`.
     ///
     /// Every sequence of bytes is accepted; a line that is no header is never found.
     pub fn from_bytes(frame: impl Into<Bytes>) -> Self {
-        Self(frame.into())
+        let frame = frame.into();
+        let ends = LineEnds::of(&frame);
+        Self { frame, ends }
+    }
+
+    /// A message of which it is known already where its lines end.
+    pub(super) fn indexed(frame: Bytes, ends: LineEnds) -> Self {
+        Self { frame, ends }
     }
 
     /// A copy that does not keep the read buffer alive, for those who keep messages.
     pub(super) fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self::indexed(Bytes::copy_from_slice(&self.frame), self.ends)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends.lines(&self.frame)
     }
 
     /// The bytes as they came, without the empty line at the end.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.frame
     }
 
     /// The name of the event, if this is one.
@@ -40,7 +56,7 @@ impl Message {
     ///
     /// [`is_response`]: Self::is_response
     pub fn event(&self) -> Option<&[u8]> {
-        event_name(&self.0)
+        event_name(&self.frame, &self.ends)
     }
 
     /// Whether this answers an action: it has a `Response:` header and is no event.
@@ -57,7 +73,7 @@ impl Message {
 
     /// The first value of a header, whose name is compared without regard to ASCII case.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
-        header(&self.0, key)
+        header(&self.frame, &self.ends, key)
     }
 
     /// The first value of a header as text; bytes that are not UTF-8 become U+FFFD.
@@ -67,56 +83,46 @@ impl Message {
 
     /// Every value of a header that may repeat (`Output`, `Variable`, `ChanVariable`), in order.
     pub fn get_all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        lines(&self.0).filter_map(move |line| value_of(line, key))
+        self.lines().filter_map(move |line| value_of(line, key))
     }
 
     /// Every header with its value, in order. Lines that are no headers are left out.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        lines(&self.0).filter_map(split_header)
+        self.lines().filter_map(split_header)
     }
 }
+
+/// The bytes make the message.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.frame == other.frame
+    }
+}
+
+impl Eq for Message {}
 
 /// Shows the headers, but never the value of one that carries a secret.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
-        for line in lines(&self.0) {
+        for line in self.lines() {
             list.entry(&format_args!("{}", shown_line(line)));
         }
         list.finish()
     }
 }
 
-/// The lines of a message without their ends.
-pub(super) fn lines(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = frame;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let line = match memchr(b'\n', rest) {
-            Some(end) => {
-                let line = &rest[..end];
-                rest = &rest[end + 1..];
-                line
-            }
-            None => std::mem::take(&mut rest),
-        };
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
-    })
-}
-
 /// The name of the event, if a message is one. Asterisk writes it first, which makes this a glance.
-pub(super) fn event_name(frame: &[u8]) -> Option<&[u8]> {
+pub(super) fn event_name<'a>(frame: &'a [u8], ends: &'a LineEnds) -> Option<&'a [u8]> {
     if frame.starts_with(b"Event: ") {
-        return lines(frame).next()?.get(b"Event: ".len()..);
+        return ends.lines(frame).next()?.get(b"Event: ".len()..);
     }
-    header(frame, "Event")
+    header(frame, ends, "Event")
 }
 
 /// The first value of a header.
-pub(super) fn header<'a>(frame: &'a [u8], key: &str) -> Option<&'a [u8]> {
-    lines(frame).find_map(|line| value_of(line, key))
+pub(super) fn header<'a>(frame: &'a [u8], ends: &'a LineEnds, key: &str) -> Option<&'a [u8]> {
+    ends.lines(frame).find_map(|line| value_of(line, key))
 }
 
 /// Splits a line at its first colon; `None` where there is none, or nothing before it.

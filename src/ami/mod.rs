@@ -11,6 +11,7 @@ pub mod codec;
 pub mod errors;
 pub mod handler;
 mod inbox;
+mod line_ends;
 pub mod login;
 pub mod message;
 pub mod session;

@@ -1,7 +1,7 @@
 //! The one task that owns a session: it reads, writes, and hands on what came, and never waits for anyone.
 //!
 //! Asterisk cuts off a client that reads too slowly, in the middle of an event. So this task reads while a write is
-//! pending, drops what nobody wants after a look at the event's name, and calls its [`Handler`] in place instead of
+//! pending, drops what is not wanted after a look at the event's name, and calls its [`Handler`] in place instead of
 //! sending into a channel that could fill.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::ami::buffered_stream::{BufferedStream, read, write};
-use crate::ami::client::{Client, Command, Session};
+use crate::ami::client::{AmiSession, Client, SessionCommand};
 use crate::ami::errors::SessionError;
 use crate::ami::handler::{Handler, SharedHandler};
 use crate::ami::inbox::{Inbox, Pending};
@@ -42,7 +42,7 @@ pub async fn open<S, H>(
     stream: S,
     login: &Login,
     handler: SharedHandler<H>,
-) -> Result<Session<H::Note>, LoginError>
+) -> Result<AmiSession<H::Note>, LoginError>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
     H: Handler,
@@ -78,7 +78,7 @@ where
         let why = task.run().await;
         end.send_replace(Some(why));
     });
-    Ok(Session {
+    Ok(AmiSession {
         client: Client::new(sender, ended),
         banner,
     })
@@ -112,7 +112,7 @@ struct SessionTask<S, H: Handler> {
     stream: BufferedStream<S>,
     inbox: Inbox,
     handler: SharedHandler<H>,
-    commands: mpsc::UnboundedReceiver<Command<H::Note>>,
+    commands: mpsc::UnboundedReceiver<SessionCommand<H::Note>>,
     last_read: Instant,
     /// When the `Ping` was sent that nothing has come after.
     pinged: Option<Instant>,
@@ -196,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
                 }
                 command = self.commands.recv(), if self.ending.is_none() => {
                     let handler = self.handler.clone();
-                    self.command(command.unwrap_or(Command::Logoff), &mut *handler.lock(), Instant::now());
+                    self.command(command.unwrap_or(SessionCommand::Logoff), &mut *handler.lock(), Instant::now());
                 }
                 () = &mut timer => {}
             }
@@ -232,18 +232,20 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
             match self.commands.try_recv() {
                 Ok(command) => self.command(command, handler, now),
                 Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => self.command(Command::Logoff, handler, now),
+                Err(TryRecvError::Disconnected) => {
+                    self.command(SessionCommand::Logoff, handler, now)
+                }
             }
         }
     }
 
-    fn command(&mut self, command: Command<H::Note>, handler: &mut H, now: Instant) {
-        if !matches!(command, Command::Submit { action: None, .. }) {
+    fn command(&mut self, command: SessionCommand<H::Note>, handler: &mut H, now: Instant) {
+        if !matches!(command, SessionCommand::Submit { action: None, .. }) {
             self.asked.get_or_insert(now);
         }
         let output = &mut self.stream.output;
         match command {
-            Command::Submit { note, action } => {
+            SessionCommand::Submit { note, action } => {
                 if let Some(note) = note {
                     handler.note(note, now);
                 }
@@ -251,15 +253,15 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
                     action.encode_into(output);
                 }
             }
-            Command::Request(action, reply) => {
+            SessionCommand::Request(action, reply) => {
                 action.encode_into(output);
                 self.inbox.expect(&action, Pending::Response(reply));
             }
-            Command::List(action, reply) => {
+            SessionCommand::List(action, reply) => {
                 action.encode_into(output);
                 self.inbox.expect(&action, Pending::List(reply, Vec::new()));
             }
-            Command::Logoff => {
+            SessionCommand::Logoff => {
                 output.extend_from_slice(LOGOFF);
                 self.end(SessionError::LoggedOff, now);
             }

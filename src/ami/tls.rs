@@ -2,7 +2,7 @@
 //!
 //! Asterisk speaks TLS on a port of its own (5039 by default); there is no upgrade within a session. Every way in which
 //! verification fails has its own sentence, since each is mended elsewhere: in the campaign file, in Asterisk's
-//! configuration, or with whoever issued the certificate.
+//! configuration, or by the issuer of the certificate.
 
 use std::io;
 use std::path::{Path, PathBuf};

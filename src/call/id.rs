@@ -24,7 +24,7 @@ impl CallId {
         Self::from_uuid(Uuid::now_v7())
     }
 
-    /// The id that stands for this uuid.
+    /// This uuid as an id.
     pub fn from_uuid(uuid: Uuid) -> Self {
         let mut bits = uuid.as_u128();
         let mut text = [0; Self::LEN];
@@ -35,7 +35,7 @@ impl CallId {
         Self(text)
     }
 
-    /// Reads an id as it stands on the wire; `None` for anything that this dialer cannot have made.
+    /// Reads an id as Asterisk sends it; `None` for anything that this dialer cannot have made.
     pub fn from_bytes(text: &[u8]) -> Option<Self> {
         let text: [u8; Self::LEN] = text.try_into().ok()?;
         text.iter()

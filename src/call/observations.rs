@@ -92,7 +92,7 @@ impl Leg {
     }
 }
 
-/// `DialEnd`'s `DialStatus`. `NOANSWER` stands for everything that is neither busy nor congested, so it decides nothing.
+/// `DialEnd`'s `DialStatus`. `NOANSWER` is everything that is neither busy nor congested, so it decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DialStatus {
     /// `ANSWER`

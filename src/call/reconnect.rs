@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
-use crate::ami::client::{Client, Session};
+use crate::ami::client::{AmiSession, Client};
 use crate::ami::errors::{RequestError, SessionError};
 use crate::ami::handler::{Handler as _, SharedHandler};
 use crate::ami::login::{Login, LoginError};
@@ -151,7 +151,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn keep(self, mut session: Session<Note>) {
+    async fn keep(self, mut session: AmiSession<Note>) {
         let mut panicked = false;
         loop {
             let up_since = Instant::now();
@@ -203,7 +203,7 @@ impl Keeper {
     }
 
     /// Opens a session again, until patience ends or Asterisk refuses in a way that will not pass.
-    async fn reopen(&self) -> Result<Session<Note>, OpenError> {
+    async fn reopen(&self) -> Result<AmiSession<Note>, OpenError> {
         let mut until = Instant::now() + self.patience;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -238,7 +238,7 @@ impl Keeper {
     }
 
     /// Opens a session on which calls may begin: without a list of channels, lines would be used twice.
-    async fn open(&self) -> Result<Session<Note>, OpenError> {
+    async fn open(&self) -> Result<AmiSession<Note>, OpenError> {
         let stream = self.transport.connect().await?;
         let session = session::open(stream, &self.login, self.correlator.clone()).await?;
         if let Err(error) = reconcile(&session.client, &self.captured_vars).await {

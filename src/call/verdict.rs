@@ -58,7 +58,7 @@ const REASON_TIMEOUT: u16 = 3;
 const REASON_BUSY: u16 = 5;
 /// The `Reason` of a congested one.
 const REASON_CONGESTION: u16 = 8;
-/// Asterisk gives a channel that it gives up while ringing this SIP code, though nobody sent it.
+/// Asterisk gives a channel that it gives up while ringing this SIP code, though it was not sent.
 const MADE_UP_SIP_CODE: u16 = 480;
 
 /// How many characters of a value a note shows.
@@ -112,7 +112,7 @@ fn refused(message: &str) -> Verdict {
 
 fn picked_up(observations: &Observations, circumstances: &Circumstances) -> Verdict {
     // A callee that redirects (302) is reported as answered, but its channel never went up: the call goes on as
-    // another one, which nobody ties to this.
+    // another one, which is not tied to this.
     if observations.hung_up() && !observations.up {
         return Verdict {
             answered_at: None,

@@ -6,7 +6,7 @@ use std::io;
 async fn against<T>(
     login: &Login,
     script: impl AsyncFnOnce(&mut Peer) -> T,
-) -> (Result<client::Session<u32>, LoginError>, T) {
+) -> (Result<client::AmiSession<u32>, LoginError>, T) {
     let (stream, mut peer) = Peer::pair(4096);
     let played = async {
         let value = script(&mut peer).await;

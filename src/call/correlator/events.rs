@@ -184,7 +184,7 @@ impl Correlator {
         {
             let end = FarEnd { cause, sip_code };
             leg.ended_by_far_end = Some(end);
-            // A trunk that refuses has let nobody through.
+            // A trunk that refuses has let no call through.
             if verdict::is_from_beyond_the_trunk(end) {
                 state.trunk.note_life(now);
             }
