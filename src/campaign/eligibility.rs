@@ -211,3 +211,7 @@ impl CallingRules {
         &self.suppressions
     }
 }
+
+#[cfg(test)]
+#[path = "tests/eligibility.rs"]
+mod tests;

@@ -23,6 +23,7 @@ mod suppression_refresh;
 #[cfg(test)]
 mod tests;
 mod uncalled;
+mod waiting;
 
 use std::io;
 use std::sync::Arc;

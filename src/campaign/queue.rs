@@ -5,15 +5,15 @@
 //! history; its row is read again when it is due. Contacts wait for a wall-clock time, since a clock that is set and a
 //! machine that slept must not change who is called when.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::contact_history::{Histories, History};
+use crate::campaign::waiting::WaitingContacts;
+use crate::contact_history::History;
 use crate::contacts::{Contact, Done, List, ListEntry, ListRows, Position, Rereader, Skipped};
 use crate::results::resume::{ContactProgress, PriorRun};
 use crate::trunk::TrunkIndex;
@@ -38,12 +38,11 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) struct Queue {
     ready: VecDeque<Ready>,
-    /// Contacts that are due and whose last call was congested, by the trunk that it was on.
-    avoiders: Vec<Avoiders>,
+    /// A few of the contacts that are due and avoid a trunk, by that.
+    avoiders: Vec<VecDeque<Ready>>,
     /// Rows that were read ahead, in the order of the list.
     listed: VecDeque<Listed>,
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    histories: Histories,
+    waiting: WaitingContacts,
     /// `None` while a piece is read, and at the end of the list.
     rows: Option<ListRows>,
     /// `None` while a piece is read.
@@ -60,42 +59,10 @@ pub(super) struct Queue {
     behind: HashMap<u64, Vec<Ready>>,
 }
 
-/// Those that avoid one trunk: a few that are read, and the rest.
-#[derive(Debug, Default)]
-struct Avoiders {
-    ready: VecDeque<Ready>,
-    packed: VecDeque<Waiting>,
-}
-
-impl Avoiders {
-    fn len(&self) -> usize {
-        self.ready.len() + self.packed.len()
-    }
-}
-
 #[derive(Debug)]
 enum Listed {
     Contact(Box<Ready>),
     Skipped(Skipped),
-}
-
-/// A contact that waits. Ordered by when it is due, then by its position in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
-    /// In milliseconds since 1970.
-    due: i64,
-    offset: u64,
-    line: u32,
-    /// Which history, in the upper 31 bits, and whether the contact is counted.
-    history: u32,
-}
-
-const _: () = assert!(size_of::<Waiting>() == 24, "there may be millions");
-
-impl Waiting {
-    fn is_counted(self) -> bool {
-        self.history & 1 == 1
-    }
 }
 
 /// A piece that is being read, or was.
@@ -137,10 +104,9 @@ impl Queue {
             rereader: Some(list.rereader()?),
             in_place,
             ready: VecDeque::new(),
-            avoiders: (0..trunks).map(|_| Avoiders::default()).collect(),
+            avoiders: (0..trunks).map(|_| VecDeque::new()).collect(),
             listed: VecDeque::new(),
-            waiting: BinaryHeap::new(),
-            histories: Histories::default(),
+            waiting: WaitingContacts::new(trunks),
             rows: Some(rows),
             reading: None,
             limit_left: limit.unwrap_or(u64::MAX),
@@ -171,13 +137,7 @@ impl Queue {
 
     /// Puts a counted contact back until it is due.
     pub(super) fn wait(&mut self, at: Position, history: History, due: Timestamp) {
-        self.waiting.push(Reverse(Waiting {
-            due: due.as_millisecond() + i64::from(due.subsec_nanosecond() % 1_000_000 != 0),
-            offset: at.offset,
-            // It is for people alone, and nobody has a list of four thousand million lines.
-            line: u32::try_from(at.line).unwrap_or(u32::MAX),
-            history: self.histories.keep(history) << 1 | 1,
-        }));
+        self.waiting.push(at, history, due);
     }
 
     /// Puts a contact back that was not called after all.
@@ -223,7 +183,7 @@ impl Queue {
     pub(super) fn take_for(&mut self, trunk: TrunkIndex, lines: Option<usize>) -> Option<Ready> {
         let avoided = self.avoided(trunk, lines).next();
         if let Some(avoided) = avoided {
-            return self.avoiders[avoided].ready.pop_front();
+            return self.avoiders[avoided].pop_front();
         }
         if let Some(ready) = self.ready.pop_front() {
             return Some(ready);
@@ -235,7 +195,7 @@ impl Queue {
             };
         }
         if self.exceeds(trunk, lines) {
-            return self.avoiders[trunk.get()].ready.pop_front();
+            return self.avoiders[trunk.get()].pop_front();
         }
         None
     }
@@ -245,15 +205,16 @@ impl Queue {
         let avoiders = self.avoiders.iter().enumerate();
         avoiders
             .filter(move |&(avoided, avoiders)| {
-                !avoiders.ready.is_empty() && (avoided != trunk.get() || lines.is_none())
+                !avoiders.is_empty() && (avoided != trunk.get() || lines.is_none())
             })
             .map(|(avoided, _)| avoided)
     }
 
     /// Whether more contacts avoid a trunk than the others have lines for.
     fn exceeds(&self, trunk: TrunkIndex, lines: Option<usize>) -> bool {
-        let avoiders = &self.avoiders[trunk.get()];
-        !avoiders.ready.is_empty() && lines.is_some_and(|lines| avoiders.len() > lines)
+        let ready = self.avoiders[trunk.get()].len();
+        let avoiders = ready + self.waiting.avoiders(trunk.get());
+        ready > 0 && lines.is_some_and(|lines| avoiders > lines)
     }
 
     /// Whether nobody is left: none ready, none waiting, the list at its end.
@@ -266,20 +227,19 @@ impl Queue {
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
             + self.ready.len()
-            + self.avoiders.iter().map(Avoiders::len).sum::<usize>()
+            + self.avoiders.iter().map(VecDeque::len).sum::<usize>()
             + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
     /// When the first contact is due, as far as they wait for a time.
     pub(super) fn first_due(&self) -> Option<Timestamp> {
-        let Reverse(first) = self.waiting.peek()?;
-        Timestamp::from_millisecond(first.due).ok()
+        self.waiting.first_due()
     }
 
     /// Whether a contact could be called, on whatever trunk.
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
-            || self.avoiders.iter().any(|avoiders| avoiders.len() > 0)
+            || self.avoiders.iter().any(|avoiders| !avoiders.is_empty())
             || self.has_listed()
     }
 
@@ -318,25 +278,26 @@ impl Queue {
         if self.reading.is_some() {
             return;
         }
-        let due = self.take_due(now);
+        let room = CHUNK.saturating_sub(self.ready.len());
+        let avoiders = self.avoiders.iter();
+        let to_avoid = avoiders.map(|avoiders| AVOIDERS_READ.saturating_sub(avoiders.len()));
+        let due = self.waiting.take_due(now, room, to_avoid);
         let more_rows = self.limit_left > 0 && self.rows.is_some() && self.listed.len() < CHUNK / 2;
         if due.is_empty() && !more_rows {
             return;
         }
-        let due = due.into_iter().map(|waiting| self.unpack(waiting));
-        let due: Vec<_> = due.collect();
         let Some(mut rereader) = self.rereader.take() else {
             return;
         };
         let mut rows = self.rows.take();
         let read = move || {
-            let due = due.into_iter().map(|(at, history, counted)| {
+            let due = due.into_iter().map(|(at, history)| {
                 let contact = rereader.read(at)?;
                 Ok(Ready {
                     contact,
                     history,
                     due: None,
-                    counted,
+                    counted: true,
                 })
             });
             let due = due.collect::<io::Result<_>>()?;
@@ -364,42 +325,6 @@ impl Queue {
         });
     }
 
-    /// Takes contacts that are due and are to be read now; those that avoid a trunk stay packed, but for a few.
-    fn take_due(&mut self, now: Timestamp) -> Vec<Waiting> {
-        let mut due = Vec::new();
-        while due.len() + self.ready.len() < CHUNK
-            && let Some(&Reverse(waiting)) = self.waiting.peek()
-            && waiting.due <= now.as_millisecond()
-        {
-            self.waiting.pop();
-            match self.avoids(self.histories.get(waiting.history >> 1)) {
-                Some(trunk) => self.avoiders[trunk].packed.push_back(waiting),
-                None => due.push(waiting),
-            }
-        }
-        for avoiders in &mut self.avoiders {
-            let room = AVOIDERS_READ.saturating_sub(avoiders.ready.len());
-            let read = avoiders.packed.len().min(room);
-            due.extend(avoiders.packed.drain(..read));
-        }
-        due
-    }
-
-    fn unpack(&self, waiting: Waiting) -> (Position, History, bool) {
-        let at = Position {
-            offset: waiting.offset,
-            line: waiting.line.into(),
-        };
-        let history = self.histories.get(waiting.history >> 1);
-        (at, history, waiting.is_counted())
-    }
-
-    /// Which trunk a contact avoids.
-    fn avoids(&self, history: History) -> Option<usize> {
-        let trunk = history.avoid?.get();
-        (trunk < self.avoiders.len()).then_some(trunk)
-    }
-
     /// Returns what was read ahead, for [`add`](Self::add); waits for ever if nothing is being read. Cancel-safe.
     ///
     /// # Errors
@@ -421,8 +346,8 @@ impl Queue {
         self.rereader = Some(piece.rereader);
         self.rows = piece.rows;
         for ready in piece.due {
-            match self.avoids(ready.history) {
-                Some(trunk) => self.avoiders[trunk].ready.push_back(ready),
+            match self.waiting.avoids(ready.history) {
+                Some(trunk) => self.avoiders[trunk].push_back(ready),
                 None => self.ready.push_back(ready),
             }
         }

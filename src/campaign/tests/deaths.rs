@@ -87,6 +87,54 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
     assert_eq!(resources.rules.earliest("101", 0, now), now);
 }
 
+/// A call to 110 that an earlier run left.
+fn in_flight(begun_at: i64) -> JournalEntry {
+    JournalEntry {
+        call_id: CallId::new().to_string(),
+        contact: "110".to_owned(),
+        number: "110".to_owned(),
+        place: 0,
+        numbers: vec!["110".to_owned()],
+        kept: Vec::new(),
+        trunk: "carrier".to_owned(),
+        caller_id: String::new(),
+        begun_at,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_signals_act_at_once_while_calls_of_an_earlier_run_are_looked_up() {
+    let mut lab = Lab::new(CARRIER, "number\n110\n201\n");
+    lab.no_status = true;
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let a_minute_ago = resources.clock.millis() - 60_000;
+    let left = Leftover {
+        in_flight: vec![(0, in_flight(a_minute_ago))],
+        ..Leftover::default()
+    };
+    let (views, viewer) = views(&resources);
+    let stop = Stop::default();
+    let begun = Instant::now();
+    let run = crate::campaign::run(resources, left, None, stop.clone(), views);
+    let run = tokio::spawn(run);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    viewer.ask();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(viewer.latest().running, 1, "it takes a line");
+    stop.drain.cancel();
+    stop.hang_up.cancel();
+    let end = run.await.unwrap();
+    assert!(matches!(end, RunEnd::Drained), "{end:?}");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    let rows = rows(&path);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["disposition"], "UNKNOWN");
+    let note = &rows[0]["note"];
+    assert!(note.starts_with("the run was stopped"), "{note}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     let mut lab = Lab::new(CARRIER, "number\n110\n");
@@ -99,17 +147,7 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     let an_hour_ago = resources.clock.millis() - 3_600_000;
-    let entry = JournalEntry {
-        call_id: CallId::new().to_string(),
-        contact: "110".to_owned(),
-        number: "110".to_owned(),
-        place: 0,
-        numbers: vec!["110".to_owned()],
-        kept: Vec::new(),
-        trunk: "carrier".to_owned(),
-        caller_id: String::new(),
-        begun_at: an_hour_ago,
-    };
+    let entry = in_flight(an_hour_ago);
     let left = Leftover {
         in_flight: vec![(0, entry)],
         ..Leftover::default()
@@ -122,6 +160,21 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     assert_eq!(rows[1]["disposition"], "BUSY");
     let gap = time(&rows[1], "dialed_at").duration_since(time(&rows[0], "dialed_at"));
     assert!(gap.as_hours() >= 24, "{gap}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_signal_is_answered_also_where_the_run_ends_for_another_reason() {
+    let lab = Lab::new(CARRIER, "number\n101\n");
+    let resources = lab.resources(&lab.folder.path().join("results.csv")).await;
+    let mut dispatcher = dispatcher(resources);
+    dispatcher.end = Some(RunEnd::StopAt);
+    dispatcher.stop.drain.cancel();
+    let event = tokio::time::timeout(Duration::from_secs(1), dispatcher.next_event());
+    let event = event.await.expect("the signal is seen");
+    assert!(matches!(event, Event::Drain));
+    dispatcher.handle(event);
+    assert!(dispatcher.draining, "it was said");
+    assert!(matches!(dispatcher.end, Some(RunEnd::StopAt)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crate::schedule::hours::{Hours, Opening, StopAt};
 
 const ALL_DAYS: [bool; 7] = [true; 7];
 
-pub(super) fn opening(days: [bool; 7], from: i8, to: i8) -> Opening {
+pub(crate) fn opening(days: [bool; 7], from: i8, to: i8) -> Opening {
     Opening {
         days,
         from: time(from, 0, 0, 0),
@@ -21,7 +21,7 @@ pub(super) fn opening(days: [bool; 7], from: i8, to: i8) -> Opening {
     }
 }
 
-pub(super) fn window(zone: &str, openings: Vec<Opening>) -> Window {
+pub(crate) fn window(zone: &str, openings: Vec<Opening>) -> Window {
     Window {
         hours: Hours {
             zone: TimeZone::get(zone).unwrap(),

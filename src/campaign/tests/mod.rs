@@ -1,7 +1,7 @@
 //! Whole campaigns in virtual time, on a simulated Asterisk in this process.
 
 mod captures;
-mod hours;
+pub(super) mod hours;
 mod journal;
 mod trunks;
 mod views;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;
 use crate::ami::login::Login;
@@ -39,6 +40,8 @@ pub(super) struct Lab {
     pub(super) start: Timestamp,
     pub(super) sim: SimulatorConfig,
     pub(super) limit: Option<u64>,
+    /// Asterisk answers everything but `Status`.
+    pub(super) no_status: bool,
     /// For how long the session is established again when it drops.
     pub(super) patience: Duration,
     /// The one that answers, as soon as there is one.
@@ -83,6 +86,7 @@ impl Lab {
             start: "2026-11-23T12:00:00Z".parse().unwrap(),
             sim,
             limit: None,
+            no_status: false,
             patience: Duration::ZERO,
             simulator: OnceCell::new(),
         }
@@ -108,10 +112,16 @@ impl Lab {
         let campaign = self.campaign.clone();
         let simulator = Simulator::new(self.sim.clone());
         let _ = self.simulator.set(simulator.clone());
+        let no_status = self.no_status;
         let transport = Transport::InProcess(Box::new(move || {
-            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            let (mut ours, theirs) = tokio::io::duplex(1 << 16);
             let simulator = simulator.clone();
             tokio::spawn(async move { simulator.serve(theirs).await });
+            if no_status {
+                let (dialer, between) = tokio::io::duplex(1 << 16);
+                tokio::spawn(without_status(between, ours));
+                ours = dialer;
+            }
             Box::new(ours)
         }));
         let auth = campaign.ami.auth;
@@ -175,6 +185,26 @@ impl Dialed {
         }
         assert_eq!(last.len(), contacts);
         assert!(last.values().all(|is_final| *is_final == "yes"));
+    }
+}
+
+/// Passes on what both sides say, but for the dialer's `Status`.
+async fn without_status(dialer: DuplexStream, asterisk: DuplexStream) {
+    let (mut from_dialer, mut to_dialer) = tokio::io::split(dialer);
+    let (mut from_asterisk, mut to_asterisk) = tokio::io::split(asterisk);
+    tokio::spawn(async move { tokio::io::copy(&mut from_asterisk, &mut to_dialer).await });
+    let mut said = Vec::new();
+    while from_dialer
+        .read_buf(&mut said)
+        .await
+        .is_ok_and(|read| read > 0)
+    {
+        while let Some(end) = said.windows(4).position(|end| end == b"\r\n\r\n") {
+            let action: Vec<u8> = said.drain(..end + 4).collect();
+            if !action.starts_with(b"Action: Status\r\n") {
+                to_asterisk.write_all(&action).await.unwrap();
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who is called again, on which number, and who never.
 
 use super::*;
-use crate::config::{CaptureCondition, Duplicates, OptOut, Rule};
+use crate::campaign::tests::hours::{opening, window};
+use crate::config::{CaptureCondition, Duplicates, OptOut, Outside, Rule};
 use crate::contact_history::History;
 use crate::disposition::Disposition;
 use crate::results::resume::ContactProgress;
@@ -228,12 +229,67 @@ async fn a_limit_counts_contacts_and_not_calls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_counts_those_that_are_called_and_not_those_that_never_are() {
+    let list = "number\n00101\n00201\n00301\n00401\n00501\n";
+    let mut lab = Lab::new(CARRIER, list);
+    let file = lab.folder.path().join("dnc.txt");
+    fs::write(&file, "00101\n00201\n").unwrap();
+    lab.campaign.suppress = vec![file];
+    lab.limit = Some(2);
+    let run = lab.dial().await;
+    run.assert_one_final_row_each(4);
+    assert_eq!(run.column("00201", "disposition"), ["SUPPRESSED"]);
+    for called in ["00301", "00401"] {
+        assert_eq!(run.column(called, "disposition"), ["ANSWERED"]);
+    }
+    assert_eq!((run.tally.to_call, run.tally.called), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_passes_over_those_whose_hours_the_campaign_does_not_wait_for() {
+    let list = "number,tz\n00101,Asia/Tokyo\n00201,UTC\n00301,UTC\n";
+    let mut lab = Lab::with("timezone = \"tz\"", CARRIER, list);
+    let mut hours = window("UTC", vec![opening([true; 7], 9, 20)]);
+    hours.outside = Outside::Stop;
+    lab.campaign.window = Some(hours);
+    lab.limit = Some(1);
+    let run = lab.dial().await;
+    assert_eq!(run.rows.len(), 1);
+    assert_eq!(run.column("00201", "disposition"), ["ANSWERED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_an_earlier_run_count_in_a_limit_in_the_order_of_the_list() {
+    let mut lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
+    lab.limit = Some(2);
+    let path = lab.folder.path().join("results.csv");
+    let resources = lab.resources(&path).await;
+    let mut left = Leftover::default();
+    let mut history = History::default();
+    history.put(Disposition::Busy, true);
+    let in_an_hour = resources.clock.millis() + 3_600_000;
+    let retry = ContactProgress::settled(history, Some(in_an_hour));
+    left.earlier.note("00101", retry);
+    let (views, _) = views(&resources);
+    let end = run(resources, left, Some(2), Stop::default(), views).await;
+    assert!(matches!(end, RunEnd::Finished), "{end:?}");
+    let rows = rows(&path);
+    let called: Vec<_> = rows.iter().map(|row| row["contact"].as_str()).collect();
+    assert_eq!(called, ["00201", "00101"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_kept_of_the_list_stands_in_every_row() {
     let list = "number,name,town\n00110,\"Peña, Ana\",Salto\nask,Eva,\n";
     let lab = Lab::with("keep = [\"town\", \"name\"]", CARRIER, list);
     let run = lab.dial().await;
     assert_eq!(run.column("00110", "name"), ["Peña, Ana"; 3]);
     assert_eq!(run.column("00110", "town"), ["Salto"; 3]);
+    assert_eq!(
+        run.column("ask", "name"),
+        ["Eva"],
+        "also if it is not called"
+    );
 }
 
 #[tokio::test(start_paused = true)]
