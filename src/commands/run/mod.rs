@@ -29,7 +29,7 @@ use crate::commands::run::result_files::{
 use crate::config::Campaign;
 use crate::contacts::{self, List};
 use crate::exit;
-use crate::output::status_file::{About, RunOutcome, Status};
+use crate::output::status_file::{RunIdentity, RunOutcome, StatusFile};
 use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
 use crate::signals::{self, Aborted, Requests};
@@ -109,8 +109,8 @@ fn open_status(
     claimed: &ClaimedResults,
     args: &RunArgs,
     zone: TimeZone,
-) -> Result<Status, Failure> {
-    let about = About {
+) -> Result<StatusFile, Failure> {
+    let about = RunIdentity {
         campaign: input.campaign.name.clone(),
         results: claimed.name(),
         simulated: args.simulate,
@@ -121,13 +121,13 @@ fn open_status(
     if let Some(opt_out) = &input.campaign.capture.opt_out {
         taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
     }
-    Status::open(path, about, taken).map_err(Failure::usage)
+    StatusFile::open(path, about, taken).map_err(Failure::usage)
 }
 
 /// Where it is shown how the run is.
 struct Show<'s> {
     screen: &'s Screen,
-    status: Option<&'s Status>,
+    status: Option<&'s StatusFile>,
 }
 
 async fn dial(

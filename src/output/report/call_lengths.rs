@@ -44,11 +44,11 @@ impl CallLengths {
         Duration::ZERO
     }
 
-    /// How many calls took less than each bound, in seconds, and no less than the one before it; last, the rest.
+    /// How many calls took less than each bound, in seconds, and no less than the one before it.
     pub(super) fn spread<const BOUNDS: usize>(&self, bounds: [u64; BOUNDS]) -> Vec<u64> {
-        let mut spread = vec![0; BOUNDS + 1];
+        let mut spread = vec![0; BOUNDS];
         for (&tenths, &calls) in &self.tenths {
-            spread[bounds.partition_point(|bound| bound * 10 <= tenths)] += calls;
+            spread[bounds.partition_point(|bound| *bound <= tenths / 10)] += calls;
         }
         spread
     }
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(lengths.quantile(100), Duration::from_millis(9_990));
         assert_eq!(lengths.mean(), Duration::from_millis(3_126));
         assert_eq!(lengths.total, Duration::from_millis(15_630));
-        assert_eq!(lengths.spread([1, 5]), [3, 0, 2]);
+        assert_eq!(lengths.spread([1, 5, u64::MAX]), [3, 0, 2]);
     }
 
     #[test]

@@ -10,8 +10,17 @@ use crate::disposition::Disposition;
 use crate::output::format::{exact, percent};
 
 const STYLE: &str = include_str!("page.css");
-/// The bounds between which calls are counted by how long they talked, in seconds.
-const TALK_BOUNDS: [u64; 7] = [5, 10, 20, 30, 60, 120, 300];
+/// How long calls talked, and the bound of each in seconds.
+const TALKED: [(&str, u64); 8] = [
+    ("under 5 s", 5),
+    ("5 to 10 s", 10),
+    ("10 to 20 s", 20),
+    ("20 to 30 s", 30),
+    ("30 s to 1 min", 60),
+    ("1 min to 2 min", 120),
+    ("2 min to 5 min", 300),
+    ("5 min and longer", u64::MAX),
+];
 
 pub(crate) fn page(figures: &Figures) -> String {
     let title = escaped(&figures.title());
@@ -62,11 +71,10 @@ fn cards(figures: &Figures) -> String {
     let rate = percent(contacts.reached, contacts.called);
     let reached = match contacts.called {
         0 => "nobody was called".to_owned(),
-        called => format!(
-            "{} of {} contacts called were reached",
-            count(contacts.reached),
-            count(called)
-        ),
+        called => {
+            let (reached, called) = (count(contacts.reached), count(called));
+            format!("{reached} of {called} contacts called were reached")
+        }
     };
     let pending = match contacts.pending {
         0 => "all with their final outcome".to_owned(),
@@ -98,26 +106,20 @@ fn cards(figures: &Figures) -> String {
 
 fn funnel(figures: &Figures) -> String {
     let heads = ["Contacts", "Number", "Of the step above"];
-    let never_called = figures
-        .never_called(count)
-        .map_or_else(String::new, |text| format!("<p>{text}</p>\n"));
-    let table = table("bars", &heads, &figures.funnel(), None);
-    section(
-        "Funnel",
-        &format!(
-            "{table}\n<p>A contact is reached when at least one call to it was picked up: ANSWERED, SHORT \
-             or MACHINE. The answer rate is the contacts reached, of those called.</p>\n{never_called}"
-        ),
-    )
+    let mut body = table("bars", &heads, figures.funnel(), None);
+    body += "\n<p>A contact is reached when at least one call to it was picked up: ANSWERED, SHORT \
+             or MACHINE. The answer rate is the contacts reached, of those called.</p>\n";
+    if let Some(never_called) = figures.never_called(count) {
+        body += &format!("<p>{never_called}</p>\n");
+    }
+    section("Funnel", &body)
 }
 
 fn dispositions(figures: &Figures) -> String {
     let heads = ["Final outcome", "Contacts", "Share", "Calls"];
     let (rows, total) = (figures.by_disposition(), figures.disposition_total());
-    section(
-        "How it ended",
-        &(table("bars", &heads, &rows, Some(&total)) + "\n"),
-    )
+    let table = table("bars", &heads, rows, Some(&total));
+    section("How it ended", &(table + "\n"))
 }
 
 fn hours(hours: &[CallGroup]) -> String {
@@ -145,18 +147,13 @@ fn hours(hours: &[CallGroup]) -> String {
         );
     }
     let rows = hours.iter().filter(|hour| hour.calls.total() > 0);
-    let rows: Vec<_> = rows.map(CallGroup::row).collect();
+    let heads = ["Dialed at", "Calls", "Picked up", "Share"];
+    let table = table("", &heads, rows.map(CallGroup::row), None);
     body += &format!(
         "</div>\n<div class=\"scale\" aria-hidden=\"true\"><span>0h</span><span>3h</span><span>6h</span>\
          <span>9h</span><span>12h</span><span>15h</span><span>18h</span><span>21h</span></div>\n\
-         <details><summary>Every hour as a table</summary>\n{}</details>\n\
-         <p>The hour is that of the clock by which the results were written.</p>\n",
-        table(
-            "",
-            &["Dialed at", "Calls", "Picked up", "Share"],
-            &rows,
-            None
-        )
+         <details><summary>Every hour as a table</summary>\n{table}</details>\n\
+         <p>The hour is that of the clock by which the results were written.</p>\n"
     );
     section("Calls by hour", &body)
 }
@@ -166,14 +163,15 @@ fn days(days: &[CallGroup]) -> String {
     if days.len() < 2 {
         return String::new();
     }
-    let mut rows: Vec<_> = days.iter().map(CallGroup::row).collect();
-    for (row, day) in rows.iter_mut().zip(days) {
-        if let GroupKey::Day(day) = day.key {
-            row.name = day.strftime("%a %Y-%m-%d").to_string();
-        }
-    }
+    let rows = days.iter().map(|day| match day.key {
+        GroupKey::Day(date) => TableRow {
+            name: date.strftime("%a %Y-%m-%d").to_string(),
+            ..day.row()
+        },
+        _ => day.row(),
+    });
     let heads = ["Dialed on", "Calls", "Picked up", "Share"];
-    section("Calls by day", &(table("bars", &heads, &rows, None) + "\n"))
+    section("Calls by day", &(table("bars", &heads, rows, None) + "\n"))
 }
 
 fn groups(title: &str, what: &str, groups: &[CallGroup]) -> String {
@@ -193,15 +191,15 @@ fn groups(title: &str, what: &str, groups: &[CallGroup]) -> String {
     for group in groups {
         body += &stack(what, group);
         let calls = group.calls.total();
+        let mut row = TableRow::new(&group.key, 0, [TableCell::Count(calls)]);
         let picked_up = TableCell::Share(group.calls.picked_up(), calls);
-        let mut row = TableRow::new(&group.key, 0, [TableCell::Count(calls), picked_up]);
         let counts = kinds
             .iter()
             .map(|kind| TableCell::Count(group.calls[*kind]));
-        row.cells.extend(counts);
+        row.cells.extend([picked_up].into_iter().chain(counts));
         rows.push(row);
     }
-    let table = wide(title, &table("", &heads, &rows, None));
+    let table = wide(title, &table("", &heads, rows, None));
     body += &format!("<details><summary>As a table</summary>\n{table}</details>\n");
     section(title, &body)
 }
@@ -254,11 +252,10 @@ fn durations(figures: &Figures) -> String {
         .iter()
         .map(|(_, _, lengths)| lengths.cells())
         .collect();
-    let rows = names.iter().enumerate().map(|(place, name)| {
-        let cells = columns.iter().map(|cells| cells[place]);
-        TableRow::new(name, 0, cells.collect::<Vec<_>>())
+    let rows = (0..).zip(names).map(|(place, name)| {
+        TableRow::new(name, 0, columns.iter().map(|cells: &[_; 6]| cells[place]))
     });
-    let table = table("lengths", &heads, &rows.collect::<Vec<_>>(), None);
+    let table = table("lengths", &heads, rows, None);
     let body = wide("Durations", &table) + "\n" + &talk_spread(&figures.durations.talk);
     section("Durations", &body)
 }
@@ -268,30 +265,14 @@ fn talk_spread(talk: &CallLengths) -> String {
     if talk.calls == 0 {
         return String::new();
     }
-    let mut spread = talk.spread(TALK_BOUNDS);
+    let mut spread = talk.spread(TALKED.map(|(_, bound)| bound));
     while spread.pop_if(|calls| *calls == 0).is_some() {}
-    let rows = spread.iter().enumerate().map(|(place, &calls)| {
+    let rows = TALKED.iter().zip(spread).map(|((name, _), calls)| {
         let cells = [TableCell::Count(calls), TableCell::Share(calls, talk.calls)];
-        TableRow::new(talk_step(place), calls, cells)
+        TableRow::new(name, calls, cells)
     });
-    let heads = ["Talked", "Calls", "Share"];
-    let table = table("bars", &heads, &rows.collect::<Vec<_>>(), None);
+    let table = table("bars", &["Talked", "Calls", "Share"], rows, None);
     format!("<h3>How long they talked</h3>\n{table}\n")
-}
-
-/// `under 5 s`, `5 to 10 s`, `5 min and longer`
-fn talk_step(place: usize) -> String {
-    let time = |seconds: u64| match seconds {
-        0..60 => format!("{seconds} s"),
-        _ => format!("{} min", seconds / 60),
-    };
-    let from = place.checked_sub(1).map(|before| TALK_BOUNDS[before]);
-    match (from, TALK_BOUNDS.get(place).copied()) {
-        (None, to) => format!("under {}", time(to.unwrap_or_default())),
-        (Some(from), Some(to)) if to < 60 => format!("{from} to {}", time(to)),
-        (Some(from), Some(to)) => format!("{} to {}", time(from), time(to)),
-        (Some(from), None) => format!("{} and longer", time(from)),
-    }
 }
 
 fn section(title: &str, body: &str) -> String {
@@ -306,7 +287,13 @@ fn wide(title: &str, table: &str) -> String {
 }
 
 /// In a table of the class `bars` each row has one, beside its name. Cells without a head are left out.
-fn table(class: &str, heads: &[&str], rows: &[TableRow], total: Option<&TableRow>) -> String {
+fn table(
+    class: &str,
+    heads: &[&str],
+    rows: impl IntoIterator<Item = TableRow>,
+    total: Option<&TableRow>,
+) -> String {
+    let rows: Vec<_> = rows.into_iter().collect();
     let bars = class == "bars";
     let mut table = match class {
         "" => "<table>\n<thead><tr>".to_owned(),
@@ -329,7 +316,7 @@ fn table(class: &str, heads: &[&str], rows: &[TableRow], total: Option<&TableRow
         }
         markup + "</tr>"
     };
-    for of in rows {
+    for of in &rows {
         let bar = if bars { bar(of, most) } else { String::new() };
         table += &(row(of, &bar) + "\n");
     }

@@ -30,12 +30,16 @@ pub(super) enum TableCell {
 use TableCell::{Count, Empty, Share, Time};
 
 impl TableRow {
-    pub(super) fn new(name: impl ToString, bar: u64, cells: impl Into<Vec<TableCell>>) -> Self {
+    pub(super) fn new(
+        name: impl ToString,
+        bar: u64,
+        cells: impl IntoIterator<Item = TableCell>,
+    ) -> Self {
         Self {
             name: name.to_string(),
             disposition: None,
             bar,
-            cells: cells.into(),
+            cells: cells.into_iter().collect(),
         }
     }
 }
@@ -74,19 +78,15 @@ impl Figures {
     pub(super) fn by_disposition(&self) -> Vec<TableRow> {
         let (contacts, calls) = (self.contacts.in_results, self.attempts.total);
         let mut rows = Vec::new();
-        for disposition in Disposition::ALL {
-            let of = self.dispositions[disposition];
+        for kind in Disposition::ALL {
+            let of = self.dispositions[kind];
             if of.contacts > 0 || of.attempts > 0 {
-                let cells = [
-                    Count(of.contacts),
-                    Share(of.contacts, contacts),
-                    Count(of.attempts),
-                    Share(of.attempts, calls),
-                ];
-                rows.push(TableRow {
-                    disposition: Some(disposition),
-                    ..TableRow::new(disposition, of.contacts, cells)
-                });
+                let share = Share(of.contacts, contacts);
+                let (count, calls) = (Count(of.attempts), Share(of.attempts, calls));
+                let cells = [Count(of.contacts), share, count, calls];
+                let mut row = TableRow::new(kind, of.contacts, cells);
+                row.disposition = Some(kind);
+                rows.push(row);
             }
         }
         let pending = self.contacts.pending;
@@ -129,18 +129,12 @@ impl CallGroup {
 impl CallDurations {
     /// What calls there were, with their names in the text and on the page.
     pub(super) fn kinds(&self) -> Vec<(&'static str, &'static str, &CallLengths)> {
+        let picked_up = "Ringing until picked up";
+        let no_answer = "Ringing, NO ANSWER";
         let mut kinds = vec![
             ("talking", "Talking", &self.talk),
-            (
-                "ringing, picked up",
-                "Ringing until picked up",
-                &self.ring_answered,
-            ),
-            (
-                "ringing, NO ANSWER",
-                "Ringing, NO ANSWER",
-                &self.ring_no_answer,
-            ),
+            ("ringing, picked up", picked_up, &self.ring_answered),
+            ("ringing, NO ANSWER", no_answer, &self.ring_no_answer),
         ];
         kinds.retain(|(_, _, lengths)| lengths.calls > 0);
         kinds

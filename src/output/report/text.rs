@@ -1,7 +1,8 @@
 //! The report for a terminal or a mail: plain text of at most 80 columns.
 
 use super::figures::{ByDisposition, CallGroup, Figures, GroupKey};
-use super::tables::{TableCell, TableRow};
+use super::tables::TableCell::CountAndShare;
+use super::tables::TableRow;
 use crate::disposition::Disposition;
 use crate::output::format::{cut, percent};
 
@@ -31,26 +32,28 @@ pub(crate) fn text(figures: &Figures) -> String {
         return text.0;
     }
     text.funnel(figures);
-    let heads = [
-        ("Dispositions", 22),
-        ("contacts", 9),
-        ("share", 8),
-        ("calls", 11),
-        ("share", 8),
-    ];
-    let mut rows = figures.by_disposition();
-    rows.push(figures.disposition_total());
-    text.table(&heads, &rows, false);
-    text.durations(figures);
+    let head = "Dispositions           contacts   share      calls   share";
+    let rows = figures.by_disposition();
+    let rows = rows.into_iter().chain([figures.disposition_total()]);
+    text.table(head, &[22, 9, 8, 11, 8], rows, false);
+    let head = "Durations              calls    mean   median      90%   longest     together";
+    let kinds = figures.durations.kinds().into_iter();
+    let rows = kinds.map(|(name, _, lengths)| TableRow::new(name, 0, lengths.cells()));
+    text.table(head, &[20, 8, 8, 9, 9, 10, 13], rows, false);
     let called = |hour: &CallGroup| hour.calls.total() > 0;
     let first = figures.hours.iter().position(called).unwrap_or(0);
-    let last = figures.hours.iter().rposition(called);
-    text.dialed(
-        "Hour dialed",
-        &figures.hours[first..last.map_or(0, |last| last + 1)],
-    );
+    let end = figures
+        .hours
+        .iter()
+        .rposition(called)
+        .map_or(0, |last| last + 1);
+    let head = "Hour dialed      calls  picked up   share";
+    let rows = figures.hours[first..end].iter().map(CallGroup::row);
+    text.table(head, &[13, 9, 11, 8], rows, true);
     if figures.days.len() > 1 {
-        text.dialed("Day dialed", &figures.days);
+        let head = "Day dialed       calls  picked up   share";
+        let rows = figures.days.iter().map(CallGroup::row);
+        text.table(head, &[13, 9, 11, 8], rows, true);
     }
     text.groups("Calls by trunk", &figures.trunks);
     text.groups("Calls by attempt", &figures.attempt_numbers);
@@ -66,33 +69,34 @@ impl Text {
         self.0.push('\n');
     }
 
-    /// The heads come with the widths of their columns; the first is the title, above the names.
-    fn table(&mut self, heads: &[(&str, usize)], rows: &[TableRow], bars: bool) {
-        let [(title, names), columns @ ..] = heads else {
+    /// A table, where there are rows. The widths are those of the columns under the head.
+    fn table(
+        &mut self,
+        head: &str,
+        widths: &[usize],
+        rows: impl IntoIterator<Item = TableRow>,
+        bars: bool,
+    ) {
+        let rows: Vec<_> = rows.into_iter().collect();
+        let Some(most) = rows.iter().map(|row| row.bar).max() else {
             return;
         };
-        let mut line = format!("\n{title:<names$}");
-        for (head, width) in columns {
-            line += &format!("{head:>width$}");
-        }
-        self.line(&line);
-        let most = rows.iter().map(|row| row.bar).max().unwrap_or(0);
+        self.line(&format!("\n{head}"));
         for row in rows {
-            let mut line = format!("  {:<1$}", row.name, names - 2);
-            for (cell, (_, width)) in row.cells.iter().zip(columns) {
+            let mut line = format!("  {:<1$}", row.name, widths[0] - 2);
+            for (cell, width) in row.cells.iter().zip(&widths[1..]) {
                 line += &format!("{:>width$}", cell.show(|count| count.to_string()));
             }
             if bars {
-                line += "  ";
-                line += &bar(row.bar, most);
+                line += &format!("  {}", bar(row.bar, most));
             }
             self.line(&line);
         }
     }
 
     fn funnel(&mut self, figures: &Figures) {
-        let heads = [("Funnel", 22), ("contacts", 9), ("share", 8)];
-        self.table(&heads, &figures.funnel(), true);
+        let head = "Funnel                 contacts   share";
+        self.table(head, &[22, 9, 8], figures.funnel(), true);
         let contacts = &figures.contacts;
         self.line("");
         self.wrapped(&format!(
@@ -105,69 +109,32 @@ impl Text {
         if let Some(never_called) = figures.never_called(|count| count.to_string()) {
             self.wrapped(&never_called);
         }
-        if contacts.pending > 0 {
+        let pending = contacts.pending;
+        if pending > 0 {
             self.wrapped(&format!(
-                "Not finished: {}, whose last row is not final.",
-                contacts.pending
+                "Not finished: {pending}, whose last row is not final."
             ));
         }
-    }
-
-    fn durations(&mut self, figures: &Figures) {
-        let kinds = figures.durations.kinds();
-        if kinds.is_empty() {
-            return;
-        }
-        let heads = [
-            ("Durations", 20),
-            ("calls", 8),
-            ("mean", 8),
-            ("median", 9),
-            ("90%", 9),
-            ("longest", 10),
-            ("together", 13),
-        ];
-        let rows = kinds
-            .iter()
-            .map(|(name, _, lengths)| TableRow::new(name, 0, lengths.cells()));
-        self.table(&heads, &rows.collect::<Vec<_>>(), false);
-    }
-
-    /// Calls by when they were dialed.
-    fn dialed(&mut self, title: &str, groups: &[CallGroup]) {
-        if groups.is_empty() {
-            return;
-        }
-        let heads = [(title, 13), ("calls", 9), ("picked up", 11), ("share", 8)];
-        let rows: Vec<_> = groups.iter().map(CallGroup::row).collect();
-        self.table(&heads, &rows, true);
     }
 
     /// Groups as columns, the dispositions as rows.
     fn groups(&mut self, title: &str, groups: &[CallGroup]) {
         for beside in columns(groups).chunks(BESIDE) {
-            let names = beside
-                .iter()
-                .map(|(name, _)| cut(name, NAME))
-                .collect::<Vec<_>>();
-            let mut heads = vec![(title, 18)];
-            heads.extend(names.iter().map(|name| (name.as_str(), 15)));
-            let row = |name: &str, cell: &dyn Fn(&ByDisposition<u64>) -> TableCell| {
-                let cells = beside.iter().map(|(_, calls)| cell(calls));
-                TableRow::new(name, 0, cells.collect::<Vec<_>>())
-            };
-            let mut rows = Vec::new();
-            for disposition in Disposition::ALL {
-                if beside.iter().any(|(_, calls)| calls[disposition] > 0) {
-                    rows.push(row(disposition.as_str(), &|calls| {
-                        TableCell::CountAndShare(calls[disposition], calls.total())
-                    }));
-                }
+            let mut head = format!("{title:<18}");
+            for (name, _) in beside {
+                head += &format!("{:>15}", cut(name, NAME));
             }
-            rows.push(row("total", &|calls| {
-                TableCell::CountAndShare(calls.total(), 0)
-            }));
-            self.table(&heads, &rows, false);
+            let mut kinds = Disposition::ALL.to_vec();
+            kinds.retain(|kind| beside.iter().any(|(_, calls)| calls[*kind] > 0));
+            let rows = kinds.into_iter().map(|kind| {
+                let cell = |calls: &ByDisposition<u64>| CountAndShare(calls[kind], calls.total());
+                TableRow::new(kind, 0, beside.iter().map(|(_, calls)| cell(calls)))
+            });
+            let total = beside
+                .iter()
+                .map(|(_, calls)| CountAndShare(calls.total(), 0));
+            let rows = rows.chain([TableRow::new("total", 0, total)]);
+            self.table(&head, &[18, 15, 15, 15, 15], rows, false);
         }
     }
 

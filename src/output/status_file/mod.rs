@@ -1,17 +1,17 @@
 //! The status file: how a run is, for programs that look at it, replaced as a whole each second.
 //!
-//! It is written by a thread of its own, by the clock on the wall, also in a rehearsal: a folder that is slow, gone or on
-//! a server that does not answer holds up neither a call nor, for longer than a moment, the end. What cannot be written
-//! is said once.
+//! It is written by a thread of its own, by the wall clock, also in a rehearsal: a folder that is slow, gone or on
+//! a server that does not answer holds up neither a call nor, for longer than a moment, the end. A failed write is
+//! logged once.
 
 mod json;
-mod place;
 mod prometheus;
+mod target;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,79 +22,69 @@ use crate::campaign::snapshot::{Condition, Viewer};
 use crate::contacts::Shard;
 use crate::output::progress::{RunWatch, Seen};
 use crate::shutdown;
-pub use place::Refused;
-use place::{StatusForm, StatusTarget};
+pub(crate) use target::StatusTargetError;
+use target::{StatusFormat, StatusTarget};
 
-/// How often it is written.
-const EACH: Duration = Duration::from_secs(1);
-/// How long a run may take to say how it is.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a run may take to answer how it is.
 const ANSWER: Duration = Duration::from_millis(500);
-/// How long the file's folder may take to tell what is there, before anybody is called.
+/// How long the folder may take to answer what is there, before the first call.
 const FIRST: Duration = Duration::from_secs(5);
 
-/// Which run it is.
 #[derive(Debug, Clone)]
-pub struct About {
-    /// The campaign's name.
-    pub campaign: String,
-    /// Where the results go.
-    pub results: String,
-    /// Nothing is dialed.
-    pub simulated: bool,
-    /// Which part of the list it calls.
-    pub shard: Option<Shard>,
-    /// When it was started.
-    pub started_at: Zoned,
+pub(crate) struct RunIdentity {
+    pub(crate) campaign: String,
+    pub(crate) results: String,
+    pub(crate) simulated: bool,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) started_at: Zoned,
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunOutcome {
-    /// The exit code of the process.
-    pub exit_code: u8,
-    /// Why it stopped, in the word of the machine-readable summary; `None` where it did not come to dialing.
-    pub stopped: Option<&'static str>,
+pub(crate) struct RunOutcome {
+    pub(crate) exit_code: u8,
+    /// Why it stopped, in the word of the machine-readable summary; `None` where it ended before dialing.
+    pub(crate) stopped: Option<&'static str>,
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, Default)]
-struct Stage<'s> {
-    /// Nothing before it dials: it connects, or settles what an earlier one left.
+#[derive(Debug, Default)]
+struct RunState<'s> {
+    /// `None` until it dials.
     seen: Option<&'s Seen>,
-    outcome: Option<RunOutcome>,
+    end: Option<RunOutcome>,
 }
 
-impl<'s> Stage<'s> {
+impl RunState<'_> {
     const WORDS: [&'static str; 3] = ["starting", "running", "ended"];
 
     fn word(&self) -> &'static str {
-        match self {
-            Self {
-                outcome: Some(_), ..
-            } => "ended",
-            Self { seen: Some(_), .. } => "running",
-            _ => "starting",
+        let [starting, running, ended] = Self::WORDS;
+        match (self.seen, self.end) {
+            (_, Some(_)) => ended,
+            (Some(_), None) => running,
+            (None, None) => starting,
         }
     }
 
-    /// When these figures were true, by the run's clock, which in a rehearsal is not the wall's. Where the run does not
-    /// answer any more, that is not now.
-    fn at(&self, about: &About) -> Zoned {
+    /// When this was so, by the run's clock, which in a rehearsal is not the wall's. Where the run does not answer
+    /// any more, that is not now.
+    fn at(&self, run: &RunIdentity) -> Zoned {
         match self.seen {
             Some(Seen { view, .. }) => view.time(view.at),
-            None => Zoned::now().with_time_zone(about.started_at.time_zone().clone()),
+            None => Zoned::now().with_time_zone(run.started_at.time_zone().clone()),
         }
     }
 }
 
 const TRUNK_STATES: [&str; 3] = ["working", "resting", "trying"];
 
-/// One of [`TRUNK_STATES`].
 fn trunk_state(condition: Condition) -> &'static str {
+    let [working, resting, trying] = TRUNK_STATES;
     match condition {
-        Condition::Works => TRUNK_STATES[0],
-        Condition::Rests { .. } => TRUNK_STATES[1],
-        Condition::Tried(_) => TRUNK_STATES[2],
+        Condition::Works => working,
+        Condition::Rests { .. } => resting,
+        Condition::Tried(_) => trying,
     }
 }
 
@@ -105,77 +95,74 @@ enum StatusOrder {
 
 /// A status file that is being written.
 #[derive(Debug)]
-pub struct Status {
+pub(crate) struct StatusFile {
     path: PathBuf,
     orders: Sender<StatusOrder>,
-    /// Nothing comes: it is closed when the last write is over.
+    /// Closed after the last write; no message ever comes.
     done: Receiver<()>,
 }
 
-impl Status {
-    /// Begins to write it. `taken` are files that the run writes, or will, and what they are.
+impl StatusFile {
+    /// Starts to write it. `taken` are the files of the run, each with what it is.
     ///
     /// # Errors
-    /// Something else is there, or will be.
-    pub fn open(path: &Path, about: About, taken: Vec<(PathBuf, String)>) -> Result<Self, Refused> {
-        let (orders, taking) = channel();
+    /// Another file is there, or will be.
+    pub(crate) fn open(
+        path: &Path,
+        run: RunIdentity,
+        taken: Vec<(PathBuf, String)>,
+    ) -> Result<Self, StatusTargetError> {
+        let (orders, received) = channel();
         let (finish, done) = channel();
-        let (tell, told) = channel();
-        let writer = {
-            let path = path.to_owned();
-            move || {
-                // Dropped when everything is written.
-                let _finish = finish;
-                let place = StatusTarget::choose(&path, &taken);
-                let refused = place.as_ref().err().cloned();
-                let nobody_waits = tell.send(refused.clone()).is_err();
-                match place {
-                    Ok(place) => {
-                        let write = |text: &str| place.replace(text.as_bytes());
-                        StatusWriter::new(&path, about, place.form, write).run(&taking);
-                    }
-                    Err(refused) if nobody_waits => warn!("{refused}"),
-                    Err(_) => {}
-                }
-            }
-        };
+        let (answer, answered) = channel();
         let status = Self {
             path: path.to_owned(),
             orders,
             done,
         };
-        if let Err(error) = thread::Builder::new()
-            .name("status".to_owned())
-            .spawn(writer)
-        {
-            warn!(
-                "the status file {} is not written: its thread cannot be started: {error}",
-                path.display()
-            );
+        let path = path.to_owned();
+        let writer = move || {
+            // Dropped after the last write.
+            let _finish = finish;
+            match StatusTarget::choose(&path, &taken) {
+                Ok(place) => {
+                    let _ = answer.send(Ok(()));
+                    let write = |text: &str| place.replace(text.as_bytes());
+                    StatusWriter::new(&path, run, place.format, write).run(&received);
+                }
+                Err(error) => {
+                    if let Err(SendError(Err(error))) = answer.send(Err(error)) {
+                        warn!("{error}");
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("status".to_owned());
+        if let Err(error) = thread.spawn(writer) {
+            let path = status.path.display();
+            warn!("the status file {path} is not written: its thread cannot be started: {error}");
             return Ok(status);
         }
-        match told.recv_timeout(FIRST) {
-            Ok(Some(refused)) => Err(refused),
-            Ok(None) | Err(RecvTimeoutError::Disconnected) => Ok(status),
-            Err(RecvTimeoutError::Timeout) => {
-                warn!(
-                    "the folder of the status file {} does not answer: the run begins without waiting for it",
-                    path.display()
-                );
-                Ok(status)
-            }
+        match answered.recv_timeout(FIRST) {
+            Ok(answer) => answer?,
+            Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => warn!(
+                "the folder of the status file {} does not answer: the run begins without waiting for it",
+                status.path.display()
+            ),
         }
+        Ok(status)
     }
 
-    /// The run dials, and this is where to look at it.
-    pub fn watch(&self, viewer: Viewer) {
-        // Without its thread there is no file, which was said.
+    /// From now on the run dials, and its viewer shows how it is.
+    pub(crate) fn watch(&self, viewer: Viewer) {
+        // Without its thread there is no file, and a warning said so.
         let _ = self.orders.send(StatusOrder::Watch(viewer));
     }
 
     /// Writes how the run ended.
-    pub fn end(self, ended: RunOutcome) {
-        let _ = self.orders.send(StatusOrder::End(ended));
+    pub(crate) fn end(self, end: RunOutcome) {
+        let _ = self.orders.send(StatusOrder::End(end));
         if let Err(RecvTimeoutError::Timeout) = self.done.recv_timeout(shutdown::STATUS_FILE) {
             warn!(
                 "the status file {} cannot be written: it does not say that the run is over",
@@ -185,45 +172,38 @@ impl Status {
     }
 }
 
-/// The thread's side, which writes texts somewhere.
+/// What the thread does.
 struct StatusWriter<'w, W> {
     path: &'w Path,
-    about: About,
-    form: StatusForm,
+    run: RunIdentity,
+    format: StatusFormat,
     write: W,
     progress: Option<RunWatch>,
-    /// It was said that it cannot be written.
-    told: bool,
+    /// A failed write was logged.
+    warned: bool,
 }
 
 impl<'w, W: FnMut(&str) -> std::io::Result<()>> StatusWriter<'w, W> {
-    fn new(path: &'w Path, about: About, form: StatusForm, write: W) -> Self {
+    fn new(path: &'w Path, run: RunIdentity, format: StatusFormat, write: W) -> Self {
         Self {
             path,
-            about,
-            form,
+            run,
+            format,
             write,
             progress: None,
-            told: false,
+            warned: false,
         }
     }
 
     fn run(mut self, orders: &Receiver<StatusOrder>) {
         loop {
             let seen = self.progress.as_mut().map(|run| run.look(ANSWER));
-            self.put(&Stage {
-                seen: seen.as_ref(),
-                outcome: None,
-            });
-            match orders.recv_timeout(EACH) {
+            self.put(seen.as_ref(), None);
+            match orders.recv_timeout(INTERVAL) {
                 Ok(StatusOrder::Watch(viewer)) => self.progress = Some(RunWatch::of(viewer)),
-                Ok(StatusOrder::End(ended)) => {
+                Ok(StatusOrder::End(end)) => {
                     let seen = self.progress.as_mut().map(RunWatch::latest);
-                    self.put(&Stage {
-                        seen: seen.as_ref(),
-                        outcome: Some(ended),
-                    });
-                    return;
+                    return self.put(seen.as_ref(), Some(end));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -231,13 +211,14 @@ impl<'w, W: FnMut(&str) -> std::io::Result<()>> StatusWriter<'w, W> {
         }
     }
 
-    fn put(&mut self, stage: &Stage<'_>) {
-        let text = match self.form {
-            StatusForm::Json => json::text(&self.about, stage),
-            StatusForm::Prometheus => prometheus::text(&self.about, stage),
+    fn put(&mut self, seen: Option<&Seen>, end: Option<RunOutcome>) {
+        let state = RunState { seen, end };
+        let text = match self.format {
+            StatusFormat::Json => json::text(&self.run, &state),
+            StatusFormat::Prometheus => prometheus::text(&self.run, &state),
         };
         if let Err(error) = (self.write)(&text)
-            && !std::mem::replace(&mut self.told, true)
+            && !std::mem::replace(&mut self.warned, true)
         {
             warn!(
                 "the status file {} cannot be written (said once, the run goes on): {error}",

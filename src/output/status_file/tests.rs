@@ -15,8 +15,8 @@ use crate::clock::Clock;
 #[path = "../../../tests/common/prometheus.rs"]
 mod parser;
 
-fn about() -> About {
-    About {
+fn identity() -> RunIdentity {
+    RunIdentity {
         campaign: "storm".to_owned(),
         results: "storm.results.csv".to_owned(),
         simulated: false,
@@ -32,24 +32,24 @@ fn seen() -> Seen {
     }
 }
 
+fn running(seen: &Seen) -> RunState<'_> {
+    RunState {
+        seen: Some(seen),
+        end: None,
+    }
+}
+
+fn at_end(seen: Option<&Seen>, end: RunOutcome) -> RunState<'_> {
+    RunState {
+        seen,
+        end: Some(end),
+    }
+}
+
 const DONE: RunOutcome = RunOutcome {
     exit_code: 3,
     stopped: Some("drained"),
 };
-
-fn running(seen: &Seen) -> Stage<'_> {
-    Stage {
-        seen: Some(seen),
-        outcome: None,
-    }
-}
-
-fn ended(seen: Option<&Seen>, outcome: RunOutcome) -> Stage<'_> {
-    Stage {
-        seen,
-        outcome: Some(outcome),
-    }
-}
 
 /// One sample, with the labels that its run gives it left out.
 fn value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -61,7 +61,7 @@ fn value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 
 #[test]
 fn the_object_tells_everything_that_an_operator_wants_to_know() {
-    let text = json::text(&about(), &running(&seen()));
+    let text = json::text(&identity(), &running(&seen()));
     assert_eq!(text.matches('\n').count(), 1);
     let mut object: Value = serde_json::from_str(&text).unwrap();
     assert!(
@@ -92,15 +92,15 @@ fn the_object_tells_everything_that_an_operator_wants_to_know() {
 
 #[test]
 fn its_keys_are_the_same_before_and_after() {
-    let keys = |stage: &Stage<'_>| -> Vec<String> {
-        let object: Value = serde_json::from_str(&json::text(&about(), stage)).unwrap();
+    let keys = |stage: &RunState<'_>| -> Vec<String> {
+        let object: Value = serde_json::from_str(&json::text(&identity(), stage)).unwrap();
         object.as_object().unwrap().keys().cloned().collect()
     };
     let seen = seen();
-    let known = keys(&running(&seen));
-    assert_eq!(keys(&Stage::default()), known);
-    assert_eq!(keys(&ended(None, DONE)), known);
-    let text = json::text(&about(), &ended(Some(&seen), DONE));
+    let running = keys(&running(&seen));
+    assert_eq!(keys(&RunState::default()), running);
+    assert_eq!(keys(&at_end(None, DONE)), running);
+    let text = json::text(&identity(), &at_end(Some(&seen), DONE));
     let ended: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["exit_code"], 3);
@@ -110,7 +110,7 @@ fn its_keys_are_the_same_before_and_after() {
 
 #[test]
 fn the_page_is_what_prometheus_takes_and_tells_the_same() {
-    let text = prometheus::text(&about(), &running(&seen()));
+    let text = prometheus::text(&identity(), &running(&seen()));
     for (name, labels, expected) in [
         ("dialer_state", &[("state", "running")][..], 1.0),
         ("dialer_state", &[("state", "ended")], 0.0),
@@ -159,11 +159,14 @@ fn the_page_is_what_prometheus_takes_and_tells_the_same() {
         );
     }
     assert_eq!(value(&text, "dialer_exit_code", &[]), None);
+    let text = prometheus::text(&identity(), &at_end(Some(&seen()), DONE));
+    let mut heads = text.lines().filter(|line| line.starts_with("# HELP "));
+    assert!(heads.all(|head| head.split(' ').count() > 3), "{text}");
 }
 
 #[test]
 fn the_page_of_a_run_at_its_beginning_and_its_end_is_whole_as_well() {
-    let starting = prometheus::text(&about(), &Stage::default());
+    let starting = prometheus::text(&identity(), &RunState::default());
     assert_eq!(
         value(&starting, "dialer_state", &[("state", "starting")]),
         Some(1.0)
@@ -172,21 +175,21 @@ fn the_page_of_a_run_at_its_beginning_and_its_end_is_whole_as_well() {
 
     let mut seen = seen();
     seen.view.waits = Waits::Ending("drained");
-    let over = prometheus::text(&about(), &ended(Some(&seen), DONE));
-    assert_eq!(value(&over, "dialer_exit_code", &[]), Some(3.0));
+    let ended = prometheus::text(&identity(), &at_end(Some(&seen), DONE));
+    assert_eq!(value(&ended, "dialer_exit_code", &[]), Some(3.0));
     assert_eq!(
-        value(&over, "dialer_stopped", &[("reason", "drained")]),
+        value(&ended, "dialer_stopped", &[("reason", "drained")]),
         Some(1.0)
     );
     assert_eq!(
-        value(&over, "dialer_waiting", &[("for", "drained")]),
+        value(&ended, "dialer_waiting", &[("for", "drained")]),
         Some(1.0)
     );
     let failed = RunOutcome {
         exit_code: 4,
         stopped: None,
     };
-    let failed = prometheus::text(&about(), &ended(None, failed));
+    let failed = prometheus::text(&identity(), &at_end(None, failed));
     assert_eq!(value(&failed, "dialer_exit_code", &[]), Some(4.0));
 }
 
@@ -212,7 +215,7 @@ fn every_reason_has_its_sample_and_its_words() {
     let mut seen = seen();
     for waits in waits.into_iter().chain(endings) {
         seen.view.waits = waits;
-        let text = prometheus::text(&about(), &running(&seen));
+        let text = prometheus::text(&identity(), &running(&seen));
         let labels = [("for", waits.word())];
         assert_eq!(
             value(&text, "dialer_waiting", &labels),
@@ -232,10 +235,10 @@ fn every_reason_has_its_sample_and_its_words() {
 
 #[test]
 fn two_runs_that_share_a_folder_share_no_sample_and_say_what_a_name_means_alike() {
-    let one = prometheus::text(&about(), &running(&seen()));
-    let other = About {
+    let one = prometheus::text(&identity(), &running(&seen()));
+    let other = RunIdentity {
         shard: Some("1/4".parse().unwrap()),
-        ..about()
+        ..identity()
     };
     let other = prometheus::text(&other, &running(&seen()));
     let (first, second) = (parser::read(&one).unwrap(), parser::read(&other).unwrap());
@@ -252,9 +255,9 @@ fn a_name_may_hold_anything() {
     let name = "a \"b\" \\ {c},\nd=\u{e9}";
     let mut seen = seen();
     seen.view.trunks[0].name = name.into();
-    let about = About {
+    let about = RunIdentity {
         campaign: name.to_owned(),
-        ..about()
+        ..identity()
     };
     let samples = parser::read(&prometheus::text(&about, &running(&seen))).unwrap();
     let busy = samples.keys().find(|(sample, labels)| {
@@ -293,7 +296,7 @@ fn a_file_is_replaced_and_others_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.json");
     let place = StatusTarget::choose(&path, &[]).unwrap();
-    assert_eq!(place.form, StatusForm::Json);
+    assert_eq!(place.format, StatusFormat::Json);
     place.replace(b"one").unwrap();
     let first = fs::File::open(&path).unwrap();
     place.replace(b"two").unwrap();
@@ -313,8 +316,10 @@ fn a_file_is_replaced_and_others_may_read_it() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path), mode(&plain));
     assert_eq!(
-        StatusTarget::choose(Path::new("b.prom"), &[]).unwrap().form,
-        StatusForm::Prometheus
+        StatusTarget::choose(Path::new("b.prom"), &[])
+            .unwrap()
+            .format,
+        StatusFormat::Prometheus
     );
 }
 
@@ -326,12 +331,12 @@ fn nothing_but_a_status_file_is_replaced() {
     symlink("contacts.csv", path("link.json")).unwrap();
     for name in ["contacts.csv", "link.json"] {
         let refused = StatusTarget::choose(&path(name), &[]).unwrap_err();
-        assert_eq!(refused, Refused::NotOurs(path(name)));
+        assert_eq!(refused, StatusTargetError::OtherFile(path(name)));
     }
     for name in [folder.path(), Path::new("-"), Path::new("/dev/null")] {
         assert_eq!(
             StatusTarget::choose(name, &[]).unwrap_err(),
-            Refused::NoFile(name.to_owned())
+            StatusTargetError::NoFile(name.to_owned())
         );
     }
     let refused = StatusTarget::choose(&path("none/status.json"), &[]).unwrap_err();
@@ -355,10 +360,10 @@ fn nothing_but_a_status_file_is_replaced() {
         );
     }
     // What may be: both forms, by any name, and an empty file.
-    for stage in [Stage::default(), running(&seen())] {
+    for stage in [RunState::default(), running(&seen())] {
         for text in [
-            json::text(&about(), &stage),
-            prometheus::text(&about(), &stage),
+            json::text(&identity(), &stage),
+            prometheus::text(&identity(), &stage),
             String::new(),
         ] {
             fs::write(path("status.json"), text).unwrap();
@@ -397,12 +402,18 @@ fn a_folder_that_does_not_answer_holds_up_nobody_who_orders() {
             texts.push(text.to_owned());
             Ok(())
         };
-        StatusWriter::new(Path::new("status.json"), about(), StatusForm::Json, write).run(&taking);
+        StatusWriter::new(
+            Path::new("status.json"),
+            identity(),
+            StatusFormat::Json,
+            write,
+        )
+        .run(&taking);
         texts
     });
     first.recv().unwrap();
     let (finish, done) = mpsc::channel();
-    let status = Status {
+    let status = StatusFile {
         path: PathBuf::from("status.json"),
         orders,
         done,
@@ -439,10 +450,14 @@ fn what_cannot_be_written_is_tried_again() {
                 Ok(())
             }
         };
-        let mut writer =
-            StatusWriter::new(Path::new("status.json"), about(), StatusForm::Json, write);
-        writer.put(&Stage::default());
-        assert!(writer.told);
+        let mut writer = StatusWriter::new(
+            Path::new("status.json"),
+            identity(),
+            StatusFormat::Json,
+            write,
+        );
+        writer.put(None, None);
+        assert!(writer.warned);
         writer.run(&taking);
         (tries, last)
     });
