@@ -93,24 +93,29 @@ impl Serialize for Moment {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReportColumns {
     outcome: OutcomeColumns,
-    campaign: Option<usize>,
-    trunk: Option<usize>,
-    dialed_at: Option<usize>,
-    ended_at: Option<usize>,
-    ring: Option<usize>,
-    talk: Option<usize>,
+    campaign: OptionalColumn,
+    trunk: OptionalColumn,
+    dialed_at: OptionalColumn,
+    ended_at: OptionalColumn,
+    ring: OptionalColumn,
+    talk: OptionalColumn,
 }
+
+/// Its name, and which one it is.
+#[derive(Debug, Clone, Copy)]
+struct OptionalColumn(&'static str, Option<usize>);
 
 impl ReportColumns {
     pub(crate) fn of<R: Read>(reader: &ResultsReader<R>) -> Result<Self, ResultsError> {
+        let optional = |name| OptionalColumn(name, reader.column(name));
         Ok(Self {
             outcome: OutcomeColumns::of(reader)?,
-            campaign: reader.column("campaign"),
-            trunk: reader.column("trunk"),
-            dialed_at: reader.column("dialed_at"),
-            ended_at: reader.column("ended_at"),
-            ring: reader.column("ring_seconds"),
-            talk: reader.column("talk_seconds"),
+            campaign: optional("campaign"),
+            trunk: optional("trunk"),
+            dialed_at: optional("dialed_at"),
+            ended_at: optional("ended_at"),
+            ring: optional("ring_seconds"),
+            talk: optional("talk_seconds"),
         })
     }
 
@@ -119,54 +124,42 @@ impl ReportColumns {
         record: &ResultsRecord<'r>,
     ) -> Result<ReportEntry<'r>, ResultsError> {
         let outcome = self.outcome.read(record)?;
-        let dialed_at = time(record, "dialed_at", self.dialed_at)?;
-        let called = if self.dialed_at.is_some() {
-            dialed_at.is_some()
-        } else {
-            outcome.attempt > 0
-                && !matches!(
-                    outcome.disposition,
-                    Disposition::Suppressed | Disposition::Duplicate
-                )
+        let dialed_at = self.dialed_at.parse(record, "time", Moment::parse)?;
+        let no_call = [Disposition::Suppressed, Disposition::Duplicate];
+        let called = match self.dialed_at {
+            OptionalColumn(_, Some(_)) => dialed_at.is_some(),
+            _ => outcome.attempt > 0 && !no_call.contains(&outcome.disposition),
         };
         Ok(ReportEntry {
             outcome,
-            campaign: record.get(self.campaign),
+            campaign: record.get(self.campaign.1),
             called,
-            trunk: record.get(self.trunk),
+            trunk: record.get(self.trunk.1),
             dialed_at,
-            ended_at: time(record, "ended_at", self.ended_at)?,
-            ring: seconds(record, "ring_seconds", self.ring)?,
-            talk: seconds(record, "talk_seconds", self.talk)?,
+            ended_at: self.ended_at.parse(record, "time", Moment::parse)?,
+            ring: self.ring.parse(record, "number of seconds", seconds)?,
+            talk: self.talk.parse(record, "number of seconds", seconds)?,
         })
     }
 }
 
-fn time(
-    record: &ResultsRecord<'_>,
-    name: &str,
-    column: Option<usize>,
-) -> Result<Option<Moment>, ResultsError> {
-    match record.get(column) {
-        "" => Ok(None),
-        field => match Moment::parse(field) {
-            None => Err(record.error(&format!("{name} {field:?} is no time"))),
-            moment => Ok(moment),
-        },
+impl OptionalColumn {
+    fn parse<T>(
+        self,
+        record: &ResultsRecord<'_>,
+        what: &str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ResultsError> {
+        let Self(name, column) = self;
+        let field = record.get(column);
+        if field.is_empty() {
+            return Ok(None);
+        }
+        let error = || record.error(&format!("{name} {field:?} is no {what}"));
+        parse(field).ok_or_else(error).map(Some)
     }
 }
 
-fn seconds(
-    record: &ResultsRecord<'_>,
-    name: &str,
-    column: Option<usize>,
-) -> Result<Option<Duration>, ResultsError> {
-    let parse = |field: &str| Duration::try_from_secs_f64(field.parse().ok()?).ok();
-    match record.get(column) {
-        "" => Ok(None),
-        field => match parse(field) {
-            None => Err(record.error(&format!("{name} {field:?} is no number of seconds"))),
-            duration => Ok(duration),
-        },
-    }
+fn seconds(field: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(field.parse().ok()?).ok()
 }

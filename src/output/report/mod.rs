@@ -85,12 +85,7 @@ impl Report {
     }
 
     fn add_call(&mut self, entry: &ReportEntry<'_>) {
-        let ReportEntry {
-            outcome,
-            dialed_at,
-            ended_at,
-            ..
-        } = *entry;
+        let (outcome, dialed_at) = (entry.outcome, entry.dialed_at);
         let disposition = outcome.disposition;
         let picked_up = disposition.picked_up();
         let figures = &mut self.figures;
@@ -100,17 +95,17 @@ impl Report {
         figures.dispositions[disposition].attempts += 1;
         let first = figures.first_dialed_at.into_iter().chain(dialed_at);
         figures.first_dialed_at = first.min_by_key(|moment| moment.instant());
-        let last = figures.last_ended_at.into_iter().chain(ended_at);
+        let last = figures.last_ended_at.into_iter().chain(entry.ended_at);
         figures.last_ended_at = last.max_by_key(|moment| moment.instant());
         if let Some(talk) = entry.talk.filter(|_| picked_up) {
             figures.durations.talk.add(talk);
         }
-        if let Some(ring) = entry.ring {
-            if picked_up {
-                figures.durations.ring_answered.add(ring);
-            } else if disposition == Disposition::NoAnswer {
+        match entry.ring {
+            Some(ring) if picked_up => figures.durations.ring_answered.add(ring),
+            Some(ring) if disposition == Disposition::NoAnswer => {
                 figures.durations.ring_no_answer.add(ring);
             }
+            _ => {}
         }
         let keys = [
             Some(GroupKey::Trunk(entry.trunk.to_owned())),
