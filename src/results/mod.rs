@@ -2,6 +2,7 @@
 
 pub mod append_file;
 pub mod dated;
+mod fields;
 pub mod fs;
 mod group_commit;
 pub mod journal;

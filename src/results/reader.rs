@@ -9,9 +9,8 @@ use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
 
-use memchr::{memchr, memchr_iter, memchr2_iter};
-
 use crate::disposition::Disposition;
+use crate::results::fields::{Fields, Misquoted, end_of_row};
 
 /// Bytes read at once.
 const STREAM: usize = 1 << 20;
@@ -40,12 +39,12 @@ pub(crate) struct ResultsReader<R> {
 pub(crate) struct ResultsRecord<'r> {
     fields: &'r Fields,
     text: &'r str,
-    position: Position<'r>,
+    position: RowPosition<'r>,
 }
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy)]
-struct Position<'r> {
+struct RowPosition<'r> {
     name: &'r str,
     /// The line on which it begins, from 1.
     line: u64,
@@ -141,7 +140,7 @@ impl<R: Read> ResultsReader<R> {
         let Some((row, line)) = self.next_bytes()? else {
             return Ok(None);
         };
-        let position = Position {
+        let position = RowPosition {
             name: &self.name,
             line,
             last_line: self.line - 1,
@@ -223,7 +222,7 @@ impl<R: Read> ResultsReader<R> {
 
     /// The tail as a row that only lacks its line end.
     pub(super) fn tail_record(&mut self) -> Result<ResultsRecord<'_>, ResultsError> {
-        let position = Position {
+        let position = RowPosition {
             name: &self.name,
             line: self.line,
             last_line: self.line,
@@ -245,7 +244,7 @@ fn record<'r>(
     fields: &'r mut Fields,
     row: &'r [u8],
     columns: usize,
-    position: Position<'r>,
+    position: RowPosition<'r>,
 ) -> Result<ResultsRecord<'r>, ResultsError> {
     fields
         .split(row)
@@ -267,7 +266,7 @@ fn record<'r>(
 /// A row that was split, where it is UTF-8. Errors about it have no file.
 pub(super) fn whole_row<'r>(fields: &'r Fields, row: &'r [u8]) -> Option<ResultsRecord<'r>> {
     let text = std::str::from_utf8(fields.text(row)).ok()?;
-    let position = Position {
+    let position = RowPosition {
         name: "",
         line: 0,
         last_line: 0,
@@ -299,7 +298,7 @@ impl<'r> ResultsRecord<'r> {
     }
 }
 
-impl Position<'_> {
+impl RowPosition<'_> {
     fn error(self, what: &str) -> ResultsError {
         let what = if self.last_line == self.line {
             what.to_owned()
@@ -384,228 +383,5 @@ pub(crate) fn is_simulated(note: &str) -> bool {
     note == "simulated" || note.starts_with("simulated:")
 }
 
-/// How many bytes the first row takes, and how many lines: up to the first line end that is not within quotation marks.
-fn end_of_row(bytes: &[u8]) -> Option<(usize, u64)> {
-    let line = memchr(b'\n', bytes)?;
-    if memchr(b'"', &bytes[..line]).is_none() {
-        return Some((line + 1, 1));
-    }
-    let (mut quoted, mut lines) = (false, 0);
-    for index in memchr2_iter(b'"', b'\n', bytes) {
-        if bytes[index] == b'"' {
-            quoted = !quoted;
-            continue;
-        }
-        lines += 1;
-        if !quoted {
-            return Some((index + 1, lines));
-        }
-    }
-    None
-}
-
-/// What is wrong with the quotation marks of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Misquoted {
-    #[error("a quotation mark (\") is opened and never closed")]
-    Open,
-    #[error("a quotation mark (\") stands where there can be none")]
-    Stray,
-}
-
-/// Where the fields of a row are: in the row itself, or, where it has quotation marks, in a copy without them.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    copy: Vec<u8>,
-    is_copied: bool,
-    /// Where each field ends. The next one begins a byte later.
-    ends: Vec<usize>,
-}
-
-impl Fields {
-    /// Splits a row. The fields before an error can be read.
-    pub(super) fn split(&mut self, row: &[u8]) -> Result<(), Misquoted> {
-        self.ends.clear();
-        self.is_copied = memchr(b'"', row).is_some();
-        if !self.is_copied {
-            self.ends.extend(memchr_iter(b',', row));
-            self.ends.push(row.len());
-            return Ok(());
-        }
-        self.copy.clear();
-        let mut rest = row;
-        loop {
-            let length = self.copy_field(rest)?;
-            self.ends.push(self.copy.len());
-            self.copy.push(b',');
-            match rest.get(length + 1..) {
-                None => return Ok(()),
-                Some(next) => rest = next,
-            }
-        }
-    }
-
-    /// Copies the first field, and returns how many bytes it takes up to the comma behind it or to the end.
-    fn copy_field(&mut self, row: &[u8]) -> Result<usize, Misquoted> {
-        let Some(quoted) = row.strip_prefix(b"\"") else {
-            let end = memchr(b',', row).unwrap_or(row.len());
-            self.copy.extend_from_slice(&row[..end]);
-            return match memchr(b'"', &row[..end]) {
-                Some(_) => Err(Misquoted::Stray),
-                None => Ok(end),
-            };
-        };
-        let mut start = 0;
-        loop {
-            let mark = start + memchr(b'"', &quoted[start..]).ok_or(Misquoted::Open)?;
-            self.copy.extend_from_slice(&quoted[start..mark]);
-            match quoted.get(mark + 1) {
-                Some(b'"') => {
-                    self.copy.push(b'"');
-                    start = mark + 2;
-                }
-                None | Some(b',') => return Ok(mark + 2),
-                Some(_) => return Err(Misquoted::Stray),
-            }
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn range(&self, column: usize) -> Option<Range<usize>> {
-        let end = *self.ends.get(column)?;
-        let start = column
-            .checked_sub(1)
-            .map_or(0, |before| self.ends[before] + 1);
-        Some(start..end)
-    }
-
-    fn text<'t>(&'t self, row: &'t [u8]) -> &'t [u8] {
-        if self.is_copied { &self.copy } else { row }
-    }
-
-    /// A field of the row that was split; empty where there is no such column.
-    pub(super) fn get<'t>(&'t self, row: &'t [u8], column: usize) -> &'t [u8] {
-        self.range(column)
-            .and_then(|range| self.text(row).get(range))
-            .unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::results::schema::ResultsColumns;
-
-    /// The fields of all rows with their lines, and the bytes behind them.
-    fn rows(bytes: &[u8]) -> (Vec<(u64, Vec<String>)>, Vec<u8>) {
-        let mut reader = ResultsReader::new(bytes, "storm.csv").unwrap();
-        // Every row crosses the end of a buffer this small.
-        reader.buffer.truncate(reader.unread.end.max(1));
-        let mut rows = vec![(1, reader.columns().to_vec())];
-        while let Some(record) = reader.next().unwrap() {
-            let fields = record.fields().map(str::to_owned).collect();
-            rows.push((record.position.line, fields));
-        }
-        assert_eq!(reader.whole() as usize + reader.tail().len(), bytes.len());
-        (rows, reader.tail().to_vec())
-    }
-
-    fn error(bytes: &[u8]) -> String {
-        let error = ResultsReader::new(bytes, "storm.csv").and_then(|mut reader| {
-            OutcomeColumns::of(&reader)?;
-            while reader.next()?.is_some() {}
-            Ok(())
-        });
-        error.unwrap_err().to_string()
-    }
-
-    fn split(row: &[u8]) -> Result<Vec<Vec<u8>>, Misquoted> {
-        let mut fields = Fields::default();
-        fields.split(row)?;
-        let all = (0..fields.len()).map(|column| fields.get(row, column).to_vec());
-        Ok(all.collect())
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_field_by_field(written in prop::collection::vec(
-            prop::collection::vec("[ab ,\"\r\nü]{0,6}", 3), 1..6))
-        {
-            let mut bytes = b"a,b,c\n".to_vec();
-            bytes.extend(written.iter().flat_map(|fields| ResultsColumns::of_file(fields.clone(), &[]).header()));
-            let (rows, tail) = rows(&bytes);
-            prop_assert!(tail.is_empty());
-            let read: Vec<_> = rows.into_iter().skip(1).map(|(_, fields)| fields).collect();
-            prop_assert_eq!(read, written);
-        }
-    }
-
-    #[test]
-    fn rows_have_their_lines_whatever_ends_them() {
-        let (rows, tail) = rows(b"a,b\r\n\"two\nlines\",\n\n1,2\ntor");
-        let lines: Vec<_> = rows.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [1, 2, 5]);
-        assert_eq!(rows[0].1, ["a", "b"]);
-        assert_eq!(tail, b"tor");
-    }
-
-    #[test]
-    fn a_missing_mark_makes_no_row_of_two() {
-        // The mark behind `one` is lost: read loosely, this would be a row of two fields.
-        assert_eq!(split(b"\"one,\n\"two\" lines"), Err(Misquoted::Stray));
-        assert_eq!(split(b"1,\"two"), Err(Misquoted::Open));
-        assert_eq!(split(b"5\" pipe,2"), Err(Misquoted::Stray));
-        assert_eq!(split(b"\"a\"\"b\",").unwrap(), [&b"a\"b"[..], b""]);
-    }
-
-    #[test]
-    fn columns_are_found_by_name_and_a_missing_one_is_empty() {
-        let bytes = &b"\xef\xbb\xbfb, a\n1, x \n"[..];
-        let mut reader = ResultsReader::new(bytes, "storm.csv").unwrap();
-        assert_eq!(reader.columns(), ["b", "a"]);
-        let (a, none) = (reader.required("a").unwrap(), reader.column("none"));
-        let record = reader.next().unwrap().unwrap();
-        assert_eq!((record.get(a), record.get(none)), ("x", ""));
-        assert!(reader.next().unwrap().is_none());
-    }
-
-    #[test]
-    fn a_cut_anywhere_leaves_out_the_torn_row_and_no_other() {
-        let whole = b"a,b\n1,x\n2,\"two\nlines, \"\"quoted\"\"\"\n3,z\n";
-        let ends = [4, 8, 34, 38];
-        assert_eq!(whole.len(), ends[3]);
-        for cut in ends[0]..=whole.len() {
-            let (rows, tail) = rows(&whole[..cut]);
-            let expected = ends.iter().filter(|&&end| end <= cut).count();
-            assert_eq!(rows.len(), expected, "cut at {cut}");
-            assert_eq!(tail.is_empty(), ends.contains(&cut), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_results_is_an_error_with_its_line() {
-        let columns = "contact,attempt,final,disposition\n";
-        let no_header = "storm.csv holds no results: it has no header line";
-        for (bytes, says) in [
-            (String::new(), no_header),
-            ("contact,disp".to_owned(), no_header),
-            (
-                "a,b\n".to_owned(),
-                "storm.csv holds no results: it has no column contact",
-            ),
-            (
-                format!("{columns}\"two\nlines\",1,no,BUSY\n1\n2,1,no,BUSY\n"),
-                "storm.csv:4: the row cannot be read (1 fields, the header has 4)",
-            ),
-        ] {
-            assert_eq!(error(bytes.as_bytes()), says);
-        }
-        let bytes = [columns.as_bytes(), b"1,1,no,\xff\n2,1,no,BUSY\n"].concat();
-        assert!(error(&bytes).starts_with("storm.csv:2: the row cannot be read"));
-    }
-}
+mod tests;

@@ -18,9 +18,10 @@ use crate::call::id::CallId;
 use crate::contact_history::{Histories, History, may_have_rung};
 use crate::disposition::Disposition;
 use crate::phone_number::Number;
+use crate::results::fields::Fields;
 use crate::results::keys::{ByKey, ContactKey, ContactKeys};
 use crate::results::reader::{
-    self, Fields, Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, is_simulated,
+    self, Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, is_simulated,
 };
 use crate::results::tail::{self, Tail, TailRow};
 

@@ -14,8 +14,8 @@ use jiff::Zoned;
 use memchr::memchr;
 
 use crate::call::id::CallId;
+use crate::results::fields::Misquoted;
 use crate::results::fs::{sibling, sync_folder};
-use crate::results::reader::Misquoted;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tail {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod ending;
+mod prior_results;
 pub(crate) mod result_files;
 
 use anyhow::Context as _;
