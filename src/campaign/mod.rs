@@ -28,7 +28,7 @@ mod waiting;
 use std::io;
 use std::sync::Arc;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -249,8 +249,7 @@ pub(crate) async fn run(
     views: Views,
 ) -> RunEnd {
     for (contact, at) in &left.earlier.calls {
-        let at = Timestamp::from_millisecond(*at).unwrap_or(Timestamp::MAX);
-        resources.rules.note_call(contact, at);
+        resources.rules.note_call(contact, *at);
     }
     match Dispatcher::new(resources, left, limit, stop, views) {
         Ok(dispatcher) => dispatcher.run().await,

@@ -380,7 +380,7 @@ impl Queue {
                 return None;
             }
             history = self.prior.history(&contact.id, &contact.numbers);
-            due = Timestamp::from_millisecond(progress.next).ok();
+            due = Some(progress.next);
         }
         Some(Ready {
             contact,
@@ -397,7 +397,7 @@ impl Queue {
 
     /// A call of an earlier run is over: its contact is free for what follows, now or when the list comes to it.
     pub(super) fn release(&mut self, contact: &str, history: History, due: Option<Timestamp>) {
-        let progress = ContactProgress::settled(history, due.map(Timestamp::as_millisecond));
+        let progress = ContactProgress::settled(history, due);
         self.prior.note(contact, progress);
         if let Some(contact) = self.held.remove(contact)
             && self.limit_left > 0

@@ -35,8 +35,8 @@ pub struct ContactProgress {
     pub last: Option<Disposition>,
     /// An earlier run was cut off in the middle of a call to it, and that call is being settled.
     pub in_flight: bool,
-    /// When it may be called again, in milliseconds since 1970; 0: at once.
-    pub next: i64,
+    /// When it may be called again; 1970: at once.
+    pub next: Timestamp,
     /// A hash of the number that was called last.
     number: u32,
     /// How often it was redialed: what its numbers were before that counts no more.
@@ -46,6 +46,7 @@ pub struct ContactProgress {
 /// A [`ContactProgress`] with the place of its history: most contacts of a million share a few.
 #[derive(Debug, Clone, Copy)]
 struct PackedProgress {
+    /// In milliseconds since 1970.
     next: i64,
     history: u32,
     number: u32,
@@ -62,11 +63,11 @@ const _: () = assert!(
 
 impl ContactProgress {
     /// A contact whose call was settled: it is called again when it is `due`, if ever.
-    pub fn settled(history: History, due: Option<i64>) -> Self {
+    pub fn settled(history: History, due: Option<Timestamp>) -> Self {
         Self {
             history,
             is_final: due.is_none(),
-            next: due.unwrap_or(0),
+            next: due.unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -92,8 +93,8 @@ pub struct PriorRun {
     pub simulated: bool,
     /// The calls of the journal that have their row.
     pub settled: BTreeSet<CallId>,
-    /// Contacts and when they were called, in milliseconds since 1970, as far as that was asked for.
-    pub calls: Vec<(String, i64)>,
+    /// Contacts and when they were called, as far as that was asked for.
+    pub calls: Vec<(String, Timestamp)>,
     contacts: ByKey<PackedProgress>,
     histories: Histories,
     /// Numbers that turned out not to exist, by contact and its number of redials.
@@ -160,7 +161,7 @@ impl PriorRun {
             is_final: kept.is_final,
             last: kept.last,
             in_flight: kept.in_flight,
-            next: kept.next,
+            next: Timestamp::from_millisecond(kept.next).unwrap_or_default(),
             number: kept.number,
             redials: kept.redials,
         }
@@ -168,7 +169,7 @@ impl PriorRun {
 
     fn put(&mut self, key: ContactKey, progress: ContactProgress) {
         let kept = PackedProgress {
-            next: progress.next,
+            next: progress.next.as_millisecond(),
             history: self.histories.keep(progress.history),
             number: progress.number,
             last: progress.last,
@@ -194,11 +195,10 @@ impl PriorRun {
             simulated,
         } = columns.outcome.read(record)?;
         let next = match record.get(columns.next) {
-            "" => 0,
+            "" => Timestamp::UNIX_EPOCH,
             next => next
                 .parse::<Timestamp>()
-                .map_err(|_| record.error(&format!("next_attempt_at {next:?} is no time")))?
-                .as_millisecond(),
+                .map_err(|_| record.error(&format!("next_attempt_at {next:?} is no time")))?,
         };
         self.simulated |= simulated;
         if let Some(journal) = asked.journal.filter(|journal| !journal.is_empty())
@@ -210,9 +210,9 @@ impl PriorRun {
         if let Some(since) = asked.since
             && may_have_rung(disposition, counted)
             && let Ok(at) = record.get(columns.dialed_at).parse::<Timestamp>()
-            && at.as_millisecond() > since
+            && at > since
         {
-            self.calls.push((contact.to_owned(), at.as_millisecond()));
+            self.calls.push((contact.to_owned(), at));
         }
         let key = self.keys.of(contact);
         let kept = self.contacts.get(&key);
@@ -257,8 +257,8 @@ pub struct Asked<'a> {
     pub redial: &'a [Disposition],
     /// The calls of the journal; `None` where there is no journal.
     pub journal: Option<&'a BTreeSet<CallId>>,
-    /// Calls that were dialed after this are gathered, in milliseconds since 1970.
-    pub since: Option<i64>,
+    /// Calls that were dialed after this are gathered.
+    pub since: Option<Timestamp>,
 }
 
 /// The columns without which results cannot be continued, and some more.

@@ -8,7 +8,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
 use crate::campaign::Leftover;
@@ -67,7 +67,7 @@ pub(super) fn read_journal(path: &ResultsPath) -> Result<Option<JournalContent>,
 pub(super) fn read(
     path: &ResultsPath,
     redial: &[Disposition],
-    since: Option<i64>,
+    since: Option<Timestamp>,
 ) -> Result<Leftover, Failure> {
     let entries = read_journal(path)?.map(|journal| journal.entries);
     let calls: Option<BTreeSet<_>> = entries

@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use tracing::warn;
 
 use crate::campaign::Leftover;
@@ -208,9 +207,7 @@ impl ResultsTarget {
         };
         locks.extend(lock_campaign(campaign, args.shard)?);
         let own = campaign.own_columns();
-        let since = ContactLimits::new(&campaign.retry)
-            .since(clock.timestamp())
-            .map(Timestamp::as_millisecond);
+        let since = ContactLimits::new(&campaign.retry).since(clock.timestamp());
         let read = |path: &ResultsPath, redial: &[Disposition]| read(path, redial, since);
         for path in others {
             match read(&path, &[]).and_then(|left| repair(&path, left, &own)) {

@@ -72,9 +72,9 @@ fn each_contact_stands_where_its_rows_left_it() {
         (history.attempts, history.counted, history.congested),
         (2, 1, 1)
     );
-    assert_eq!(busy.next, 1_795_437_000_250);
+    assert_eq!(busy.next.as_millisecond(), 1_795_437_000_250);
     let cancelled = earlier.progress("c").unwrap();
-    assert!(!cancelled.is_final && cancelled.next == 0);
+    assert!(!cancelled.is_final && cancelled.next == Timestamp::UNIX_EPOCH);
     assert!(earlier.progress("d").unwrap().is_final);
     assert!(earlier.progress("e").is_none());
 }
@@ -187,7 +187,7 @@ fn who_was_called_lately_is_told_where_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storm.csv");
     fs::write(&path, file(&rows)).unwrap();
-    let noon = 1_795_435_200_000;
+    let noon: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     let calls = |since| {
         let asked = Asked {
             since,
@@ -195,7 +195,10 @@ fn who_was_called_lately_is_told_where_that_is_asked_for() {
         };
         read(&path, asked).unwrap().calls
     };
-    assert_eq!(calls(Some(noon - 86_400_000)), [("a".to_owned(), noon)]);
+    assert_eq!(
+        calls(Some(noon - jiff::SignedDuration::from_hours(24))),
+        [("a".to_owned(), noon)]
+    );
     assert_eq!(calls(None), []);
 }
 
