@@ -267,7 +267,7 @@ async fn retries_of_an_earlier_run_count_in_a_limit_in_the_order_of_the_list() {
     let mut left = Leftover::default();
     let mut history = History::default();
     history.put(Disposition::Busy, true);
-    let in_an_hour = resources.clock.millis() + 3_600_000;
+    let in_an_hour = resources.clock.timestamp() + jiff::SignedDuration::from_hours(1);
     let retry = ContactProgress::settled(history, Some(in_an_hour));
     left.earlier.note("00101", retry);
     let (views, _) = views(&resources);
