@@ -185,3 +185,19 @@ fn talk_ends_where_the_session_was_lost() {
     assert_eq!(signals.answered_at, Some(lab.at(1_000)));
     assert_eq!(signals.ended_at, lost);
 }
+
+#[test]
+fn the_extension_failed_in_a_list_is_not_the_call() {
+    let mut lab = Lab::new();
+    let now = lab.at(5);
+    lab.correlator.closed(&SessionError::Closed, now);
+    let spool = ListedChannel {
+        uniqueid: b"179.9"[..].into(),
+        linkedid: b"179.9"[..].into(),
+        channel: b"OutgoingSpoolFailed"[..].into(),
+        ..listed(&lab, true)
+    };
+    assert_eq!(tell(&mut lab, 8, vec![spool.clone()]), Some(1_508));
+    assert_eq!(tell(&mut lab, 1_508, vec![spool]), None);
+    assert_eq!(lab.verdict().disposition, Disposition::Unknown);
+}
