@@ -233,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
                 Ok(command) => self.command(command, handler, now),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
-                    self.command(SessionCommand::Logoff, handler, now)
+                    self.command(SessionCommand::Logoff, handler, now);
                 }
             }
         }

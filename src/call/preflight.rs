@@ -105,7 +105,7 @@ impl Preflight {
                 username: username(),
             });
         }
-        match self.probe(|originate| Ok(originate)).await? {
+        match self.probe(Ok).await? {
             Some(ProbeReply::Refused(message)) if is_denied(&message) => {
                 Err(PreflightError::OriginateDenied {
                     message,
