@@ -101,31 +101,12 @@ pub(super) fn print(
 }
 
 impl RunPlan {
-    fn of(
-        input: Input,
-        results: &ResultsTarget,
-        clock: &Clock,
-        args: &RunArgs,
-    ) -> Result<Self, Failure> {
-        let Input {
-            campaign,
-            list,
-            suppress,
-        } = input;
-        let prior = results.preview(args)?;
-        let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
-        let now = clock.timestamp();
-        let rules = CallingRules::new(&campaign, list.zones(), suppress, now);
-        let numbers_in_use = HashSet::new();
-        if let Some(warning) = stops_before_it_opens(&campaign, list.zones(), clock) {
-            warn!("{warning}");
-        }
-        let list = Arc::new(list);
-        let mut opens: Option<Timestamp> = None;
-        let mut plan = Self {
+    /// A plan in which nothing is counted yet.
+    fn new(campaign: &Campaign, results: Option<&Path>, contacts: u64) -> Self {
+        Self {
             campaign: campaign.name.clone(),
-            results: results.path().map(Path::to_owned),
-            contacts: list.summary().contacts,
+            results: results.map(Path::to_owned),
+            contacts,
             to_call: 0,
             done: 0,
             suppressed: 0,
@@ -148,7 +129,31 @@ impl RunPlan {
             expected_end_at: None,
             assumptions: Vec::new(),
             first_calls: Vec::new(),
-        };
+        }
+    }
+
+    fn of(
+        input: Input,
+        results: &ResultsTarget,
+        clock: &Clock,
+        args: &RunArgs,
+    ) -> Result<Self, Failure> {
+        let Input {
+            campaign,
+            list,
+            suppress,
+        } = input;
+        let prior = results.preview(args)?;
+        let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
+        let now = clock.timestamp();
+        let rules = CallingRules::new(&campaign, list.zones(), suppress, now);
+        let numbers_in_use = HashSet::new();
+        if let Some(warning) = stops_before_it_opens(&campaign, list.zones(), clock) {
+            warn!("{warning}");
+        }
+        let list = Arc::new(list);
+        let mut opens: Option<Timestamp> = None;
+        let mut plan = Self::new(&campaign, results.path(), list.summary().contacts);
         for entry in list.rows().context("the copy of the list")? {
             match entry.context("the copy of the list")? {
                 ListEntry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
@@ -236,7 +241,8 @@ impl RunPlan {
 
     fn expect(&mut self, campaign: &Campaign, forecast: &Forecast) {
         self.expected_calls = forecast.calls;
-        self.expected_seconds = forecast.dialing.as_secs_f64().ceil() as u64;
+        let rounded_up = forecast.dialing.saturating_add(Duration::from_millis(999));
+        self.expected_seconds = rounded_up.as_secs();
         self.assumptions = fates(campaign).to_vec();
         let busy: Vec<String> = campaign
             .trunks

@@ -76,16 +76,15 @@ pub(super) fn forecast(
     // Two samples show what each further contact takes, apart from how a run begins and ends.
     let (half, ..) = rehearse(PriorRun::default(), Some(SAMPLE / 2))?;
     let (whole, ..) = rehearse(PriorRun::default(), Some(SAMPLE))?;
-    let scaled = |part: f64, whole: f64| whole + (whole - part).max(0.0) * scale(to_call);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "an estimate, and not negative"
     )]
-    let calls = scaled(half.dispatched as f64, whole.dispatched as f64).round() as u64;
+    let calls = scaled(half.dispatched as f64, whole.dispatched as f64, to_call).round() as u64;
     let seconds = |tally: &Tally| tally.line_times.dialing().as_secs_f64();
-    let dialing = scaled(seconds(&half), seconds(&whole));
+    let dialing = scaled(seconds(&half), seconds(&whole), to_call);
     Ok(Forecast {
         calls,
         dialing: Duration::try_from_secs_f64(dialing).unwrap_or(Duration::MAX),
@@ -94,10 +93,11 @@ pub(super) fn forecast(
     })
 }
 
-/// How many half samples the contacts beyond the sample are.
+/// A figure of `half` the sample and the `whole` of it, for all contacts to call.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn scale(to_call: u64) -> f64 {
-    to_call.saturating_sub(SAMPLE) as f64 / (SAMPLE / 2) as f64
+fn scaled(half: f64, whole: f64, to_call: u64) -> f64 {
+    let beyond = to_call.saturating_sub(SAMPLE) as f64 / (SAMPLE / 2) as f64;
+    whole + (whole - half).max(0.0) * beyond
 }
 
 /// The counts of a rehearsal, when it ended and why.
@@ -143,4 +143,26 @@ fn rehearse(
         }
     };
     with_default(NoSubscriber::default(), || runtime.block_on(Box::pin(run)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_beyond_the_sample_takes_what_one_of_its_second_half_took() {
+        let all = |to_call| scaled(1_000.0, 1_800.0, to_call);
+        let expected = [
+            (SAMPLE, 1_800.0),
+            (SAMPLE * 2, 3_400.0),
+            (SAMPLE - 1, 1_800.0),
+        ];
+        for (to_call, expected) in expected {
+            assert!((all(to_call) - expected).abs() < 1e-9, "{to_call}");
+        }
+        assert!(
+            (scaled(2.0, 1.0, SAMPLE * 9) - 1.0).abs() < 1e-9,
+            "no less than the sample"
+        );
+    }
 }
