@@ -43,7 +43,7 @@ use crate::results::resume::PriorRun;
 use crate::results::schema::ResultsColumns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppression;
-use active_call::ActiveCall;
+use active_call::{ActiveCall, Callee};
 use dispatcher::Dispatcher;
 use eligibility::CallingRules;
 use snapshot::Views;
@@ -90,7 +90,10 @@ impl Resources {
     /// # Errors
     /// The file cannot be written: they are not called in this run, but the next one would not know.
     async fn opt_out(&self, call: &ActiveCall) -> Result<(), WriteError> {
-        let numbers: Vec<String> = call.numbers().into_iter().map(str::to_owned).collect();
+        let numbers: Vec<String> = match &call.callee {
+            Callee::Listed(contact) => contact.all_numbers().map(ToString::to_string).collect(),
+            Callee::Adopted(entry) => entry.numbers.clone(),
+        };
         for number in &numbers {
             self.rules.suppressions().insert(self.key_of(number));
         }

@@ -25,6 +25,13 @@ pub struct Contact {
     pub(super) row: CsvRow,
 }
 
+impl Contact {
+    /// Every number of the row, also those that are called for an earlier one.
+    pub(crate) fn all_numbers(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter().chain(&self.passed_over)
+    }
+}
+
 /// A row that is not called, and why.
 #[derive(Debug, Clone)]
 pub struct Skipped {

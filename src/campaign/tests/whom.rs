@@ -208,6 +208,27 @@ async fn who_opts_out_is_written_down_and_not_called_again_on_any_number() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_opts_out_opts_out_on_the_numbers_that_are_called_for_an_earlier_row_as_well() {
+    let list = "number,mobile,id\n00110,,a\n00101,00110,b\n";
+    let mut lab = Lab::with(
+        "number = [\"number\", \"mobile\"]\nid = \"id\"",
+        CARRIER,
+        list,
+    );
+    lab.campaign.trunks[0].ports = 1;
+    let file = lab.folder.path().join("dnc.txt");
+    sets(&mut lab, &[("CHOICE", "9")]);
+    lab.campaign.capture.opt_out = Some(OptOut {
+        when: condition("CHOICE", "9"),
+        file: file.clone(),
+    });
+    let run = lab.dial().await;
+    assert_eq!(run.column("b", "disposition"), ["ANSWERED"]);
+    assert_eq!(run.column("a", "disposition"), ["BUSY", "SUPPRESSED"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "00101\n00110\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_shorter_than_min_talk_is_short() {
     let mut lab = Lab::new(CARRIER, "number\n00101\n");
     lab.campaign.call.min_talk = Duration::from_secs(11);
