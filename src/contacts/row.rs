@@ -16,7 +16,6 @@ pub struct Contact {
     /// The numbers that can be called for this row, in the order of their columns, each once; never empty.
     pub numbers: Vec<Number>,
     /// Numbers of this row that are called for an earlier one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests look at it"))]
     pub passed_over: Vec<Number>,
     /// The contact's time zone, by its index in [`List::zones`](super::List::zones).
     pub zone: u16,
