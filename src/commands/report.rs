@@ -10,7 +10,7 @@ use tracing::info;
 use crate::cli::ReportArgs;
 use crate::commands::Failure;
 use crate::exit;
-use crate::output::report::{self, Figures, Report, ReportColumns};
+use crate::output::report::{self, CampaignReport, Figures, ReportColumns};
 use crate::results::reader::{self, ResultsError};
 
 const DOCTYPE: &[u8] = b"<!doctype html>";
@@ -50,7 +50,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
 fn read(results: &Path) -> Result<Figures, ResultsError> {
     let mut reader = reader::open(results)?;
     let columns = ReportColumns::of(&reader)?;
-    let mut report = Report::default();
+    let mut report = CampaignReport::default();
     while let Some(record) = reader.next()? {
         report.add(&columns.read(&record)?);
     }

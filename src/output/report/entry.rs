@@ -23,8 +23,8 @@ pub(crate) struct ReportEntry<'r> {
     /// There was a call; some rows only say why there was none.
     pub(super) called: bool,
     pub(super) trunk: &'r str,
-    pub(super) dialed_at: Option<Moment>,
-    pub(super) ended_at: Option<Moment>,
+    pub(super) dialed_at: Option<ResultsTime>,
+    pub(super) ended_at: Option<ResultsTime>,
     /// Until the answer, or to the end where there was none.
     pub(super) ring: Option<Duration>,
     /// From the answer to the end.
@@ -33,12 +33,12 @@ pub(crate) struct ReportEntry<'r> {
 
 /// A time of day: what the clock showed, and how far from UTC that clock was, where the file has that.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct ResultsTime {
     pub(super) clock: DateTime,
     offset: Option<Offset>,
 }
 
-impl Moment {
+impl ResultsTime {
     fn parse(text: &str) -> Option<Self> {
         let pieces = PARSER.parse_pieces(text).ok()?;
         Some(Self {
@@ -82,7 +82,7 @@ impl Moment {
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for ResultsTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let clock = self.show("%Y-%m-%dT%H:%M:%S.%3f");
         serializer.serialize_str(&(clock + &self.show("%:z")))
@@ -124,7 +124,7 @@ impl ReportColumns {
         record: &ResultsRecord<'r>,
     ) -> Result<ReportEntry<'r>, ResultsError> {
         let outcome = self.outcome.read(record)?;
-        let dialed_at = self.dialed_at.parse(record, "time", Moment::parse)?;
+        let dialed_at = self.dialed_at.parse(record, "time", ResultsTime::parse)?;
         let no_call = [Disposition::Suppressed, Disposition::Duplicate];
         let called = match self.dialed_at {
             OptionalColumn(_, Some(_)) => dialed_at.is_some(),
@@ -136,7 +136,7 @@ impl ReportColumns {
             called,
             trunk: record.get(self.trunk.1),
             dialed_at,
-            ended_at: self.ended_at.parse(record, "time", Moment::parse)?,
+            ended_at: self.ended_at.parse(record, "time", ResultsTime::parse)?,
             ring: self.ring.parse(record, "number of seconds", seconds)?,
             talk: self.talk.parse(record, "number of seconds", seconds)?,
         })

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::call_lengths::CallLengths;
-use super::entry::Moment;
+use super::entry::ResultsTime;
 use crate::disposition::Disposition;
 use crate::output::format::rounded;
 
@@ -21,8 +21,8 @@ pub(crate) struct Figures {
     /// The last row is not whole, and is not counted.
     pub(super) torn: bool,
     pub(super) rows: u64,
-    pub(super) first_dialed_at: Option<Moment>,
-    pub(super) last_ended_at: Option<Moment>,
+    pub(super) first_dialed_at: Option<ResultsTime>,
+    pub(super) last_ended_at: Option<ResultsTime>,
     pub(super) contacts: ContactFigures,
     /// Contacts reached, of those called; `None` where no contact was called.
     #[serde(serialize_with = "four_decimals")]

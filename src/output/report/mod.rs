@@ -26,7 +26,7 @@ const MOST_CAMPAIGNS: usize = 20;
 
 /// The figures of the rows so far.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct CampaignReport {
     /// Without what is known only after the last row.
     figures: Figures,
     contacts: ByKey<ContactOutcome>,
@@ -51,7 +51,7 @@ enum BestCall {
     Answered,
 }
 
-impl Report {
+impl CampaignReport {
     /// Adds a row. Rows come in the order of the results.
     pub(crate) fn add(&mut self, entry: &ReportEntry<'_>) {
         let figures = &mut self.figures;

@@ -86,7 +86,7 @@ fn csv(rows: &[ResultsRow]) -> Vec<u8> {
 fn read_back(bytes: &[u8]) -> Result<Figures, ResultsError> {
     let mut reader = ResultsReader::new(bytes, "storm.csv").unwrap();
     let columns = ReportColumns::of(&reader)?;
-    let mut report = Report::default();
+    let mut report = CampaignReport::default();
     while let Some(record) = reader.next()? {
         report.add(&columns.read(&record)?);
     }

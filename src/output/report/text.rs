@@ -16,7 +16,7 @@ const MANY: u16 = 8;
 const NAME: usize = 13;
 
 pub(crate) fn text(figures: &Figures) -> String {
-    let mut text = Text::default();
+    let mut text = TextReport::default();
     text.line(&cut(&figures.title(), 80));
     if let Some(period) = figures.period() {
         text.line(&period);
@@ -61,9 +61,9 @@ pub(crate) fn text(figures: &Figures) -> String {
 }
 
 #[derive(Default)]
-struct Text(String);
+struct TextReport(String);
 
-impl Text {
+impl TextReport {
     fn line(&mut self, line: &str) {
         self.0 += line.trim_end();
         self.0.push('\n');
