@@ -117,15 +117,17 @@ pub(super) async fn ended(
 }
 
 /// Concludes a call whose task died.
-pub(super) async fn buried(
-    resources: &Resources,
-    call: &ActiveCall,
-    verdict: Verdict,
-    ended_at: Instant,
-) -> TaskResult {
+pub(super) async fn buried(resources: &Resources, call: &ActiveCall) -> TaskResult {
+    let verdict = Verdict {
+        disposition: Disposition::Unknown,
+        cause: None,
+        sip_code: None,
+        answered_at: None,
+        note: "the dialer lost track of this call and hung it up".to_owned(),
+    };
     let times = CallTimes {
         dialed_at: call.begun_at,
-        ended_at,
+        ended_at: Instant::now(),
         alive: false,
     };
     let row = row_of(resources, call);

@@ -1,7 +1,8 @@
 //! The one owner of the lines and the queue: it begins calls, and acts on what happens.
 //!
 //! A line is given back when its call's row is durable, and is taken again in the same turn: nothing here polls. The
-//! loop names the next [`Event`], and [`Dispatcher::handle`] alone acts on it. No field is seen outside this file.
+//! loop names the next [`Event`], and [`Dispatcher::handle`] alone acts on it. No field is seen outside this file, which
+//! is longer than others for that: what changes the state of a run is here, and nowhere else.
 
 use std::collections::HashSet;
 use std::io;
@@ -20,12 +21,12 @@ use crate::call::id::CallId;
 use crate::call::reconnect::SessionState;
 use crate::campaign::active_call::{ActiveCall, Callee};
 use crate::campaign::conclude::{Conclusion, TaskResult};
-use crate::campaign::eligibility::{Candidate, Dialing, Eligibility, Moment, Never, Wait};
+use crate::campaign::eligibility::{Candidate, Dialing, Eligibility, Never, RunMoment, Wait};
 use crate::campaign::explain::LastLook;
 use crate::campaign::lines::Lines;
 use crate::campaign::place_call::{bury, place_call};
 use crate::campaign::queue::{Piece, Queue, Ready};
-use crate::campaign::report::{self, Facts, Report};
+use crate::campaign::report::{self, Facts, RunReport};
 use crate::campaign::snapshot::Views;
 use crate::campaign::stats::Stats;
 use crate::campaign::suppression_refresh::SuppressionRefresh;
@@ -85,7 +86,7 @@ pub(super) struct Dispatcher {
     end: Option<RunEnd>,
     stats: Stats,
     look: LastLook,
-    report: Report,
+    report: RunReport,
     connection: watch::Receiver<SessionState>,
     writer: watch::Receiver<WriteTrouble>,
     stop: Stop,
@@ -133,7 +134,7 @@ impl Dispatcher {
             end: None,
             stats: Stats::new(views.latest().tally, Instant::now()),
             look: LastLook::NotYet,
-            report: Report::new(views),
+            report: RunReport::new(views),
             connection: resources.link.watch(),
             writer: resources.writer.trouble(),
             stop,
@@ -277,8 +278,7 @@ impl Dispatcher {
         let instant = Instant::now();
         for trunk in self.lines.indices() {
             let others = self.lines.free_elsewhere(trunk);
-            let queue = &self.queue;
-            let has_somebody = |_: &Lines| queue.has_for(trunk, others);
+            let has_somebody = self.queue.has_for(trunk, others);
             let trial = match self.lines.admit(trunk, instant, has_somebody) {
                 Admission::Call => false,
                 Admission::Trial => true,
@@ -307,7 +307,7 @@ impl Dispatcher {
             due: ready.due,
             counted: ready.counted,
         };
-        let moment = Moment {
+        let moment = RunMoment {
             now,
             numbers_in_use: self.lines.numbers_in_use(),
             limit_left: self.queue.limit_left(),

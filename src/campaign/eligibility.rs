@@ -37,7 +37,7 @@ pub(crate) struct Candidate<'c> {
 
 /// What else the answer depends on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment<'m> {
+pub(crate) struct RunMoment<'m> {
     pub(crate) now: Timestamp,
     /// The keys of the numbers that calls are running to.
     pub(crate) numbers_in_use: &'m HashSet<u64>,
@@ -121,7 +121,7 @@ impl CallingRules {
     }
 
     /// Whether a contact may be called.
-    pub(crate) fn judge(&self, candidate: &Candidate<'_>, moment: &Moment<'_>) -> Eligibility {
+    pub(crate) fn judge(&self, candidate: &Candidate<'_>, moment: &RunMoment<'_>) -> Eligibility {
         let (contact, now) = (candidate.contact, moment.now);
         let number = match self.next_number(contact, candidate.history) {
             Ok(number) => number,

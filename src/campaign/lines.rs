@@ -93,20 +93,19 @@ impl Lines {
             .reduce(|lines, more| lines + more)
     }
 
-    /// Whether a trunk takes a call now, of which `has_somebody` says whether there is one.
+    /// Whether a trunk takes a call now, where there is somebody to call on it.
     pub(super) fn admit(
         &mut self,
         trunk: TrunkIndex,
         now: Instant,
-        has_somebody: impl FnOnce(&Self) -> bool,
+        has_somebody: bool,
     ) -> Admission {
         let there = &self.trunks[trunk.get()];
-        let admission = if !there.has_free_line() || self.slots.is_empty() {
-            Admission::Busy
-        } else if !has_somebody(self) {
-            Admission::NobodyToCall
-        } else {
-            self.trunks[trunk.get()].admit(now)
+        let admission = match there.admit(now) {
+            Admission::Busy => Admission::Busy,
+            _ if self.slots.is_empty() => Admission::Busy,
+            _ if !has_somebody => Admission::NobodyToCall,
+            admission => admission,
         };
         self.admissions[trunk.get()] = admission;
         admission

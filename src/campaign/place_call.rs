@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::call::originate::originate;
-use crate::call::verdict::Verdict;
 use crate::call::{self, Attempt};
 use crate::campaign::active_call::ActiveCall;
 use crate::campaign::conclude::{self, TaskResult};
 use crate::campaign::{Resources, Stop};
 use crate::contacts::Contact;
-use crate::disposition::Disposition;
 use crate::results::journal::{JournalEntry, JournalError};
 use crate::trunk::rate_limit::PaceToken;
 
@@ -83,12 +79,5 @@ pub(super) async fn place_call(
 /// The end of a call whose task died: hangs its channel up, and writes a row that says so.
 pub(super) async fn bury(resources: Arc<Resources>, call: Arc<ActiveCall>) -> TaskResult {
     call::hang_up_for_good(&resources.link, call.id).await;
-    let verdict = Verdict {
-        disposition: Disposition::Unknown,
-        cause: None,
-        sip_code: None,
-        answered_at: None,
-        note: "the dialer lost track of this call and hung it up".to_owned(),
-    };
-    conclude::buried(&resources, &call, verdict, Instant::now()).await
+    conclude::buried(&resources, &call).await
 }

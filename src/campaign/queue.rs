@@ -47,7 +47,7 @@ pub(super) struct Queue {
     rows: Option<ListRows>,
     /// `None` while a piece is read.
     rereader: Option<Rereader>,
-    reading: Option<Reading>,
+    reading: Option<ReadAhead>,
     /// A rehearsal is over the sooner the fewer threads it waits for: it reads in place.
     in_place: bool,
     /// How many more contacts may be counted.
@@ -67,7 +67,7 @@ enum Listed {
 
 /// A piece that is being read, or was.
 #[derive(Debug)]
-enum Reading {
+enum ReadAhead {
     Thread(JoinHandle<io::Result<Piece>>),
     InPlace(Box<io::Result<Piece>>),
 }
@@ -319,9 +319,9 @@ impl Queue {
             })
         };
         self.reading = Some(if self.in_place {
-            Reading::InPlace(Box::new(read()))
+            ReadAhead::InPlace(Box::new(read()))
         } else {
-            Reading::Thread(tokio::task::spawn_blocking(read))
+            ReadAhead::Thread(tokio::task::spawn_blocking(read))
         });
     }
 
@@ -330,13 +330,13 @@ impl Queue {
     /// # Errors
     /// The private copy of the list cannot be read.
     pub(super) async fn read(&mut self) -> io::Result<Piece> {
-        if let Some(Reading::Thread(reading)) = &mut self.reading {
+        if let Some(ReadAhead::Thread(reading)) = &mut self.reading {
             let piece = reading.await;
             self.reading = None;
             return piece.unwrap_or_else(|error| Err(panicked(&error)));
         }
         match self.reading.take() {
-            Some(Reading::InPlace(piece)) => *piece,
+            Some(ReadAhead::InPlace(piece)) => *piece,
             _ => std::future::pending().await,
         }
     }

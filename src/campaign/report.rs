@@ -24,7 +24,7 @@ const TROUBLES: usize = 20;
 
 /// What is said of a run, and was.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct RunReport {
     views: Views,
     /// Why no call is running, as it was logged last.
     logged: Option<Waits>,
@@ -56,7 +56,7 @@ impl Facts<'_> {
     }
 }
 
-impl Report {
+impl RunReport {
     pub(super) fn new(views: Views) -> Self {
         Self {
             views,

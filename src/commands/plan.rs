@@ -13,7 +13,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::campaign::eligibility::{
-    CallingRules, Candidate, Eligibility, Moment, Never, Wait, hours_now,
+    CallingRules, Candidate, Eligibility, Never, RunMoment, Wait, hours_now,
 };
 use crate::campaign::stats;
 use crate::cli::RunArgs;
@@ -171,7 +171,7 @@ impl RunPlan {
                         counted: false,
                     };
                     let limit_left = args.limit.map_or(u64::MAX, |most| most - plan.to_call);
-                    let moment = Moment {
+                    let moment = RunMoment {
                         now,
                         numbers_in_use: &numbers_in_use,
                         limit_left,

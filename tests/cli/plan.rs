@@ -1,6 +1,7 @@
 //! `dialer run --dry-run`: what an operator is told of a run before it begins. That nothing is touched is held by the
 //! tests of `run`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -225,4 +226,33 @@ fn nobody_to_call_is_a_plan_as_well() {
     let folder = folder(CAMPAIGN);
     fs::write(folder.path().join("contacts.csv"), "id,number,other\n").unwrap();
     insta::assert_snapshot!("nobody", plan(folder.path(), &[]));
+}
+
+#[test]
+fn a_run_with_a_limit_calls_those_whom_its_plan_names() {
+    let folder = folder(CAMPAIGN);
+    let list = "id,number,other\nfirst,102,\nsecond,103,102\na,201,\nb,202,\nc,203,\n";
+    fs::write(folder.path().join("contacts.csv"), list).unwrap();
+    fs::write(folder.path().join("dnc.txt"), "102\n103\n").unwrap();
+    let plan = plan(folder.path(), &["--simulate", "--limit", "2", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let planned: Vec<_> = plan["first_calls"].as_array().unwrap().iter().collect();
+    let planned: Vec<_> = planned.iter().map(|call| call["contact"].clone()).collect();
+    assert_eq!((planned.len(), &plan["to_call"]), (2, &2.into()));
+    let run = dialer()
+        .current_dir(folder.path())
+        .args(["run", "campaign.toml", "-q", "--simulate", "--limit", "2"])
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let rows = folder.path().join("storm.results.simulated.csv");
+    let rows: Vec<HashMap<String, String>> = csv::Reader::from_path(rows)
+        .unwrap()
+        .deserialize()
+        .map(Result::unwrap)
+        .collect();
+    let called = rows.iter().filter(|row| !row["dialed_at"].is_empty());
+    let mut called: Vec<_> = called.map(|row| row["contact"].as_str()).collect();
+    called.sort_unstable();
+    assert_eq!(called, planned);
 }

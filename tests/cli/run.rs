@@ -729,7 +729,7 @@ fn a_plan_says_who_would_be_called_and_touches_nothing() {
         "         6  contacts\n",
         "         1  done already\n",
         "         1  on a list of numbers never to call\n",
-        "         1  whose number stands in the list before\n",
+        "         1  whose number is in an earlier row\n",
         "         1  whose row cannot be called\n",
         "         2  to call\n",
         "trunk carrier: 2 lines, 100 calls a second at most\n",

@@ -74,7 +74,7 @@ fn judge(case: &Case) -> Eligibility {
         due: case.due.map(at),
         counted: case.counted,
     };
-    let moment = Moment {
+    let moment = RunMoment {
         now,
         numbers_in_use: &case.in_use.iter().map(|number| key(number)).collect(),
         limit_left: case.limit_left.unwrap_or(u64::MAX),
