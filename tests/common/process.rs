@@ -24,7 +24,9 @@ impl Process {
         self.child.take().unwrap().wait_with_output().unwrap()
     }
 
-    pub(crate) fn kill(self) {}
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self), signal).unwrap();

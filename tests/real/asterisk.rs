@@ -22,8 +22,6 @@ use tempfile::TempDir;
 use crate::common::dialer;
 use crate::common::process::{Process, Start as _, says};
 
-/// No campaign here takes nearly as long; one that hangs fails its test instead of the machine.
-
 /// The Asterisk under test: 22, unless `DIALER_TEST_ASTERISK` is the manager's address of the other.
 pub(crate) struct Pbx {
     pub(crate) host: String,
