@@ -132,7 +132,6 @@ impl<'r, 't> Section<'r, 't> {
         })
     }
 
-    /// A table within this one.
     pub(super) fn section(
         &self,
         key: &'static str,
@@ -193,12 +192,10 @@ impl<'r, 't> Section<'r, 't> {
         self.refuse(value.span().start, message)
     }
 
-    /// A string.
     pub(super) fn text(&self, key: &'static str, example: &str) -> Option<Text<'r>> {
         self.text_of(self.value(key)?, key, example)
     }
 
-    /// A value as a string.
     pub(super) fn text_of(
         &self,
         value: &'r Value<'t>,
@@ -282,7 +279,7 @@ impl<'r, 't> Section<'r, 't> {
         is_variable
     }
 
-    /// A template. `check` says whether Asterisk takes what does not come from the list.
+    /// `check` says whether Asterisk takes what does not come from the list.
     pub(super) fn field(
         &self,
         text: Text<'_>,
@@ -321,7 +318,6 @@ impl<'r, 't> Section<'r, 't> {
         })
     }
 
-    /// A duration within a range.
     pub(super) fn duration(
         &self,
         key: &'static str,
@@ -339,7 +335,6 @@ impl<'r, 't> Section<'r, 't> {
         self.refuse(value.span().start, format!("`{key}` must be {must_be}"))
     }
 
-    /// A whole number.
     pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(key)?;
         let parsed = value
@@ -359,7 +354,6 @@ impl<'r, 't> Section<'r, 't> {
         parsed
     }
 
-    /// A number that fits.
     pub(super) fn float(
         &self,
         key: &'static str,
@@ -385,7 +379,6 @@ impl<'r, 't> Section<'r, 't> {
         parsed
     }
 
-    /// `true` or `false`.
     pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         let flag = value.get_ref().as_bool();
