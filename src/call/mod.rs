@@ -48,8 +48,8 @@ pub struct Attempt {
     pub originate: Action,
     /// From the Originate to the moment at which the dialer hangs it up.
     pub call_timeout: Duration,
-    /// Its turn on its trunk, where signs of life are noted, too.
-    pub turn: PaceToken,
+    /// Its place in the rate of its trunk, where signs of life are noted, too.
+    pub token: PaceToken,
     /// Cancelled when running calls are to be hung up at once.
     pub hang_up: CancellationToken,
 }
@@ -87,7 +87,7 @@ pub async fn place(pbx: &Reconnector, attempt: Attempt) -> Result<FinishedCall, 
     let register = Note::Register {
         id: attempt.id,
         done,
-        turn: attempt.turn,
+        token: attempt.token,
     };
     let client = pbx.client().ok_or(SessionClosed)?;
     client.submit(Some(register), Some(attempt.originate))?;

@@ -60,7 +60,7 @@ pub(super) async fn place_call(
             id: call.id,
             originate,
             call_timeout: campaign.call.call_timeout,
-            turn: token,
+            token,
             hang_up: stop.hang_up.clone(),
         };
         if let Ok(ended) = call::place(&resources.link, attempt).await {

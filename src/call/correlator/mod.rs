@@ -43,8 +43,8 @@ pub enum Note {
         id: CallId,
         /// Gets the observations when the call is over.
         done: oneshot::Sender<Observations>,
-        /// Its turn on its trunk, where signs of life are noted, too.
-        turn: PaceToken,
+        /// Its place in the rate of its trunk, where signs of life are noted, too.
+        token: PaceToken,
     },
     /// An Originate that places no call, written next to see whether this login may dial.
     Probe {
@@ -202,10 +202,10 @@ impl Handler for Correlator {
 
     fn note(&mut self, note: Note, now: Instant) {
         match note {
-            Note::Register { id, done, turn } => {
-                let state = CallState::new(Observations::new(now), done, turn.activity());
+            Note::Register { id, done, token } => {
+                let state = CallState::new(Observations::new(now), done, token.activity());
                 self.calls.insert(id, state);
-                self.unwritten.push(turn);
+                self.unwritten.push(token);
             }
             Note::Adopt { id, done, begun_at } => {
                 let observations = Observations::new(begun_at);
@@ -235,8 +235,8 @@ impl Handler for Correlator {
     }
 
     fn flushed(&mut self, now: Instant) {
-        for turn in self.unwritten.drain(..) {
-            turn.written(now);
+        for token in self.unwritten.drain(..) {
+            token.written(now);
         }
     }
 

@@ -369,9 +369,9 @@ fn a_short_grace_does_not_wait_behind_a_long_one() {
     assert_eq!(lab.correlator.deadline(), Some(lab.at(5_003)));
     let (done, mut other) = oneshot::channel();
     let id = CallId::new();
-    let turn = PaceToken::default();
+    let token = PaceToken::default();
     let now = lab.at(10);
-    lab.correlator.note(Note::Register { id, done, turn }, now);
+    lab.correlator.note(Note::Register { id, done, token }, now);
     lab.say(
         20,
         &format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"),
@@ -388,11 +388,11 @@ fn a_short_grace_does_not_wait_behind_a_long_one() {
 fn a_refusal_by_the_trunk_is_no_sign_of_its_life() {
     for (cause, code, is_life) in [(21, 403, false), (34, 503, false), (17, 486, true)] {
         let (done, _ended) = oneshot::channel();
-        let turn = PaceToken::default();
-        let trunk = turn.activity();
+        let token = PaceToken::default();
+        let trunk = token.activity();
         let mut lab = Lab::new();
         let (id, now) = (lab.id, lab.start);
-        lab.correlator.note(Note::Register { id, done, turn }, now);
+        lab.correlator.note(Note::Register { id, done, token }, now);
         lab.newchannel(2, "PJSIP/x-1", "ID");
         lab.say(
             3,

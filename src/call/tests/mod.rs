@@ -38,7 +38,7 @@ impl Lab {
         let note = Note::Register {
             id: lab.id,
             done,
-            turn: PaceToken::default(),
+            token: PaceToken::default(),
         };
         lab.correlator.note(note, lab.start);
         lab

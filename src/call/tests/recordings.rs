@@ -80,7 +80,7 @@ fn follow(recorded: &[Recorded]) -> (Observations, f64) {
         Note::Register {
             id: CallId::from_bytes(ID.as_bytes()).unwrap(),
             done,
-            turn: PaceToken::default(),
+            token: PaceToken::default(),
         },
         at(written),
     );

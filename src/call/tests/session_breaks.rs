@@ -210,7 +210,7 @@ impl Call {
             id,
             originate,
             call_timeout: Duration::from_secs(200),
-            turn: PaceToken::default(),
+            token: PaceToken::default(),
             hang_up: hang_up.clone(),
         };
         let session = session.clone();

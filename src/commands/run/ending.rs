@@ -85,7 +85,7 @@ impl fmt::Display for SameCommand {
             Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
             Self::RehearsesAnew => "the same command begins the rehearsal anew",
             Self::CallsEverybody => {
-                "what went to standard output is not kept, and the same command calls everybody again: first take who has a final row out of the list"
+                "the rows on standard output are not kept, and the same command calls everybody again: first remove the contacts that have a final row from the list"
             }
         })
     }

@@ -287,12 +287,10 @@ async fn settle(
 ) -> Result<(RunEnd, Tally), Failure> {
     let left = std::mem::take(&mut unsettled.left);
     let settled = if left.in_flight.is_empty() {
-        info!("{unsettled}: its run was cut off between two calls and is not gone on with");
+        info!("{unsettled}: its run was cut off while no call was running, and is not continued");
         (RunEnd::Finished, Tally::default())
     } else {
-        info!(
-            "{unsettled}: its run was cut off and is not gone on with: its calls are settled first"
-        );
+        info!("{unsettled}: its run was cut off and is not continued: its calls are settled first");
         let opened = unsettled.open(&left, own)?;
         let resources = resources(&opened);
         let trunks = &resources.campaign.trunks;
