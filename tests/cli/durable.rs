@@ -50,12 +50,10 @@ impl Drop for Small<'_> {
 fn a_disk_that_fills_up_costs_no_row_and_the_same_command_goes_on_when_there_is_room() {
     const CONTACTS: usize = 300;
     let pbx = Pbx::start(5, 40);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 4\ncalls_per_second = 1000.0",
-        "",
-        &list((0..CONTACTS).map(|n| format!("{n:04}01"))),
+    let folder = Folder::quick(
+        &pbx,
+        "ports = 4",
+        (0..CONTACTS).map(|n| format!("{n:04}01")),
     );
     let path = folder.path("small");
     let small = Small::mount(&path, "64k");
@@ -99,13 +97,7 @@ fn a_disk_that_fills_up_costs_no_row_and_the_same_command_goes_on_when_there_is_
 fn a_pipe_that_is_closed_ends_the_run_and_prints_what_it_had_to_say() {
     let pbx = Pbx::start(5, 200);
     let numbers = (0..50).map(|n| format!("{n:04}01"));
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 4\ncalls_per_second = 1000.0",
-        "",
-        &list(numbers),
-    );
+    let folder = Folder::quick(&pbx, "ports = 4", numbers);
     let mut running = folder
         .command()
         .args(["--results", "-"])
@@ -163,8 +155,7 @@ fn a_run_that_was_killed_before_midnight_goes_on_in_its_own_file() {
     let pbx = Pbx::start(5, 700);
     let numbers = ["00140", "00201", "00301", "00401", "00501"];
     let (folder, today, yesterday) = killed_yesterday(&pbx, &numbers);
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     assert!(!folder.path(&today).exists(), "{}", stderr(&output));
     assert_one_final_row_each(&rows(&folder.path(&yesterday)), numbers.len());
     assert!(!folder.path(&format!("{yesterday}.journal")).exists());
@@ -178,8 +169,7 @@ fn with_another_list_what_was_in_flight_is_settled_there_and_the_new_run_begins_
     let pbx = Pbx::start(5, 700);
     let (folder, today, yesterday) = killed_yesterday(&pbx, &["00140", "00201", "00301", "00401"]);
     fs::write(folder.path("list.csv"), list(["00201", "00601"])).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let settled = rows(&folder.path(&yesterday));
     let settled: HashSet<_> = settled.iter().map(|row| row["contact"].as_str()).collect();
     assert_eq!(

@@ -33,8 +33,7 @@ fn a_run_that_was_stopped_is_continued_where_it_stopped() {
     assert!(!journal(&folder).exists(), "a clean end leaves no journal");
     let before = fs::read(folder.results()).unwrap();
 
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_one_final_row_each(&rows, 8);
     assert!(
@@ -49,8 +48,7 @@ fn a_run_that_was_stopped_is_continued_where_it_stopped() {
     assert_eq!(attempts, ["1", "2"], "attempts are counted across runs");
 
     let dialed = pbx.simulator.dialed().len();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0));
+    folder.exits(0);
     assert_eq!(
         folder.rows().len(),
         rows.len(),
@@ -74,8 +72,7 @@ fn what_is_left_of_a_retry_delay_is_waited_for() {
         folder.results().exists() && folder.rows().len() == 1
     });
     running.kill();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     assert!(time(&rows[1]["dialed_at"]) >= time(&rows[0]["next_attempt_at"]));
@@ -88,13 +85,7 @@ fn what_is_left_of_a_retry_delay_is_waited_for() {
 #[test]
 fn a_call_that_still_runs_after_a_crash_is_followed_to_its_end() {
     let pbx = Pbx::start(50, 6_000);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 2\ncalls_per_second = 100.0",
-        "",
-        &list(["101", "202"]),
-    );
+    let folder = Folder::quick(&pbx, "ports = 2", ["101", "202"]);
     let running = folder.command().start();
     until("both calls", || pbx.simulator.counters().calls == 2);
     thread::sleep(Duration::from_millis(200));
@@ -102,8 +93,7 @@ fn a_call_that_still_runs_after_a_crash_is_followed_to_its_end() {
     assert!(journal(&folder).exists());
     assert_eq!(folder.rows().len(), 0);
 
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     let said = stderr(&output);
     assert!(!said.contains("VarSet"), "their events came before: {said}");
     let rows = folder.rows();
@@ -134,8 +124,7 @@ fn a_call_that_ended_unseen_is_unknown_and_not_called_again() {
     until("a call", || pbx.simulator.counters().calls == 1);
     running.kill();
     pbx.simulator.crash();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     let lost = only(&rows, "120");
     assert_eq!(
@@ -167,8 +156,7 @@ fn a_second_run_is_told_who_holds_the_results() {
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
     let mut first = folder.command().start();
     until("a call", || pbx.simulator.counters().calls == 1);
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(75));
+    let output = folder.exits(75);
     let holder = format!("process {} on ", first.id());
     assert!(stderr(&output).contains(&holder), "{}", stderr(&output));
     let output = folder
@@ -185,13 +173,7 @@ fn a_second_run_is_told_who_holds_the_results() {
 #[test]
 fn a_torn_row_is_set_aside_and_said() {
     let pbx = Pbx::start(5, 20);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101"]);
     folder.run();
     let whole = fs::read(folder.results()).unwrap();
     fs::write(
@@ -200,8 +182,7 @@ fn a_torn_row_is_set_aside_and_said() {
     )
     .unwrap();
     fs::write(folder.path("list.csv"), list(["101", "201"])).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     assert!(
         stderr(&output).contains("was torn by a crash"),
         "{}",
@@ -214,13 +195,7 @@ fn a_torn_row_is_set_aside_and_said() {
 #[test]
 fn a_fresh_run_destroys_nothing() {
     let pbx = Pbx::start(5, 20);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101"]);
     folder.run();
     let old = fs::read(folder.results()).unwrap();
     let output = folder.command().arg("--fresh").output().unwrap();
@@ -291,13 +266,7 @@ fn what_is_no_results_is_never_written_over_nor_set_aside() {
 #[test]
 fn results_with_other_columns_are_continued_in_their_own() {
     let pbx = Pbx::start(5, 20);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101", "201"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101", "201"]);
     let header =
         "note,next_attempt_at,mine,final,counted,attempt,disposition,contact,number,call_id";
     fs::write(
@@ -305,8 +274,7 @@ fn results_with_other_columns_are_continued_in_their_own() {
         format!("{header}\n,,kept,yes,yes,1,ANSWERED,101,101,\n"),
     )
     .unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     assert!(
         stderr(&output).contains("another set of columns"),
         "{}",
@@ -326,13 +294,7 @@ fn results_with_other_columns_are_continued_in_their_own() {
 #[test]
 fn rehearsals_and_real_results_never_mix() {
     let pbx = Pbx::start(5, 20);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101"]);
     folder.run();
     let real = fs::read(folder.results()).unwrap();
     let output = folder
@@ -372,13 +334,7 @@ fn rehearsals_and_real_results_never_mix() {
 #[test]
 fn a_full_disk_stops_the_dialing_and_loses_no_row() {
     let pbx = Pbx::start(5, 40);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 4\ncalls_per_second = 1000.0",
-        "",
-        &list((0..200).map(|n| format!("{n:04}01"))),
-    );
+    let folder = Folder::quick(&pbx, "ports = 4", (0..200).map(|n| format!("{n:04}01")));
     // No file may grow beyond 24 KiB: some rows fit, one is torn. (In blocks of 512 bytes, as POSIX has it.)
     let limited = format!(
         "trap '' XFSZ; ulimit -f 48; exec {} run {} -q",
@@ -409,8 +365,7 @@ fn a_full_disk_stops_the_dialing_and_loses_no_row() {
         .count();
     assert_eq!(written.len() + printed, dialed, "{said}");
 
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_one_final_row_each(&rows, 200);
     let unknown = rows
@@ -460,8 +415,7 @@ fn killed_and_continued(kills: usize, mean: f64) {
         running.kill();
         killed += 1;
     }
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_one_final_row_each(&rows, CONTACTS);
     let ids: BTreeSet<&str> = rows.iter().map(|row| row["call_id"].as_str()).collect();
@@ -551,8 +505,7 @@ fn files_of_the_previous_version_are_continued_as_they_are() {
     let results = folder.path("previous.results.csv");
     let before = fs::read(&results).unwrap();
     let done = ["H05", "H08", "H09"];
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     assert!(fs::read(&results).unwrap().starts_with(&before));
     let rows = rows(&results);
     assert_one_final_row_each(&rows, 24);

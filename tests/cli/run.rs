@@ -64,8 +64,7 @@ fn assert_fates(fates: &[(&str, &str, &str, &str)]) {
         "[retry]\nmax_attempts = 1\ndelay = \"0s\"",
         &list(fates.iter().map(|(number, ..)| number)),
     );
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_one_final_row_each(&rows, fates.len());
     for &(number, disposition, cause, sip_code) in fates {
@@ -123,15 +122,8 @@ fn a_dead_trunk_is_told_apart_from_people_who_do_not_answer() {
 #[test]
 fn lines_are_filled_and_never_more_than_there_are() {
     let pbx = Pbx::start(5, 20);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 7\ncalls_per_second = 1000.0",
-        "",
-        &list((0..300).map(|n| format!("{n:04}01"))),
-    );
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let folder = Folder::quick(&pbx, "ports = 7", (0..300).map(|n| format!("{n:04}01")));
+    folder.exits(0);
     assert_eq!(pbx.simulator.counters().most_calls, 7);
     assert_eq!(
         pbx.simulator.dialed().len(),
@@ -153,8 +145,7 @@ fn the_busy_and_the_absent_are_called_again() {
         "[retry]\nmax_attempts = 3\ndelay = \"100ms\"",
         &list(["180", "181", "182", "110"]),
     );
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     let told = |number: &str| -> Vec<(String, String)> {
         rows.iter()
@@ -207,8 +198,7 @@ fn a_call_that_lasts_too_long_is_hung_up_and_keeps_its_disposition() {
         "[retry]\nmax_attempts = 1",
         &list(["101", "120"]),
     );
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     for (number, disposition) in [("101", "ANSWERED"), ("120", "NO ANSWER")] {
         let row = only(&rows, number);
@@ -262,8 +252,7 @@ fn silence_in_the_middle_of_an_event_loses_nothing() {
         "[retry]\nmax_attempts = 1",
         &list((0..15).flat_map(|n| [format!("{n:03}01"), format!("{n:03}10")])),
     );
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_one_final_row_each(&rows, 30);
     for row in rows {
@@ -326,13 +315,7 @@ fn a_slow_disk_holds_up_new_calls_and_loses_nothing() {
 #[test]
 fn a_dropped_session_costs_no_call() {
     let pbx = Pbx::start(50, 3_000);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 10\ncalls_per_second = 1000.0",
-        "",
-        &list((0..30).map(|n| format!("{n:04}01"))),
-    );
+    let folder = Folder::quick(&pbx, "ports = 10", (0..30).map(|n| format!("{n:04}01")));
     let mut running = folder.command().start();
     while pbx.simulator.counters().calls < 10 {
         thread::yield_now();
@@ -383,13 +366,7 @@ fn calls_that_ended_unseen_are_unknown_and_not_called_again() {
 #[test]
 fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
     let pbx = Pbx::start(50, 600_000);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "ports = 2\ncalls_per_second = 100.0",
-        "",
-        &list(["120", "220", "320"]),
-    );
+    let folder = Folder::quick(&pbx, "ports = 2", ["120", "220", "320"]);
     let text = fs::read_to_string(folder.path("campaign.toml")).unwrap();
     fs::write(
         folder.path("campaign.toml"),
@@ -475,8 +452,7 @@ fn line_that_can_be_silenced(pbx: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
 fn a_login_that_is_refused_says_what_to_change_and_dials_nothing() {
     let pbx = Pbx::with(50, 50, |config| config.secret = "another".to_owned());
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(4));
+    let output = folder.exits(4);
     let said = stderr(&output);
     assert!(
         said.contains("refused the login of user \"dialer\"") && said.contains("manager.conf"),
@@ -496,8 +472,7 @@ fn a_missing_permission_is_found_without_placing_a_call() {
             config.denied_actions = vec![action.to_owned()];
         });
         let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
-        let output = folder.run();
-        assert_eq!(output.status.code(), Some(4));
+        let output = folder.exits(4);
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
         assert_eq!(pbx.simulator.counters().most_calls, 0);
         assert!(!folder.results().exists());
@@ -509,8 +484,7 @@ fn a_host_that_cannot_be_reached_is_named() {
     let pbx = Pbx::start(1, 1);
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
     drop(pbx);
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(4));
+    let output = folder.exits(4);
     assert!(
         stderr(&output).contains("refused the connection"),
         "{}",
@@ -523,8 +497,7 @@ fn results_that_are_none_are_not_dialed_over() {
     let pbx = Pbx::start(1, 1);
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
     fs::write(folder.results(), "kept\n").unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(2));
+    let output = folder.exits(2);
     assert!(
         stderr(&output).contains("it has no column contact"),
         "{}",
@@ -540,8 +513,7 @@ fn an_extension_that_does_not_exist_is_a_row_that_says_so() {
         config.extensions = Some(vec![("other".to_owned(), "s".to_owned())]);
     });
     let folder = Folder::new(pbx.address, "", "", "", &list(["101"]));
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     let rows = folder.rows();
     let row = only(&rows, "101");
     assert_eq!(row["disposition"], "FAILED");
@@ -571,8 +543,7 @@ fn a_technology_that_asterisk_does_not_have_gives_its_line_back() {
     let path = folder.path("campaign.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("PJSIP/", "Nonsuch/")).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     assert_eq!(rows.len(), 6, "five attempts are the trunk's fault");
     for row in &rows {
@@ -588,13 +559,7 @@ fn a_technology_that_asterisk_does_not_have_gives_its_line_back() {
 #[test]
 fn standard_output_carries_the_results_and_nothing_else() {
     let pbx = Pbx::start(1, 1);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101", "ask"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101", "ask"]);
     let output = folder.command().args(["--results", "-"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let copy = folder.path("stdout.csv");
@@ -608,13 +573,7 @@ fn standard_output_carries_the_results_and_nothing_else() {
 #[test]
 fn a_limit_calls_the_first_contacts_only() {
     let pbx = Pbx::start(1, 1);
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 100.0",
-        "",
-        &list(["101", "201", "301"]),
-    );
+    let folder = Folder::quick(&pbx, "", ["101", "201", "301"]);
     let output = folder.command().args(["--limit", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let called: BTreeSet<String> = folder
@@ -629,8 +588,7 @@ fn a_limit_calls_the_first_contacts_only() {
 fn wrong_input_is_told_with_its_place_before_anything_is_dialed() {
     let pbx = Pbx::start(1, 1);
     let folder = Folder::new(pbx.address, "rign_timeout = \"5s\"", "", "", &list(["101"]));
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(2));
+    let output = folder.exits(2);
     let place = format!(
         "{}:12:1: unknown key `rign_timeout` in [call]; did you mean `ring_timeout`?",
         folder.path("campaign.toml").display()
@@ -664,8 +622,7 @@ fn a_run_with_nobody_to_call_says_why() {
     let why = "INFO everybody has a final outcome already";
     let output = folder.run();
     assert!(!stderr(&output).contains(why), "{}", stderr(&output));
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0));
+    let output = folder.exits(0);
     assert!(stderr(&output).contains(why), "{}", stderr(&output));
     let folder = Folder::new(pbx.address, "", "", "", &list(["none"]));
     let said = stderr(&folder.run());
@@ -828,8 +785,7 @@ fn a_simulated_asterisk_of_its_own_serves_a_campaign() {
         text.replace("port = 5038", &format!("port = {port}")),
     )
     .unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     assert!(
         folder
             .rows()
@@ -874,13 +830,7 @@ fn a_simulator_that_is_to_take_a_campaigns_secret_does_not_start_without_it() {
 fn the_parts_of_a_list_are_dialed_side_by_side_and_call_everyone_once() {
     let pbx = Pbx::start(5, 20);
     let numbers = (0..60).map(|n| format!("{n:04}01"));
-    let folder = Folder::new(
-        pbx.address,
-        "",
-        "calls_per_second = 1000.0",
-        "",
-        &list(numbers),
-    );
+    let folder = Folder::quick(&pbx, "", numbers);
     let parts: Vec<_> = (0..3)
         .map(|part| {
             let mut command = folder.command();

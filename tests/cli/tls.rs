@@ -99,8 +99,7 @@ fn a_campaign_is_dialed_over_tls() {
     let secured = Secured::start(&["localhost", "127.0.0.1"], |_| {});
     for host in ["localhost", "127.0.0.1"] {
         let folder = secured.campaign(host, "ca_file = \"ca.pem\"");
-        let output = folder.run();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        folder.exits(0);
         assert_eq!(folder.rows().len(), 2);
     }
 }
@@ -118,8 +117,7 @@ fn the_name_in_the_certificate_can_be_another_than_the_hosts() {
 /// The run ends with exit code 4 and this on standard error, and nothing was dialed.
 fn refused(secured: &Secured, ami: &str, says: &[&str]) {
     let folder = secured.campaign("127.0.0.1", ami);
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let output = folder.exits(4);
     for says in says {
         assert!(
             stderr(&output).contains(says),
@@ -152,8 +150,7 @@ fn an_unknown_authority_is_told_as_that() {
     let other = authority().as_ref().pem();
     let folder = secured.campaign("127.0.0.1", TRUSTED);
     fs::write(folder.path("ca.pem"), other).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(4));
+    let output = folder.exits(4);
     assert!(
         stderr(&output).contains("from an unknown authority: set ca_file"),
         "{}",
@@ -186,8 +183,7 @@ fn a_port_without_tls_is_told_as_that() {
         &secured.pbx.address.port().to_string(),
     );
     fs::write(&path, plain).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(4));
+    let output = folder.exits(4);
     assert!(
         stderr(&output).contains("does not speak TLS"),
         "{}",
@@ -204,13 +200,11 @@ fn a_file_of_authorities_that_holds_none_is_told() {
     ] {
         let folder = secured.campaign("127.0.0.1", TRUSTED);
         fs::write(folder.path("ca.pem"), content).unwrap();
-        let output = folder.run();
-        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let output = folder.exits(2);
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
     }
     let folder = secured.campaign("127.0.0.1", "ca_file = \"nowhere.pem\"");
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(2));
+    let output = folder.exits(2);
     assert!(
         stderr(&output).contains("nowhere.pem: cannot be read as PEM"),
         "{}",

@@ -146,8 +146,7 @@ fn a_last_line_end_that_an_editor_took_is_put_back_and_nobody_is_called_again() 
     let whole = fs::read(folder.results()).unwrap();
     fs::write(folder.results(), &whole[..whole.len() - 1]).unwrap();
     fs::write(folder.path("list.csv"), list(["101", "201", "301"])).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = folder.exits(0);
     assert!(
         stderr(&output).contains("lost its line end"),
         "{}",
@@ -171,8 +170,7 @@ fn a_quotation_mark_that_got_lost_is_named_and_nothing_is_dialed() {
         1,
     );
     fs::write(folder.results(), &lost).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let output = folder.exits(2);
     assert!(
         stderr(&output).contains("campaign.results.csv:3: "),
         "{}",
@@ -275,8 +273,7 @@ fn a_redial_that_is_cut_off_gives_all_its_attempts() {
     until("the first of its calls", || folder.rows().len() == 4);
     running.kill();
     fs::write(&path, quick).unwrap();
-    let output = folder.run();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    folder.exits(0);
     let rows = folder.rows();
     let finals: Vec<_> = rows.iter().map(|row| row["final"].as_str()).collect();
     let three = ["no", "no", "yes"];

@@ -132,6 +132,24 @@ impl Folder {
         Self { folder }
     }
 
+    /// A quick campaign to these numbers, with more lines for the table of its trunk.
+    pub(crate) fn quick<T: std::fmt::Display>(
+        pbx: &Pbx,
+        trunk: &str,
+        numbers: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let trunk = format!("calls_per_second = 1000.0\n{trunk}");
+        Self::new(pbx.address, "", &trunk, "", &list(numbers))
+    }
+
+    /// `dialer run`, which must end with this code.
+    #[track_caller]
+    pub(crate) fn exits(&self, code: i32) -> Output {
+        let output = self.run();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        output
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
