@@ -48,7 +48,7 @@ pub(super) async fn follow(
     registered: mpsc::Sender<Infallible>,
     stop: Stop,
 ) -> TaskResult {
-    let link = &resources.link;
+    let reconnector = &resources.reconnector;
     let unseen = |own_hangup| {
         let mut observations = Observations::new(call.begun_at);
         observations.ended_at = Instant::now();
@@ -59,10 +59,10 @@ pub(super) async fn follow(
     };
     let ended = tokio::select! {
         biased;
-        ended = call::adopt(link, call.id, call.begun_at) => {
+        ended = call::adopt(reconnector, call.id, call.begun_at) => {
             drop(registered);
             let watchdog = call.begun_at + resources.campaign.call.call_timeout;
-            call::follow(link, call.id, ended, watchdog, &stop.hang_up)
+            call::follow(reconnector, call.id, ended, watchdog, &stop.hang_up)
                 .await
                 .unwrap_or_else(|SessionClosed| unseen(None))
         }
@@ -76,11 +76,14 @@ pub(super) async fn follow(
 }
 
 /// Looks for the calls in Asterisk when all of them are `registered`.
-pub(super) async fn look_for_calls(link: Reconnector, mut registered: mpsc::Receiver<Infallible>) {
+pub(super) async fn look_for_calls(
+    reconnector: Reconnector,
+    mut registered: mpsc::Receiver<Infallible>,
+) {
     while registered.recv().await.is_some() {}
     // A session that drops meanwhile is reconciled by the task that connects again.
-    if let Some(client) = link.client()
-        && let Err(error) = reconcile(&client, link.captured_vars()).await
+    if let Some(client) = reconnector.client()
+        && let Err(error) = reconcile(&client, reconnector.captured_vars()).await
     {
         warn!("{}", error_chain(&error));
     }

@@ -72,7 +72,7 @@ pub(super) async fn ended(
         trunk_alive: is_trunk_alive(&call.line, observations),
         adopted: call.is_adopted(),
         min_talk: resources.campaign.call.min_talk,
-        captured_vars: Some(resources.link.captured_vars()),
+        captured_vars: Some(resources.reconnector.captured_vars()),
     };
     let verdict = verdict::decide(observations, &circumstances);
 

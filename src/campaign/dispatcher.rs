@@ -135,7 +135,7 @@ impl Dispatcher {
             stats: Stats::new(views.latest().tally, Instant::now()),
             look: LastLook::NotYet,
             report: RunReport::new(views),
-            connection: resources.link.watch(),
+            connection: resources.reconnector.watch(),
             writer: resources.writer.trouble(),
             stop,
             draining: false,
@@ -390,7 +390,7 @@ impl Dispatcher {
                 });
             }
         }
-        let look = adopt::look_for_calls(self.resources.link.clone(), all_registered);
+        let look = adopt::look_for_calls(self.resources.reconnector.clone(), all_registered);
         self.looking_for_calls = Some(AbortOnDropHandle::new(tokio::spawn(look)));
     }
 

@@ -57,7 +57,7 @@ const SIMULATED: &str = "simulated";
 pub(crate) struct Resources {
     pub(crate) campaign: Campaign,
     pub(crate) list: Arc<List>,
-    pub(crate) link: Reconnector,
+    pub(crate) reconnector: Reconnector,
     pub(crate) writer: Writer,
     pub(crate) columns: ResultsColumns,
     /// `None` where nothing is to be continued.

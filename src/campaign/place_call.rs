@@ -63,7 +63,7 @@ pub(super) async fn place_call(
             token,
             hang_up: stop.hang_up.clone(),
         };
-        if let Ok(ended) = call::place(&resources.link, attempt).await {
+        if let Ok(ended) = call::place(&resources.reconnector, attempt).await {
             return conclude::ended(&resources, &call, caller_id, &ended).await;
         }
     }
@@ -78,6 +78,6 @@ pub(super) async fn place_call(
 
 /// The end of a call whose task died: hangs its channel up, and writes a row that says so.
 pub(super) async fn bury(resources: Arc<Resources>, call: Arc<ActiveCall>) -> TaskResult {
-    call::hang_up_for_good(&resources.link, call.id).await;
+    call::hang_up_for_good(&resources.reconnector, call.id).await;
     conclude::buried(&resources, &call).await
 }

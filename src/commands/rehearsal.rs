@@ -124,7 +124,7 @@ fn rehearse(
         let (views, viewer) = snapshot::channel(beginning, &campaign.trunks, &clock);
         let resources = Resources {
             list: Arc::clone(list),
-            link: connect::simulate(campaign).await?,
+            reconnector: connect::simulate(campaign).await?,
             rules: CallingRules::new(campaign, list.zones(), suppress.clone(), clock.timestamp()),
             numbering: campaign.numbering(),
             rehearsal: true,

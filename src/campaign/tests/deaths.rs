@@ -76,7 +76,7 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
     // The session ends in the moment in which the call has its line.
-    resources.link.client().unwrap().logoff().await;
+    resources.reconnector.client().unwrap().logoff().await;
     let mut dispatcher = dispatcher(resources);
     let (call, contact, token) = take_a_line(&mut dispatcher).await;
     let resources = Arc::clone(&dispatcher.resources);

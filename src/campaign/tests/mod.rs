@@ -126,7 +126,7 @@ impl Lab {
         }));
         let auth = campaign.ami.auth;
         let login = Login::new("dialer", "simulated", auth, Duration::from_secs(5));
-        let link = Reconnector::connect(
+        let reconnector = Reconnector::connect(
             transport,
             login,
             self.patience,
@@ -147,7 +147,7 @@ impl Lab {
         )
         .unwrap();
         Resources {
-            link,
+            reconnector,
             writer: Writer::start(Sink::Unsynced(file), "results.csv"),
             columns,
             journal: None,

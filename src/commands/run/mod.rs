@@ -146,11 +146,11 @@ async fn dial(
     Requests::new()
         .context("signals cannot be listened to")?
         .answer(screen.log());
-    let link = match ami {
+    let reconnector = match ami {
         Some(ami) => ami.connect(&campaign).await?,
         None => connect::simulate(&campaign).await?,
     };
-    Preflight::begin(&link, &campaign.ami.username)
+    Preflight::begin(&reconnector, &campaign.ami.username)
         .await
         .map_err(Failure::pbx)?;
     let stop = Stop::default();
@@ -159,7 +159,7 @@ async fn dial(
     let list = Arc::new(list);
     let resources = |opened: &OpenResults| Resources {
         list: Arc::clone(&list),
-        link: link.clone(),
+        reconnector: reconnector.clone(),
         rules: CallingRules::new(&campaign, list.zones(), suppress.clone(), clock.timestamp()),
         numbering: campaign.numbering(),
         rehearsal: args.simulate,
@@ -176,7 +176,7 @@ async fn dial(
                 &aborted,
                 ending::conclude(over, &tally, ending::SameCommand::GoesOn, screen),
             );
-            connect::log_off(&link).await;
+            connect::log_off(&reconnector).await;
             return Ok(ended);
         }
     }
@@ -232,7 +232,7 @@ async fn dial(
     if args.json {
         ended.exit_code = ending::print(&summary, ended);
     }
-    connect::log_off(&link).await;
+    connect::log_off(&reconnector).await;
     Ok(ended)
 }
 
