@@ -5,7 +5,6 @@ use std::fmt;
 use jiff::Zoned;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::cli::LogFormat;
 use crate::clock;
@@ -20,11 +19,13 @@ pub fn start(screen: &Screen) {
         (false, 1) => "debug",
         (false, _) => "trace",
     };
-    let time = if settings.terminal && settings.log_format == LogFormat::Text {
-        Time::OfDay
-    } else {
-        Time::Full
-    };
+    // A person who is watching knows the day.
+    let time: fn(&mut Writer<'_>) -> fmt::Result =
+        if settings.terminal && settings.log_format == LogFormat::Text {
+            |line| write!(line, "{}", Zoned::now().strftime("%H:%M:%S"))
+        } else {
+            |line| line.write_str(&clock::rfc3339(&Zoned::now()))
+        };
     let log = tracing_subscriber::fmt()
         // A question about the run is answered also with -q.
         .with_env_filter(EnvFilter::new(format!(
@@ -38,23 +39,5 @@ pub fn start(screen: &Screen) {
     match settings.log_format {
         LogFormat::Text => log.with_ansi(settings.color).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
-    }
-}
-
-/// The time at the start of a line.
-enum Time {
-    /// `HH:MM:SS`, for a person who is watching.
-    OfDay,
-    /// RFC 3339 with milliseconds and the offset, for a person who reads it tomorrow.
-    Full,
-}
-
-impl FormatTime for Time {
-    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        let now = Zoned::now();
-        match self {
-            Self::OfDay => write!(w, "{}", now.strftime("%H:%M:%S")),
-            Self::Full => w.write_str(&clock::rfc3339(&now)),
-        }
     }
 }

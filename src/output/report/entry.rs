@@ -89,33 +89,28 @@ impl Serialize for ResultsTime {
     }
 }
 
-/// The columns that the report looks at. A file that lacks one of the optional ones has fewer figures.
+/// A file that lacks one of these has fewer figures.
+const OPTIONAL: [&str; 6] = [
+    "campaign",
+    "trunk",
+    "dialed_at",
+    "ended_at",
+    "ring_seconds",
+    "talk_seconds",
+];
+
+/// The columns that the report looks at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReportColumns {
     outcome: OutcomeColumns,
-    campaign: OptionalColumn,
-    trunk: OptionalColumn,
-    dialed_at: OptionalColumn,
-    ended_at: OptionalColumn,
-    ring: OptionalColumn,
-    talk: OptionalColumn,
+    optional: [Option<usize>; OPTIONAL.len()],
 }
-
-/// Its name, and which one it is.
-#[derive(Debug, Clone, Copy)]
-struct OptionalColumn(&'static str, Option<usize>);
 
 impl ReportColumns {
     pub(crate) fn of<R: Read>(reader: &ResultsReader<R>) -> Result<Self, ResultsError> {
-        let optional = |name| OptionalColumn(name, reader.column(name));
         Ok(Self {
             outcome: OutcomeColumns::of(reader)?,
-            campaign: optional("campaign"),
-            trunk: optional("trunk"),
-            dialed_at: optional("dialed_at"),
-            ended_at: optional("ended_at"),
-            ring: optional("ring_seconds"),
-            talk: optional("talk_seconds"),
+            optional: OPTIONAL.map(|name| reader.column(name)),
         })
     }
 
@@ -124,38 +119,38 @@ impl ReportColumns {
         record: &ResultsRecord<'r>,
     ) -> Result<ReportEntry<'r>, ResultsError> {
         let outcome = self.outcome.read(record)?;
-        let dialed_at = self.dialed_at.parse(record, "time", ResultsTime::parse)?;
+        let [campaign, trunk, ..] = self.optional.map(|column| record.get(column));
+        let dialed_at = self.parse(record, 2, "time", ResultsTime::parse)?;
         let no_call = [Disposition::Suppressed, Disposition::Duplicate];
-        let called = match self.dialed_at {
-            OptionalColumn(_, Some(_)) => dialed_at.is_some(),
-            _ => outcome.attempt > 0 && !no_call.contains(&outcome.disposition),
+        let called = match self.optional[2] {
+            Some(_) => dialed_at.is_some(),
+            None => outcome.attempt > 0 && !no_call.contains(&outcome.disposition),
         };
         Ok(ReportEntry {
             outcome,
-            campaign: record.get(self.campaign.1),
+            campaign,
             called,
-            trunk: record.get(self.trunk.1),
+            trunk,
             dialed_at,
-            ended_at: self.ended_at.parse(record, "time", ResultsTime::parse)?,
-            ring: self.ring.parse(record, "number of seconds", seconds)?,
-            talk: self.talk.parse(record, "number of seconds", seconds)?,
+            ended_at: self.parse(record, 3, "time", ResultsTime::parse)?,
+            ring: self.parse(record, 4, "number of seconds", seconds)?,
+            talk: self.parse(record, 5, "number of seconds", seconds)?,
         })
     }
-}
 
-impl OptionalColumn {
+    /// What is in an optional column; `None` where it is empty.
     fn parse<T>(
-        self,
+        &self,
         record: &ResultsRecord<'_>,
+        column: usize,
         what: &str,
         parse: fn(&str) -> Option<T>,
     ) -> Result<Option<T>, ResultsError> {
-        let Self(name, column) = self;
-        let field = record.get(column);
+        let field = record.get(self.optional[column]);
         if field.is_empty() {
             return Ok(None);
         }
-        let error = || record.error(&format!("{name} {field:?} is no {what}"));
+        let error = || record.error(&format!("{} {field:?} is no {what}", OPTIONAL[column]));
         parse(field).ok_or_else(error).map(Some)
     }
 }

@@ -9,10 +9,8 @@ use crate::output::format::{exact, percent};
 
 pub(super) struct TableRow {
     pub(super) name: String,
-    /// Whose colour the bar has.
-    pub(super) disposition: Option<Disposition>,
-    /// The number that the bar shows.
-    pub(super) bar: u64,
+    /// The numbers that the pieces of the bar show, and whose colour each has.
+    pub(super) bar: Vec<(Option<Disposition>, u64)>,
     pub(super) cells: Vec<TableCell>,
 }
 
@@ -37,10 +35,13 @@ impl TableRow {
     ) -> Self {
         Self {
             name: name.to_string(),
-            disposition: None,
-            bar,
+            bar: vec![(None, bar)],
             cells: cells.into_iter().collect(),
         }
+    }
+
+    pub(super) fn bar_length(&self) -> u64 {
+        self.bar.iter().map(|(_, count)| count).sum()
     }
 }
 
@@ -74,19 +75,23 @@ impl Figures {
         ]
     }
 
-    /// Contacts with this final outcome, calls that ended so, and the share of each.
+    /// Contacts with this final outcome, calls that ended so, and the share of each; the last row is the total.
     pub(super) fn by_disposition(&self) -> Vec<TableRow> {
         let (contacts, calls) = (self.contacts.in_results, self.attempts.total);
         let mut rows = Vec::new();
         for kind in Disposition::ALL {
             let of = self.dispositions[kind];
             if of.contacts > 0 || of.attempts > 0 {
-                let share = Share(of.contacts, contacts);
-                let (count, calls) = (Count(of.attempts), Share(of.attempts, calls));
-                let cells = [Count(of.contacts), share, count, calls];
-                let mut row = TableRow::new(kind, of.contacts, cells);
-                row.disposition = Some(kind);
-                rows.push(row);
+                rows.push(TableRow {
+                    name: kind.to_string(),
+                    bar: vec![(Some(kind), of.contacts)],
+                    cells: vec![
+                        Count(of.contacts),
+                        Share(of.contacts, contacts),
+                        Count(of.attempts),
+                        Share(of.attempts, calls),
+                    ],
+                });
             }
         }
         let pending = self.contacts.pending;
@@ -94,12 +99,17 @@ impl Figures {
             let cells = [Count(pending), Share(pending, contacts), Empty];
             rows.push(TableRow::new("not finished", pending, cells));
         }
+        let total = [Count(contacts), Empty, Count(calls)];
+        rows.push(TableRow::new("total", 0, total));
         rows
     }
 
-    pub(super) fn disposition_total(&self) -> TableRow {
-        let (contacts, calls) = (self.contacts.in_results, self.attempts.total);
-        TableRow::new("total", 0, [Count(contacts), Empty, Count(calls)])
+    /// From the first hour with calls to the last.
+    pub(super) fn hours_with_calls(&self) -> &[CallGroup] {
+        let has_calls = |hour: &CallGroup| hour.calls.total() > 0;
+        let first = self.hours.iter().position(has_calls).unwrap_or(0);
+        let last = self.hours.iter().rposition(has_calls);
+        &self.hours[first..last.map_or(first, |last| last + 1)]
     }
 
     /// `Never called: 2 (1 INVALID NUMBER, 1 DUPLICATE).`
@@ -121,36 +131,35 @@ impl CallGroup {
     /// Calls, those that were picked up, and their share.
     pub(super) fn row(&self) -> TableRow {
         let (calls, picked_up) = (self.calls.total(), self.calls.picked_up());
-        let cells = [Count(calls), Count(picked_up), Share(picked_up, calls)];
-        TableRow::new(&self.key, calls, cells)
+        TableRow {
+            name: self.key.to_string(),
+            bar: Disposition::ALL
+                .map(|kind| (Some(kind), self.calls[kind]))
+                .to_vec(),
+            cells: vec![Count(calls), Count(picked_up), Share(picked_up, calls)],
+        }
     }
 }
 
 impl CallDurations {
-    /// What calls there were, with their names in the text and on the page.
-    pub(super) fn kinds(&self) -> Vec<(&'static str, &'static str, &CallLengths)> {
-        let picked_up = "Ringing until picked up";
-        let no_answer = "Ringing, NO ANSWER";
-        let mut kinds = vec![
-            ("talking", "Talking", &self.talk),
-            ("ringing, picked up", picked_up, &self.ring_answered),
-            ("ringing, NO ANSWER", no_answer, &self.ring_no_answer),
+    /// Of each kind of call: how many, mean, median, 90%, longest and sum.
+    pub(super) fn rows(&self) -> Vec<TableRow> {
+        let kinds = [
+            ("talking", &self.talk),
+            ("ringing, picked up", &self.ring_answered),
+            ("ringing, NO ANSWER", &self.ring_no_answer),
         ];
-        kinds.retain(|(_, _, lengths)| lengths.calls > 0);
-        kinds
-    }
-}
-
-impl CallLengths {
-    /// Calls, mean, median, 90%, longest and sum.
-    pub(super) fn cells(&self) -> [TableCell; 6] {
-        [
-            Count(self.calls),
-            Time(self.mean()),
-            Time(self.quantile(50)),
-            Time(self.quantile(90)),
-            Time(self.longest),
-            Time(self.total),
-        ]
+        let row = |(name, lengths): (&str, &CallLengths)| {
+            let times = [
+                lengths.mean(),
+                lengths.quantile(50),
+                lengths.quantile(90),
+                lengths.longest,
+                lengths.total,
+            ];
+            let cells = [Count(lengths.calls)].into_iter().chain(times.map(Time));
+            (lengths.calls > 0).then(|| TableRow::new(name, 0, cells))
+        };
+        kinds.into_iter().filter_map(row).collect()
     }
 }

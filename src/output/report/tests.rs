@@ -316,20 +316,14 @@ fn the_page_stands_alone_and_is_well_formed() {
     }
 }
 
-/// What is drawn says the same in words or stands in a table.
+/// A bar draws what the other cells of its row say.
 #[test]
-fn every_picture_has_an_alternative() {
+fn every_bar_is_hidden_from_those_who_hear_the_page() {
     let page = page(&of(&campaign()));
-    let pictures = page.matches("role=\"img\"").count();
-    assert!(pictures > 3);
-    assert_eq!(pictures, page.matches("role=\"img\" aria-label=\"").count());
     assert!(page.matches("<table").count() >= 6);
-    assert!(
-        page.matches("<td class=\"bar\"").count()
-            == page
-                .matches("<td class=\"bar\" aria-hidden=\"true\">")
-                .count()
-    );
+    let bars = page.matches("<td class=\"bar\"").count();
+    let hidden = page.matches("<td class=\"bar\" aria-hidden=\"true\">");
+    assert!(bars > 3 && bars == hidden.count());
 }
 
 #[test]

@@ -34,21 +34,12 @@ pub(crate) fn text(figures: &Figures) -> String {
     text.funnel(figures);
     let head = "Dispositions           contacts   share      calls   share";
     let rows = figures.by_disposition();
-    let rows = rows.into_iter().chain([figures.disposition_total()]);
     text.table(head, &[22, 9, 8, 11, 8], rows, false);
     let head = "Durations              calls    mean   median      90%   longest     together";
-    let kinds = figures.durations.kinds().into_iter();
-    let rows = kinds.map(|(name, _, lengths)| TableRow::new(name, 0, lengths.cells()));
+    let rows = figures.durations.rows();
     text.table(head, &[20, 8, 8, 9, 9, 10, 13], rows, false);
-    let called = |hour: &CallGroup| hour.calls.total() > 0;
-    let first = figures.hours.iter().position(called).unwrap_or(0);
-    let end = figures
-        .hours
-        .iter()
-        .rposition(called)
-        .map_or(0, |last| last + 1);
     let head = "Hour dialed      calls  picked up   share";
-    let rows = figures.hours[first..end].iter().map(CallGroup::row);
+    let rows = figures.hours_with_calls().iter().map(CallGroup::row);
     text.table(head, &[13, 9, 11, 8], rows, true);
     if figures.days.len() > 1 {
         let head = "Day dialed       calls  picked up   share";
@@ -78,7 +69,7 @@ impl TextReport {
         bars: bool,
     ) {
         let rows: Vec<_> = rows.into_iter().collect();
-        let Some(most) = rows.iter().map(|row| row.bar).max() else {
+        let Some(most) = rows.iter().map(TableRow::bar_length).max() else {
             return;
         };
         self.line(&format!("\n{head}"));
@@ -88,7 +79,7 @@ impl TextReport {
                 line += &format!("{:>width$}", cell.show(|count| count.to_string()));
             }
             if bars {
-                line += &format!("  {}", bar(row.bar, most));
+                line += &format!("  {}", bar(row.bar_length(), most));
             }
             self.line(&line);
         }
@@ -100,11 +91,11 @@ impl TextReport {
         let contacts = &figures.contacts;
         self.line("");
         self.wrapped(&format!(
-            "Answer rate: {}. Of the {} contacts called, {} were reached: at least one call was picked up (ANSWERED, \
-             SHORT or MACHINE). Each share is of the line above.",
+            "Answer rate: {}, {} of {} called. A contact is reached when at least one call to it was picked up \
+             (ANSWERED, SHORT or MACHINE). Each share is of the line above.",
             percent(contacts.reached, contacts.called),
-            contacts.called,
             contacts.reached,
+            contacts.called,
         ));
         if let Some(never_called) = figures.never_called(|count| count.to_string()) {
             self.wrapped(&never_called);
