@@ -18,53 +18,40 @@ pub const MAX_LINE: usize = 1022;
 /// The most headers that Asterisk reads of one action; it ignores the rest.
 pub const MAX_HEADERS: usize = 128;
 
-/// Asterisk cuts `Channel:` and `CallerID:` here, in bytes.
-pub const MAX_CHANNEL: usize = 255;
-
-/// The longest id that a client may choose for a channel, in bytes.
-pub const MAX_CHANNEL_ID: usize = 149;
+/// Headers whose values Asterisk cuts or refuses when they are longer than this, in bytes.
+const SHORT_HEADERS: [(&str, usize); 4] = [
+    ("Channel", 255),
+    ("CallerID", 255),
+    ("ChannelId", 149),
+    ("OtherChannelId", 149),
+];
 
 /// Why something cannot be sent to Asterisk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
-    /// The value holds CR or LF, which would end the header and begin another.
-    #[error("{header} holds a line break")]
-    LineBreak {
-        /// The header, or `Variable NAME`.
-        header: String,
-    },
-    /// The value holds a NUL byte, at which Asterisk would cut it.
-    #[error("{header} holds a NUL character")]
-    Nul {
-        /// The header, or `Variable NAME`.
-        header: String,
-    },
+    /// CR or LF would end the header and begin another. Of a header, or `Variable NAME`.
+    #[error("{0} holds a line break")]
+    LineBreak(String),
+    /// Asterisk would cut the value there. Of a header, or `Variable NAME`.
+    #[error("{0} holds a NUL character")]
+    Nul(String),
     /// Asterisk would cut or refuse it. Escapes count.
     #[error("{header} takes {bytes} bytes, and Asterisk reads {limit} at most")]
     TooLong {
-        /// The header, or `Variable NAME`.
+        /// Or `Variable NAME`.
         header: String,
-        /// What it takes.
         bytes: usize,
-        /// What there is room for.
         limit: usize,
     },
-    /// More than [`MAX_HEADERS`].
     #[error("an action has {MAX_HEADERS} headers at most, variables included")]
     TooManyHeaders,
-    /// The name of a header is empty or holds something else than visible ASCII without a colon.
-    #[error("{name:?} cannot be the name of a header")]
-    BadHeaderName {
-        /// The name.
-        name: String,
-    },
-    /// The name of a variable is not `[A-Za-z_][A-Za-z0-9_]*`. Anything else could be a function that Asterisk
-    /// would call, such as `GLOBAL(x)`.
-    #[error("{name:?} cannot be the name of a channel variable: use letters, digits and _")]
-    BadVariableName {
-        /// The name.
-        name: String,
-    },
+    /// It is empty or holds something else than visible ASCII without a colon.
+    #[error("{0:?} cannot be the name of a header")]
+    BadHeaderName(String),
+    /// It is not `[A-Za-z_][A-Za-z0-9_]*`. Anything else could be a function that Asterisk would call, such as
+    /// `GLOBAL(x)`.
+    #[error("{0:?} cannot be the name of a channel variable: use letters, digits and _")]
+    BadVariableName(String),
 }
 
 /// An action, encoded as it grows.
@@ -180,11 +167,9 @@ const VARIABLE: &[u8] = b"Variable: ";
 /// Shows the lines, but never the value of one that carries a secret.
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for line in lines(&self.lines) {
-            list.entry(&format_args!("{}", shown_line(line)));
-        }
-        list.finish()
+        f.debug_list()
+            .entries(lines(&self.lines).map(shown_line))
+            .finish()
     }
 }
 
@@ -192,28 +177,19 @@ impl fmt::Debug for Action {
 ///
 /// # Errors
 ///
-/// When the name is none, when the value holds CR, LF or NUL, or when Asterisk would refuse or cut the line:
-/// [`MAX_LINE`], and for `Channel` and `CallerID` [`MAX_CHANNEL`], for `ChannelId` and `OtherChannelId`
-/// [`MAX_CHANNEL_ID`].
+/// When the name is none, when the value holds CR, LF or NUL, or when Asterisk would refuse or cut the line.
 pub fn check_header(name: &str, value: &[u8]) -> Result<(), ActionError> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-        return Err(ActionError::BadHeaderName {
-            name: name.to_owned(),
-        });
+        return Err(ActionError::BadHeaderName(name.to_owned()));
     }
-    check_bytes(value, || name.to_owned())?;
-    check_length(name.len() + ": ".len() + value.len(), MAX_LINE, || {
-        name.to_owned()
-    })?;
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    let limit = if is("Channel") || is("CallerID") {
-        MAX_CHANNEL
-    } else if is("ChannelId") || is("OtherChannelId") {
-        MAX_CHANNEL_ID
-    } else {
-        return Ok(());
-    };
-    check_length(value.len(), limit, || name.to_owned())
+    let header = || name.to_owned();
+    check_bytes(value, header)?;
+    check_length(name.len() + ": ".len() + value.len(), MAX_LINE, header)?;
+    let is_cut = |(cut, _): &&(&str, usize)| name.eq_ignore_ascii_case(cut);
+    match SHORT_HEADERS.iter().find(is_cut) {
+        Some(&(_, limit)) => check_length(value.len(), limit, header),
+        None => Ok(()),
+    }
 }
 
 /// Whether a channel variable can be sent.
@@ -227,9 +203,7 @@ pub fn check_variable(name: &str, value: &[u8]) -> Result<(), ActionError> {
     if !name.bytes().next().is_some_and(starts)
         || !name.bytes().all(|b| starts(b) || b.is_ascii_digit())
     {
-        return Err(ActionError::BadVariableName {
-            name: name.to_owned(),
-        });
+        return Err(ActionError::BadVariableName(name.to_owned()));
     }
     let what = || format!("Variable {name}");
     check_bytes(value, what)?;
@@ -241,8 +215,8 @@ pub fn check_variable(name: &str, value: &[u8]) -> Result<(), ActionError> {
 fn check_bytes(value: &[u8], header: impl FnOnce() -> String) -> Result<(), ActionError> {
     match memchr3(b'\r', b'\n', 0, value) {
         None => Ok(()),
-        Some(at) if value[at] == 0 => Err(ActionError::Nul { header: header() }),
-        Some(_) => Err(ActionError::LineBreak { header: header() }),
+        Some(at) if value[at] == 0 => Err(ActionError::Nul(header())),
+        Some(_) => Err(ActionError::LineBreak(header())),
     }
 }
 
@@ -307,11 +281,7 @@ mod tests {
     #[test]
     fn a_line_break_or_nul_is_refused_everywhere() {
         for value in ["a\r\n\r\nAction: Command", "a\r", "\nb"] {
-            let refused = |header: &str| {
-                Err(ActionError::LineBreak {
-                    header: header.to_owned(),
-                })
-            };
+            let refused = |header: &str| Err(ActionError::LineBreak(header.to_owned()));
             assert_eq!(originate().header("Data", value), refused("Data"));
             assert_eq!(originate().variable("X", value), refused("Variable X"));
             assert_eq!(Action::new("Ping", value), refused("ActionID"));
@@ -319,9 +289,7 @@ mod tests {
         }
         assert_eq!(
             originate().variable("X", "a\0b"),
-            Err(ActionError::Nul {
-                header: "Variable X".to_owned()
-            })
+            Err(ActionError::Nul("Variable X".to_owned()))
         );
     }
 
@@ -331,7 +299,7 @@ mod tests {
             assert!(
                 matches!(
                     originate().header(name, "x"),
-                    Err(ActionError::BadHeaderName { .. })
+                    Err(ActionError::BadHeaderName(_))
                 ),
                 "{name:?}"
             );
@@ -344,7 +312,7 @@ mod tests {
             assert!(
                 matches!(
                     originate().variable(name, "x"),
-                    Err(ActionError::BadVariableName { .. })
+                    Err(ActionError::BadVariableName(_))
                 ),
                 "{name:?}"
             );

@@ -3,10 +3,11 @@
 use std::io;
 
 use bytes::BytesMut;
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use crate::ami::action::Action;
-use crate::ami::codec::{Codec, Frame};
+use crate::ami::codec::Codec;
 use crate::ami::message::Message;
 
 /// Both directions of a stream, each with its buffer.
@@ -20,6 +21,9 @@ pub(super) struct BufferedStream<S> {
     pub(super) output: BytesMut,
 }
 
+/// The longest banner, in bytes. Asterisk's is about 30.
+const MAX_BANNER: usize = 1024;
+
 /// How much is read at once at least, if so much has come.
 const READ: usize = 32 * 1024;
 
@@ -29,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite> BufferedStream<S> {
         Self {
             reader,
             writer,
-            codec: Codec::new(),
+            codec: Codec::default(),
             input: BytesMut::with_capacity(2 * READ),
             output: BytesMut::new(),
         }
@@ -40,15 +44,14 @@ impl<S: AsyncRead + AsyncWrite> BufferedStream<S> {
         read(&mut self.reader, &mut self.input).await
     }
 
-    /// The next frame, or `None` at the end of the stream.
-    pub(super) async fn frame(&mut self) -> io::Result<Option<Frame>> {
+    /// The first line of a session, with its end; a longer one is cut at [`MAX_BANNER`]. `None` at the end of the stream.
+    pub(super) async fn banner(&mut self) -> io::Result<Option<BytesMut>> {
         loop {
-            if let Some(piece) = self.codec.find(&mut self.input) {
-                return Ok(Some(self.codec.take(piece, &mut self.input)));
-            }
-            if self.read().await? == 0 {
-                let piece = self.codec.find_at_end(&mut self.input);
-                return Ok(piece.map(|piece| self.codec.take(piece, &mut self.input)));
+            let line = &self.input[..self.input.len().min(MAX_BANNER)];
+            let length = memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+            let is_whole = length == MAX_BANNER || line[..length].ends_with(b"\n");
+            if is_whole || self.read().await? == 0 {
+                return Ok((length > 0).then(|| self.input.split_to(length)));
             }
         }
     }
@@ -60,14 +63,18 @@ impl<S: AsyncRead + AsyncWrite> BufferedStream<S> {
         while !self.output.is_empty() {
             write(&mut self.writer, &mut self.output).await?;
         }
-        while let Some(frame) = self.frame().await? {
-            if let Frame::Message(message) = frame
-                && message.is_response()
-            {
-                return Ok(Some(message));
+        loop {
+            while let Some(frame) = self.codec.next(&mut self.input) {
+                if let Ok(message) = frame
+                    && message.is_response()
+                {
+                    return Ok(Some(message));
+                }
+            }
+            if self.read().await? == 0 {
+                return Ok(None);
             }
         }
-        Ok(None)
     }
 }
 
@@ -98,4 +105,35 @@ pub(super) async fn write(
         writer.flush().await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    #[tokio::test]
+    async fn the_first_line_is_the_banner_and_no_empty_line_follows_it() {
+        let (ours, mut theirs) = duplex(4096);
+        theirs
+            .write_all(b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\n\r\n")
+            .await
+            .unwrap();
+        let mut stream = BufferedStream::new(ours);
+        let banner = stream.banner().await.unwrap().unwrap();
+        assert_eq!(banner, "Asterisk Call Manager/11.0.0\r\n");
+        let message = stream.codec.next(&mut stream.input).unwrap().unwrap();
+        assert!(message.is_response());
+    }
+
+    #[tokio::test]
+    async fn an_endless_banner_is_cut_and_one_that_the_stream_cuts_off_is_given() {
+        for (sent, expected) in [(MAX_BANNER + 1, Some(MAX_BANNER)), (7, Some(7)), (0, None)] {
+            let (ours, mut theirs) = duplex(4096);
+            theirs.write_all(&vec![b'x'; sent]).await.unwrap();
+            drop(theirs);
+            let banner = BufferedStream::new(ours).banner().await.unwrap();
+            assert_eq!(banner.map(|line| line.len()), expected);
+        }
+    }
 }

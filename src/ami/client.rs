@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::ami::action::Action;
 use crate::ami::errors::{RequestError, SessionClosed, SessionError};
-use crate::ami::message::Message;
+use crate::ami::message::{Message, shown};
 
 /// How long a response may take. Asterisk answers within milliseconds.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,8 +33,13 @@ pub struct Client<N> {
     ended: watch::Receiver<Option<SessionError>>,
 }
 
-/// Where the answer to an action goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
+/// The answer to an action.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) response: Message,
+    /// Of the list that the response begins, if it does: without the `EventList: Complete` at its end.
+    pub(super) events: Vec<Message>,
+}
 
 #[derive(Debug)]
 pub(super) enum SessionCommand<N> {
@@ -42,8 +47,7 @@ pub(super) enum SessionCommand<N> {
         note: Option<N>,
         action: Option<Action>,
     },
-    Request(Action, Reply<Message>),
-    List(Action, Reply<Vec<Message>>),
+    Ask(Action, oneshot::Sender<Answer>),
     Logoff,
 }
 
@@ -66,8 +70,7 @@ impl<N> Client<N> {
     /// Writes an action and waits for the response with its `ActionID`, be it `Success` or `Error`, for
     /// [`REQUEST_TIMEOUT`]. The id must be one that no other action in flight has.
     pub async fn request(&self, action: Action) -> Result<Message, RequestError> {
-        self.ask(action, REQUEST_TIMEOUT, SessionCommand::Request)
-            .await
+        Ok(self.ask(action, REQUEST_TIMEOUT).await?.response)
     }
 
     /// Writes an action that is answered by a list, and waits for all of it, for [`LIST_TIMEOUT`].
@@ -75,20 +78,20 @@ impl<N> Client<N> {
     /// Gives the list's events, without the response before them and the `EventList: Complete` after them, whatever
     /// the handler wants of events with these names. The id must be one that no other action in flight has.
     pub async fn list(&self, action: Action) -> Result<Vec<Message>, RequestError> {
-        self.ask(action, LIST_TIMEOUT, SessionCommand::List).await
+        let Answer { response, events } = self.ask(action, LIST_TIMEOUT).await?;
+        if response.is_error() {
+            let refusal = response.get("Message").unwrap_or(b"no reason given");
+            return Err(RequestError::Refused(shown(refusal)));
+        }
+        Ok(events)
     }
 
-    async fn ask<T>(
-        &self,
-        action: Action,
-        within: Duration,
-        command: impl FnOnce(Action, Reply<T>) -> SessionCommand<N>,
-    ) -> Result<T, RequestError> {
+    async fn ask(&self, action: Action, within: Duration) -> Result<Answer, RequestError> {
         let name = action.name();
         let (reply, answer) = oneshot::channel();
-        if self.send(command(action, reply)).is_ok() {
+        if self.send(SessionCommand::Ask(action, reply)).is_ok() {
             match timeout(within, answer).await {
-                Ok(Ok(answer)) => return answer,
+                Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(_)) => {}
                 Err(_) => {
                     let action = name;

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::ami::action::Action;
 use crate::ami::buffered_stream::BufferedStream;
-use crate::ami::client::Reply;
-use crate::ami::codec::{StreamPiece, split};
-use crate::ami::errors::RequestError;
+use crate::ami::client::Answer;
+use crate::ami::codec::{MessageSpan, Skipped};
 use crate::ami::handler::Handler;
 use crate::ami::line_ends::{LineEnds, lines};
-use crate::ami::message::{Message, event_name, header, shown, shown_line};
+use crate::ami::message::{Message, event_name, header, shown_line};
 
 /// The `ActionID`s of what the session itself sends, whose answers are dropped.
 const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];
@@ -21,20 +21,11 @@ const OWN_IDS: [&[u8]; 2] = [b"keepalive", b"logoff"];
 /// At most one warning about malformed input in this time.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who waits for the answer to an action.
-pub(super) enum Pending {
-    Response(Reply<Message>),
-    List(Reply<Vec<Message>>, Vec<Message>),
-}
-
-impl Pending {
-    /// Whether the one who asked has given up waiting.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Response(reply) => reply.is_closed(),
-            Self::List(reply, _) => reply.is_closed(),
-        }
-    }
+/// An action whose answer is awaited.
+struct Pending {
+    reply: oneshot::Sender<Answer>,
+    /// What has come of a list.
+    list: Option<Answer>,
 }
 
 #[derive(Default)]
@@ -52,8 +43,10 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// From now on the answer to this action goes there.
-    pub(super) fn expect(&mut self, action: &Action, pending: Pending) {
-        self.pending.retain(|_, pending| !pending.is_abandoned());
+    pub(super) fn expect(&mut self, action: &Action, reply: oneshot::Sender<Answer>) {
+        // Those who asked may have given up waiting.
+        self.pending.retain(|_, pending| !pending.reply.is_closed());
+        let pending = Pending { reply, list: None };
         self.pending.insert(action.action_id().to_vec(), pending);
     }
 
@@ -64,51 +57,32 @@ impl Inbox {
         handler: &mut H,
         now: Instant,
     ) {
-        while let Some(piece) = stream.codec.find(&mut stream.input) {
-            self.take(piece, stream, handler, now);
+        while let Some(found) = stream.codec.find(&mut stream.input) {
+            match found {
+                Ok(span) => self.take(span, stream, handler, now),
+                Err(skipped) => self.skip(&skipped, now),
+            }
         }
     }
 
-    /// Reports what was cut off by the end of the stream.
-    pub(super) fn take_rest<S, H: Handler>(
-        &mut self,
-        stream: &mut BufferedStream<S>,
-        handler: &mut H,
-        now: Instant,
-    ) {
-        while let Some(piece) = stream.codec.find_at_end(&mut stream.input) {
-            self.take(piece, stream, handler, now);
-        }
+    /// Reports what could not be used.
+    pub(super) fn skip(&mut self, skipped: &Skipped, now: Instant) {
+        let Skipped { bytes, why, head } = skipped;
+        self.complaints.add(why, *bytes, head, now);
     }
 
     fn take<S, H: Handler>(
         &mut self,
-        piece: StreamPiece,
+        span: MessageSpan,
         stream: &mut BufferedStream<S>,
         handler: &mut H,
         now: Instant,
     ) {
         let BufferedStream { codec, input, .. } = stream;
         let ends = codec.ends();
-        let (content, total) = match piece {
-            StreamPiece::Message { content, total } => (content, total),
-            StreamPiece::Skipped { bytes, why, head } => {
-                self.complaints.add(why, bytes, &head, now);
-                return;
-            }
-            // The login has taken the only one.
-            StreamPiece::Banner { total, .. } => {
-                input.advance(total);
-                return;
-            }
-        };
-        let frame = &input[..content];
+        let frame = &input[..span.content];
         let Some(name) = event_name(frame, ends) else {
-            self.response(
-                &Message::indexed(split(input, content, total), *ends),
-                handler,
-                now,
-            );
+            self.response(&codec.take(span, input), handler, now);
             return;
         };
         match name {
@@ -119,9 +93,9 @@ impl Inbox {
         // Mostly no list is awaited, and then no event's id is looked for.
         let is_listed = !self.pending.is_empty() && self.list_event(frame, ends);
         if !is_listed && handler.wants(name) {
-            handler.event(&Message::indexed(split(input, content, total), *ends), now);
+            handler.event(&codec.take(span, input), now);
         } else {
-            input.advance(total);
+            input.advance(span.total);
         }
     }
 
@@ -134,27 +108,23 @@ impl Inbox {
         }
         self.answered = true;
         let id = message.get("ActionID").unwrap_or_default();
-        match self.pending.remove(id) {
-            // The one who asked may have given up; then the reply is dropped.
-            Some(Pending::Response(reply)) => {
-                let _ = reply.send(Ok(message.detached()));
+        let Some(pending) = self.pending.remove(id) else {
+            if !OWN_IDS.contains(&id) {
+                handler.response(id, message, now);
             }
-            Some(Pending::List(reply, items)) => {
-                let starts = message
-                    .get("EventList")
-                    .is_some_and(|list| list.eq_ignore_ascii_case(b"start"));
-                if message.is_error() {
-                    let refusal = message.get("Message").unwrap_or(b"no reason given");
-                    let _ = reply.send(Err(RequestError::Refused(shown(refusal))));
-                } else if starts {
-                    self.pending
-                        .insert(id.to_vec(), Pending::List(reply, items));
-                } else {
-                    let _ = reply.send(Ok(items));
-                }
-            }
-            None if OWN_IDS.contains(&id) => {}
-            None => handler.response(id, message, now),
+            return;
+        };
+        let answer = Answer {
+            response: message.detached(),
+            events: Vec::new(),
+        };
+        if message.get("EventList").is_some_and(is_start) {
+            let list = Some(answer);
+            self.pending
+                .insert(id.to_vec(), Pending { list, ..pending });
+        } else {
+            // The one who asked may have given up; then the answer is dropped.
+            let _ = pending.reply.send(answer);
         }
     }
 
@@ -163,20 +133,29 @@ impl Inbox {
         let Some(id) = header(event, ends, "ActionID") else {
             return false;
         };
-        let Some(Pending::List(reply, items)) = self.pending.get_mut(id) else {
+        let Some(pending) = self.pending.get_mut(id) else {
             return false;
         };
-        let is_last = header(event, ends, "EventList")
-            .is_some_and(|list| !list.eq_ignore_ascii_case(b"start"));
-        if reply.is_closed() {
-            self.pending.remove(id);
-        } else if !is_last {
-            items.push(Message::indexed(Bytes::copy_from_slice(event), *ends));
-        } else if let Some(Pending::List(reply, items)) = self.pending.remove(id) {
-            let _ = reply.send(Ok(items));
+        let Some(list) = &mut pending.list else {
+            return false;
+        };
+        let is_last = header(event, ends, "EventList").is_some_and(|list| !is_start(list));
+        if !is_last && !pending.reply.is_closed() {
+            let event = Message::indexed(Bytes::copy_from_slice(event), *ends);
+            list.events.push(event);
+        } else if let Some(Pending {
+            reply,
+            list: Some(list),
+        }) = self.pending.remove(id)
+        {
+            let _ = reply.send(list);
         }
         true
     }
+}
+
+fn is_start(event_list: &[u8]) -> bool {
+    event_list.eq_ignore_ascii_case(b"start")
 }
 
 /// Warnings about malformed input, few of them: a peer that sends nothing else must not fill the log.

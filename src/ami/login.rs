@@ -1,16 +1,15 @@
 //! The dialogue at the beginning of a session: banner, challenge, login.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
+use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 use crate::ami::action::{Action, ActionError};
 use crate::ami::buffered_stream::BufferedStream;
-use crate::ami::codec::Frame;
 use crate::ami::message::{Message, shown};
 
 /// The events asked for at the login, as classes of manager.conf. `call` and `dialplan` carry the calls, `system`
@@ -26,7 +25,7 @@ pub enum Auth {
     Plain,
 }
 
-/// Who logs in, and how long that may take.
+/// Who logs in, and how long that may take. It has no `Debug`, which would show the secret.
 #[derive(Clone)]
 pub struct Login {
     /// The user, a section of manager.conf.
@@ -54,6 +53,20 @@ impl Login {
         }
     }
 
+    fn action(&self) -> Result<Action, ActionError> {
+        Action::new("Login", "login")?
+            .header("Username", &self.username)?
+            .header("Events", EVENTS)
+    }
+
+    fn refused(&self, response: &Message) -> LoginError {
+        let message = response.get("Message").unwrap_or(b"no reason given");
+        LoginError::Refused {
+            username: self.username.clone(),
+            message: self.quoted(message),
+        }
+    }
+
     /// What the other side said, fit to be shown: a peer that echoes the secret must not bring it into a log.
     fn quoted(&self, text: &[u8]) -> String {
         let text = shown(text);
@@ -62,17 +75,6 @@ impl Login {
         } else {
             text.replace(&self.secret, "[secret]")
         }
-    }
-}
-
-/// Leaves the secret out.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("username", &self.username)
-            .field("auth", &self.auth)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
     }
 }
 
@@ -138,26 +140,28 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
     login: &Login,
 ) -> Result<String, LoginError> {
     let step = Step {
-        login,
+        timeout: login.timeout,
         deadline: Instant::now() + login.timeout,
     };
-    let banner = match step.wait("banner", stream.frame()).await? {
-        Frame::Banner(line) if is_banner(&line) => shown(&line),
-        Frame::Banner(line) => return Err(step.not_ami(&line)),
-        Frame::Skipped { head, .. } => return Err(step.not_ami(&head)),
-        Frame::Message(message) => return Err(step.not_ami(message.as_bytes())),
-    };
+    let banner = step.wait("banner", stream.banner()).await?;
+    let banner = banner.trim_ascii_end();
+    // The version behind the words is not looked at: a new Asterisk is no reason to fail.
+    if memmem::find(banner, b"Call Manager").is_none() {
+        let began = login.quoted(banner);
+        return Err(LoginError::NotAmi { began });
+    }
     let action = match login.auth {
-        Auth::Plain => step.login_action()?.header("Secret", &login.secret)?,
+        Auth::Plain => login.action()?.header("Secret", &login.secret)?,
         Auth::Md5 => {
             let challenge = Action::new("Challenge", "challenge")?.header("AuthType", "MD5")?;
             let response = step
                 .wait("answer to the challenge", stream.ask(&challenge))
                 .await?;
             let Some(challenge) = response.get("Challenge").filter(|_| !response.is_error()) else {
-                return Err(step.refused(&response));
+                return Err(login.refused(&response));
             };
-            step.login_action()?
+            login
+                .action()?
                 .header("AuthType", "MD5")?
                 .header("Key", md5_key(challenge, &login.secret))?
         }
@@ -166,62 +170,45 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
         .wait("answer to the login", stream.ask(&action))
         .await?;
     if response.get("Response").is_some_and(|r| r == b"Success") {
-        Ok(banner)
+        Ok(shown(banner))
     } else {
-        Err(step.refused(&response))
+        Err(login.refused(&response))
     }
 }
 
-struct Step<'a> {
-    login: &'a Login,
+struct Step {
+    timeout: Duration,
     deadline: Instant,
 }
 
-impl Step<'_> {
+impl Step {
     async fn wait<T>(
         &self,
         waiting_for: &'static str,
         step: impl Future<Output = io::Result<Option<T>>>,
     ) -> Result<T, LoginError> {
         match timeout_at(self.deadline, step).await {
-            Ok(Ok(Some(value))) => Ok(value),
-            Ok(Ok(None)) => Err(LoginError::Closed { waiting_for }),
-            Ok(Err(source)) => Err(LoginError::Io {
-                waiting_for,
-                source,
-            }),
+            Ok(came) => came_or_ended(came, waiting_for),
             Err(_) => Err(LoginError::Timeout {
                 waiting_for,
-                after: self.login.timeout,
+                after: self.timeout,
             }),
-        }
-    }
-
-    fn login_action(&self) -> Result<Action, ActionError> {
-        Action::new("Login", "login")?
-            .header("Username", &self.login.username)?
-            .header("Events", EVENTS)
-    }
-
-    fn not_ami(&self, began: &[u8]) -> LoginError {
-        LoginError::NotAmi {
-            began: self.login.quoted(began),
-        }
-    }
-
-    fn refused(&self, response: &Message) -> LoginError {
-        LoginError::Refused {
-            username: self.login.username.clone(),
-            message: self
-                .login
-                .quoted(response.get("Message").unwrap_or(b"no reason given")),
         }
     }
 }
 
-/// The version behind the words is not looked at: a new Asterisk is no reason to fail.
-fn is_banner(line: &[u8]) -> bool {
-    memchr::memmem::find(line, b"Call Manager").is_some()
+/// What came, or how the stream ended before.
+pub(super) fn came_or_ended<T>(
+    came: io::Result<Option<T>>,
+    waiting_for: &'static str,
+) -> Result<T, LoginError> {
+    match came {
+        Ok(came) => came.ok_or(LoginError::Closed { waiting_for }),
+        Err(source) => Err(LoginError::Io {
+            waiting_for,
+            source,
+        }),
+    }
 }
 
 /// The `Key:` of an MD5 login, in lower-case hexadecimal as Asterisk compares it.

@@ -104,11 +104,9 @@ impl Eq for Message {}
 /// Shows the headers, but never the value of one that carries a secret.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for line in self.lines() {
-            list.entry(&format_args!("{}", shown_line(line)));
-        }
-        list.finish()
+        f.debug_list()
+            .entries(self.lines().map(shown_line))
+            .finish()
     }
 }
 

@@ -23,7 +23,7 @@ pub mod transport;
 
 pub use action::Action;
 pub use client::Client;
-pub use codec::{Codec, Frame};
+pub use codec::Codec;
 pub use errors::SessionError;
 pub use handler::{Handler, SharedHandler};
 pub use login::{Auth, Login};

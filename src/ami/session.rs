@@ -4,6 +4,7 @@
 //! pending, drops what is not wanted after a look at the event's name, and calls its [`Handler`] in place instead of
 //! sending into a channel that could fill.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,8 +16,8 @@ use crate::ami::buffered_stream::{BufferedStream, read, write};
 use crate::ami::client::{AmiSession, Client, SessionCommand};
 use crate::ami::errors::SessionError;
 use crate::ami::handler::{Handler, SharedHandler};
-use crate::ami::inbox::{Inbox, Pending};
-use crate::ami::login::{Login, LoginError, authenticate};
+use crate::ami::inbox::Inbox;
+use crate::ami::login::{Login, LoginError, authenticate, came_or_ended};
 
 /// How long nothing may come before a `Ping` is sent, and how long after that before the session is given up. Any
 /// byte counts as life.
@@ -50,17 +51,16 @@ where
     let mut stream = BufferedStream::new(stream);
     let banner = authenticate(&mut stream, login).await?;
     let mut inbox = Inbox::default();
-    timeout(
-        BOOT_TIMEOUT,
-        fully_booted(&mut stream, &mut inbox, &handler),
-    )
-    .await
-    .unwrap_or_else(|_| {
-        Err(LoginError::NotBooted {
-            username: login.username.clone(),
-            after: BOOT_TIMEOUT,
-        })
-    })?;
+    let booted = fully_booted(&mut stream, &mut inbox, &handler);
+    match timeout(BOOT_TIMEOUT, booted).await {
+        Ok(booted) => came_or_ended(booted, "FullyBooted event")?,
+        Err(_) => {
+            return Err(LoginError::NotBooted {
+                username: login.username.clone(),
+                after: BOOT_TIMEOUT,
+            });
+        }
+    }
     let (sender, commands) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(None);
     let task = SessionTask {
@@ -84,26 +84,19 @@ where
     })
 }
 
+/// `None` at the end of the stream.
 async fn fully_booted<S: AsyncRead + AsyncWrite, H: Handler>(
     stream: &mut BufferedStream<S>,
     inbox: &mut Inbox,
     handler: &SharedHandler<H>,
-) -> Result<(), LoginError> {
-    let waiting_for = "FullyBooted event";
+) -> io::Result<Option<()>> {
     loop {
         inbox.take_all(stream, &mut *handler.lock(), Instant::now());
         if inbox.booted {
-            return Ok(());
+            return Ok(Some(()));
         }
-        match stream.read().await {
-            Ok(0) => return Err(LoginError::Closed { waiting_for }),
-            Ok(_) => {}
-            Err(source) => {
-                return Err(LoginError::Io {
-                    waiting_for,
-                    source,
-                });
-            }
+        if stream.read().await? == 0 {
+            return Ok(None);
         }
     }
 }
@@ -161,9 +154,9 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
             let BufferedStream {
                 reader,
                 writer,
+                codec,
                 input,
                 output,
-                ..
             } = &mut self.stream;
             self.unflushed |= !output.is_empty();
             // Writing first: it ends, while a busy Asterisk always has something to read.
@@ -187,7 +180,9 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
                     self.pinged = None;
                     match read {
                         Ok(0) => {
-                            self.inbox.take_rest(&mut self.stream, &mut *self.handler.lock(), self.last_read);
+                            if let Some(skipped) = codec.take_rest(input) {
+                                self.inbox.skip(&skipped, self.last_read);
+                            }
                             return SessionError::Closed;
                         }
                         Ok(_) => {}
@@ -253,13 +248,9 @@ impl<S: AsyncRead + AsyncWrite, H: Handler> SessionTask<S, H> {
                     action.encode_into(output);
                 }
             }
-            SessionCommand::Request(action, reply) => {
+            SessionCommand::Ask(action, reply) => {
                 action.encode_into(output);
-                self.inbox.expect(&action, Pending::Response(reply));
-            }
-            SessionCommand::List(action, reply) => {
-                action.encode_into(output);
-                self.inbox.expect(&action, Pending::List(reply, Vec::new()));
+                self.inbox.expect(&action, reply);
             }
             SessionCommand::Logoff => {
                 output.extend_from_slice(LOGOFF);

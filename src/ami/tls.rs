@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{anyhow, bail, ensure};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
-use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 
 pub use crate::ami::tls_stream::TlsStream;
@@ -27,59 +28,6 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
 }
 
-/// Why there is no TLS session. Each says what to change.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    #[error("ca_file {}: {problem}", path.display())]
-    CaFile { path: PathBuf, problem: String },
-    #[error(
-        "this machine trusts no certificate authority: install its ca-certificates, or set ca_file in [ami] to the \
-         authority that issued Asterisk's certificate"
-    )]
-    NoAuthorities,
-    #[error(
-        "{name:?} is neither a host name nor an address: set server_name in [ami] to the name in the certificate"
-    )]
-    BadName { name: String },
-    #[error(
-        "the certificate of {address} is for {presented}, not for {expected:?}: set host or server_name in [ami] to a \
-         name that it is for"
-    )]
-    WrongName {
-        address: String,
-        expected: String,
-        presented: String,
-    },
-    #[error(
-        "the certificate of {address} is from an unknown authority: set ca_file in [ami] to the certificate of the \
-         authority that issued it"
-    )]
-    UnknownAuthority { address: String },
-    #[error(
-        "the certificate of {address} expired on {when}: renew tlscertfile in Asterisk's manager.conf (and look at this machine's clock)"
-    )]
-    Expired { address: String, when: String },
-    #[error(
-        "the certificate of {address} is not valid before {when}: look at this machine's clock"
-    )]
-    NotYetValid { address: String, when: String },
-    #[error(
-        "the certificate of {address} cannot be used for a server ({problem}): one that signs itself must not be \
-         marked as an authority; have it issued by a private authority and set ca_file to that"
-    )]
-    Unusable { address: String, problem: String },
-    #[error(
-        "{address} does not speak TLS: use Asterisk's tlsbindaddr port (5039 by default), or set tls = false"
-    )]
-    NotTls { address: String },
-    #[error(
-        "{address} did not answer the TLS handshake within {after:?}: is this the port for TLS?"
-    )]
-    Timeout { address: String, after: Duration },
-    #[error("the TLS handshake with {address} failed")]
-    Handshake { address: String, source: io::Error },
-}
-
 /// A client that is ready to verify.
 #[derive(Clone)]
 pub struct Tls {
@@ -89,9 +37,10 @@ pub struct Tls {
 
 impl Tls {
     /// Reads the authorities to trust.
-    pub fn new(options: &TlsOptions) -> Result<Self, TlsError> {
+    pub fn new(options: &TlsOptions) -> anyhow::Result<Self> {
         let authorities = match &options.ca_file {
-            Some(path) => from_file(path)?,
+            Some(path) => from_file(path)
+                .map_err(|problem| anyhow!("ca_file {}: {problem}", path.display()))?,
             None => of_this_machine()?,
         };
         let config = ClientConfig::builder()
@@ -108,98 +57,88 @@ impl Tls {
         &self,
         stream: S,
         host: &str,
-        address: String,
+        address: &str,
         within: Duration,
-    ) -> Result<TlsStream<S>, TlsError> {
+    ) -> anyhow::Result<TlsStream<S>> {
         let expected = self.server_name.as_deref().unwrap_or(host);
-        let name = ServerName::try_from(expected.to_owned()).map_err(|InvalidDnsNameError| {
-            TlsError::BadName {
-                name: expected.to_owned(),
-            }
+        let name = ServerName::try_from(expected.to_owned()).map_err(|_| {
+            anyhow!("{expected:?} is neither a host name nor an address: set server_name in [ami] to the name in the certificate")
         })?;
         match timeout(within, self.connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(TlsStream::new(stream)),
             Ok(Err(error)) => Err(explain(error, address, expected)),
-            Err(_) => Err(TlsError::Timeout {
-                address,
-                after: within,
-            }),
+            Err(_) => bail!(
+                "{address} did not answer the TLS handshake within {within:?}: is this the port for TLS?"
+            ),
         }
     }
 }
 
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls")
-            .field("server_name", &self.server_name)
-            .finish_non_exhaustive()
-    }
-}
-
-fn from_file(path: &Path) -> Result<RootCertStore, TlsError> {
-    let problem = |problem: String| TlsError::CaFile {
-        path: path.to_owned(),
-        problem,
-    };
+/// The authorities in a PEM file, or what is wrong with it.
+fn from_file(path: &Path) -> Result<RootCertStore, String> {
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>)
-        .map_err(|error| problem(format!("cannot be read as PEM: {error}")))?;
+        .map_err(|error| format!("cannot be read as PEM: {error}"))?;
     let mut authorities = RootCertStore::empty();
     for certificate in certificates {
-        authorities.add(certificate).map_err(|error| {
-            problem(format!("holds a certificate that cannot be used: {error}"))
-        })?;
+        authorities
+            .add(certificate)
+            .map_err(|error| format!("holds a certificate that cannot be used: {error}"))?;
     }
     if authorities.is_empty() {
-        return Err(problem("holds no certificate".to_owned()));
+        return Err("holds no certificate".to_owned());
     }
     Ok(authorities)
 }
 
-fn of_this_machine() -> Result<RootCertStore, TlsError> {
+fn of_this_machine() -> anyhow::Result<RootCertStore> {
     let mut authorities = RootCertStore::empty();
     // Some machines carry certificates that no longer parse: the others are enough.
     authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if authorities.is_empty() {
-        return Err(TlsError::NoAuthorities);
-    }
+    ensure!(
+        !authorities.is_empty(),
+        "this machine trusts no certificate authority: install its ca-certificates, or set ca_file in [ami] to the \
+         authority that issued Asterisk's certificate"
+    );
     Ok(authorities)
 }
 
-/// What a failed handshake means for the operator.
-fn explain(error: io::Error, address: String, expected: &str) -> TlsError {
+/// What a failed handshake means for the operator, and what to change.
+fn explain(error: io::Error, address: &str, expected: &str) -> anyhow::Error {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
-            CertificateError::NotValidForNameContext { presented, .. } => TlsError::WrongName {
-                address,
-                expected: expected.to_owned(),
-                presented: names(presented),
-            },
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                TlsError::UnknownAuthority { address }
-            }
-            CertificateError::ExpiredContext { not_after, .. } => TlsError::Expired {
-                address,
-                when: day(*not_after),
-            },
-            CertificateError::NotValidYetContext { not_before, .. } => TlsError::NotYetValid {
-                address,
-                when: day(*not_before),
-            },
-            other => TlsError::Unusable {
-                address,
-                problem: other.to_string(),
-            },
-        },
-        Some(rustls::Error::InvalidMessage(_)) => TlsError::NotTls { address },
-        _ => TlsError::Handshake {
-            address,
-            source: error,
-        },
-    }
+    let certificate = match inner {
+        Some(rustls::Error::InvalidCertificate(certificate)) => certificate,
+        Some(rustls::Error::InvalidMessage(_)) => {
+            return anyhow!(
+                "{address} does not speak TLS: use Asterisk's tlsbindaddr port (5039 by default), or set tls = false"
+            );
+        }
+        _ => return anyhow!(error).context(format!("the TLS handshake with {address} failed")),
+    };
+    let problem = match certificate {
+        CertificateError::NotValidForNameContext { presented, .. } => format!(
+            "is for {}, not for {expected:?}: set host or server_name in [ami] to a name that it is for",
+            names(presented)
+        ),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "is from an unknown authority: set ca_file in [ami] to the certificate of the authority that issued it".to_owned()
+        }
+        CertificateError::ExpiredContext { not_after, .. } => format!(
+            "expired on {}: renew tlscertfile in Asterisk's manager.conf (and look at this machine's clock)",
+            day(*not_after)
+        ),
+        CertificateError::NotValidYetContext { not_before, .. } => format!(
+            "is not valid before {}: look at this machine's clock",
+            day(*not_before)
+        ),
+        other => format!(
+            "cannot be used for a server ({other}): one that signs itself must not be marked as an authority; have it \
+             issued by a private authority and set ca_file to that"
+        ),
+    };
+    anyhow!("the certificate of {address} {problem}")
 }
 
 /// The names of a certificate as rustls gives them: `DnsName("pbx.example")`.

