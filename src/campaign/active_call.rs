@@ -5,27 +5,23 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::call::id::CallId;
+use crate::call::observations::Observations;
 use crate::contact_history::History;
 use crate::contacts::Contact;
 use crate::phone_number::Number;
 use crate::results::journal::JournalEntry;
 use crate::trunk::TrunkIndex;
-use crate::trunk::activity::TrunkActivity;
 use crate::trunk::breaker::Breaker;
-use crate::trunk::line_use::LineUse;
 
 /// A line that is taken for a call.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) trunk: TrunkIndex,
-    pub(super) activity: TrunkActivity,
     pub(super) breaker: Breaker,
     /// The trunk had rested, and is tried with this call.
     pub(super) trial: bool,
     /// Its slot of the journal.
     pub(super) slot: usize,
-    /// Counts the time in which the line carries the call.
-    pub(super) usage: Arc<LineUse>,
 }
 
 /// A call that is running. Owned by the dispatcher, so that it outlives a task that dies.
@@ -84,6 +80,13 @@ impl ActiveCall {
             Callee::Listed(contact) => contact.zone,
             Callee::Adopted(_) => 0,
         }
+    }
+
+    /// What is known of a call that is over and of which nothing was heard.
+    pub(super) fn unobserved(&self) -> Observations {
+        let mut observations = Observations::new(self.begun_at);
+        observations.ended_at = Instant::now();
+        observations
     }
 
     /// An earlier run placed it.

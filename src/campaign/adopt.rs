@@ -5,11 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::ami::errors::SessionClosed;
-use crate::call::observations::Observations;
 use crate::call::reconcile::reconcile;
 use crate::call::reconnect::Reconnector;
 use crate::call::verdict::HangupReason;
@@ -49,13 +47,9 @@ pub(super) async fn follow(
     stop: Stop,
 ) -> TaskResult {
     let reconnector = &resources.reconnector;
-    let unseen = |own_hangup| {
-        let mut observations = Observations::new(call.begun_at);
-        observations.ended_at = Instant::now();
-        FinishedCall {
-            observations,
-            own_hangup,
-        }
+    let unobserved = |own_hangup| FinishedCall {
+        observations: call.unobserved(),
+        own_hangup,
     };
     let ended = tokio::select! {
         biased;
@@ -64,9 +58,9 @@ pub(super) async fn follow(
             let watchdog = call.begun_at + resources.campaign.call.call_timeout;
             call::follow(reconnector, call.id, ended, watchdog, &stop.hang_up)
                 .await
-                .unwrap_or_else(|SessionClosed| unseen(None))
+                .unwrap_or_else(|SessionClosed| unobserved(None))
         }
-        () = stop.hang_up.cancelled() => unseen(Some(HangupReason::Stopped)),
+        () = stop.hang_up.cancelled() => unobserved(Some(HangupReason::Stopped)),
     };
     let caller_id = match &call.callee {
         Callee::Adopted(entry) => entry.caller_id.clone(),

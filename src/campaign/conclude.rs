@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::call::FinishedCall;
 use crate::call::observations::Observations;
@@ -51,14 +50,6 @@ pub(super) struct Conclusion {
     pub(super) opt_out_unwritten: Option<WriteError>,
 }
 
-/// When a call was what, and whether anything was heard of it.
-#[derive(Clone, Copy)]
-struct CallTimes {
-    dialed_at: Instant,
-    ended_at: Instant,
-    alive: bool,
-}
-
 /// Concludes a call that was followed to its end.
 pub(super) async fn ended(
     resources: &Resources,
@@ -75,45 +66,7 @@ pub(super) async fn ended(
         captured_vars: Some(resources.reconnector.captured_vars()),
     };
     let verdict = verdict::decide(observations, &circumstances);
-
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let channel = observations.channel.as_ref();
-    let connected_at = verdict.answered_at.unwrap_or(observations.ended_at);
-    let mut row = ResultsRow {
-        caller_id,
-        ring: channel.map(|_| connected_at - observations.written_at),
-        talk: verdict.answered_at.map(|at| observations.ended_at - at),
-        uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
-        linkedid: observations
-            .linkedid
-            .as_deref()
-            .map(text)
-            .unwrap_or_default(),
-        ..row_of(resources, call)
-    };
-    row.own
-        .resize(resources.campaign.contacts.keep.len(), String::new());
-    let capture = &resources.campaign.capture;
-    row.own
-        .extend(observations.captured.columns(capture.variables.len()));
-    // Before the row is written: a run that is cut off in between calls the contact again, but on no number that is
-    // not to be called.
-    let opt_out_unwritten = if observations.captured.opted_out {
-        resources.opt_out(call).await.err()
-    } else {
-        None
-    };
-    let times = CallTimes {
-        dialed_at: observations.written_at,
-        ended_at: observations.ended_at,
-        alive: is_alive(observations),
-    };
-    let (conclusion, row) = conclude(resources, call, row, verdict, times);
-    let conclusion = Conclusion {
-        opt_out_unwritten,
-        ..conclusion
-    };
-    write(resources, conclusion, &row).await
+    conclude(resources, call, caller_id, observations, verdict).await
 }
 
 /// Concludes a call whose task died.
@@ -125,14 +78,7 @@ pub(super) async fn buried(resources: &Resources, call: &ActiveCall) -> TaskResu
         answered_at: None,
         note: "the dialer lost track of this call and hung it up".to_owned(),
     };
-    let times = CallTimes {
-        dialed_at: call.begun_at,
-        ended_at: Instant::now(),
-        alive: false,
-    };
-    let row = row_of(resources, call);
-    let (conclusion, row) = conclude(resources, call, row, verdict, times);
-    write(resources, conclusion, &row).await
+    conclude(resources, call, String::new(), &call.unobserved(), verdict).await
 }
 
 /// Concludes a call whose Originate Asterisk would not take. The list is checked at the start, so this is a second net.
@@ -154,13 +100,18 @@ pub(super) async fn unsendable(resources: &Resources, call: &ActiveCall, why: &s
         trouble: Some(why.to_owned()),
         opt_out_unwritten: None,
     };
-    write(resources, conclusion, &row).await
+    write(resources, row, TaskResult::Concluded(conclusion)).await
 }
 
-async fn write(resources: &Resources, conclusion: Conclusion, row: &ResultsRow) -> TaskResult {
+/// Writes a row, and returns this result if that can be done.
+pub(super) async fn write(
+    resources: &Resources,
+    row: ResultsRow,
+    result: TaskResult,
+) -> TaskResult {
     let row = row.to_csv(&resources.columns);
     match resources.writer.append(row.clone()).await {
-        Ok(()) => TaskResult::Concluded(conclusion),
+        Ok(()) => result,
         Err(error) => TaskResult::NotWritten(error, row),
     }
 }
@@ -188,45 +139,52 @@ fn is_alive(observations: &Observations) -> bool {
 fn is_trunk_alive(line: &Line, observations: &Observations) -> bool {
     let lately = observations.written_at.checked_sub(LATELY);
     let was_followed = observations.channel.is_some() && observations.end_seen;
-    lately.is_some_and(|lately| line.activity.alive_since(lately))
+    lately.is_some_and(|lately| line.breaker.activity.alive_since(lately))
         && !line.breaker.rests()
-        && (is_alive(observations) || !was_followed || line.activity.note_silence() <= SILENT)
+        && (is_alive(observations)
+            || !was_followed
+            || line.breaker.activity.note_silence() <= SILENT)
 }
 
-fn conclude(
+async fn conclude(
     resources: &Resources,
     call: &ActiveCall,
-    row: ResultsRow,
+    caller_id: String,
+    observations: &Observations,
     verdict: Verdict,
-    times: CallTimes,
-) -> (Conclusion, ResultsRow) {
-    let CallTimes {
-        dialed_at,
-        ended_at,
-        alive,
-    } = times;
+) -> TaskResult {
     let (campaign, clock) = (&resources.campaign, &resources.clock);
     let (contact, breaker) = (call.contact(), &call.line.breaker);
-    let disposition = verdict.disposition;
+    let (dialed_at, ended_at) = (observations.written_at, observations.ended_at);
+    let (disposition, answered_at) = (verdict.disposition, verdict.answered_at);
+    // Before the row is written: a run that is cut off in between calls the contact again, but on no number that is
+    // not to be called.
+    let opt_out_unwritten = if observations.captured.opted_out {
+        resources.opt_out(call).await.err()
+    } else {
+        None
+    };
     let doubt = breaker.ended(CallEnd {
         contact,
         disposition,
         dialed_at,
-        told_at: verdict.answered_at.unwrap_or(ended_at),
-        alive,
-        answered: verdict.answered_at.is_some(),
+        told_at: answered_at.unwrap_or(ended_at),
+        alive: is_alive(observations),
+        answered: answered_at.is_some(),
         trial: call.line.trial,
     });
     let mut history = call.history;
+    let outcome = AttemptOutcome {
+        disposition,
+        number: call.number,
+        trunk: call.line.trunk,
+        doubt,
+    };
+    let numbers = call.numbers().len().max(1);
     let decision = retry::decide(
         &mut history,
-        AttemptOutcome {
-            disposition,
-            number: call.number,
-            trunk: call.line.trunk,
-            doubt,
-        },
-        call.numbers().len().max(1),
+        outcome,
+        numbers,
         &campaign.retry,
         &campaign.call,
     );
@@ -244,16 +202,17 @@ fn conclude(
         resources.rules.earliest(contact, call.zone(), due)
     });
     let is_trouble = matches!(disposition, Disposition::Congestion | Disposition::Failed);
-    let trouble = Some(&verdict.note)
-        .filter(|note| is_trouble && !note.is_empty())
-        .cloned();
+    let trouble = (is_trouble && !verdict.note.is_empty()).then(|| verdict.note.clone());
     let note = if doubt && trouble.is_none() {
         let doubt = "many calls in a row ended so on this trunk: called again";
         join(&verdict.note, doubt)
     } else {
         verdict.note
     };
-    let row = ResultsRow {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let channel = observations.channel.as_ref();
+    let linkedid = observations.linkedid.as_deref();
+    let mut row = ResultsRow {
         attempt: history.attempts,
         counted: decision.counted,
         is_final: decision.is_final,
@@ -264,23 +223,32 @@ fn conclude(
             Callee::Listed(_) => campaign.trunks[call.line.trunk.get()].name.clone(),
             Callee::Adopted(entry) => entry.trunk.clone(),
         },
+        caller_id,
         dialed_at: Some(clock.at(dialed_at)),
-        answered_at: verdict.answered_at.map(|at| clock.at(at)),
+        answered_at: answered_at.map(|at| clock.at(at)),
         ended_at: Some(clock.at(ended_at)),
+        ring: channel.map(|_| answered_at.unwrap_or(ended_at) - dialed_at),
+        talk: answered_at.map(|at| ended_at - at),
         next_attempt_at: due.map(|due| clock.zoned(due)),
         call_id: call.id.to_string(),
+        uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
+        linkedid: linkedid.map(text).unwrap_or_default(),
         note: resources.note(&note),
-        ..row
+        ..row_of(resources, call)
     };
+    let kept = campaign.contacts.keep.len();
+    row.own.resize(kept, String::new());
+    let captured = campaign.capture.variables.len();
+    row.own.extend(observations.captured.columns(captured));
     let conclusion = Conclusion {
         history,
         disposition,
         is_final: decision.is_final,
         due,
         trouble,
-        opt_out_unwritten: None,
+        opt_out_unwritten,
     };
-    (conclusion, row)
+    write(resources, row, TaskResult::Concluded(conclusion)).await
 }
 
 /// Two remarks as one.
@@ -293,24 +261,21 @@ pub(super) fn join(first: &str, second: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::call::observations::Leg;
     use crate::trunk::TrunkIndex;
     use crate::trunk::activity::TrunkActivity;
     use crate::trunk::breaker::Breaker;
-    use crate::trunk::line_use::LineMeter;
 
     fn line() -> Line {
         let activity = TrunkActivity::default();
         Line {
             trunk: TrunkIndex(0),
-            breaker: Breaker::new(activity.clone(), Duration::from_secs(600), true),
-            activity,
+            breaker: Breaker::new(activity, Duration::from_secs(600), true),
             trial: false,
             slot: 0,
-            usage: Arc::clone(&LineMeter::default().take(TrunkIndex(0))),
         }
     }
 
@@ -341,7 +306,7 @@ mod tests {
     fn a_trunk_that_showed_life_lately_is_alive_until_too_many_calls_are_silent() {
         let line = line();
         let written_at = Instant::now() + LATELY * 2;
-        line.activity.note_life(written_at - LATELY);
+        line.breaker.activity.note_life(written_at - LATELY);
         for call in 1..=4 {
             let alive = is_trunk_alive(&line, &silent(written_at));
             assert_eq!(alive, call <= SILENT, "{call}");
@@ -354,7 +319,7 @@ mod tests {
     fn life_of_a_trunk_from_before_its_rest_says_nothing() {
         let line = line();
         let written_at = Instant::now() + LATELY * 2;
-        line.activity.note_life(written_at);
+        line.breaker.activity.note_life(written_at);
         assert!(is_trunk_alive(&line, &silent(written_at)));
         congest(&line, 5, written_at);
         assert!(line.breaker.rests());

@@ -22,15 +22,14 @@ use crate::call::reconnect::SessionState;
 use crate::campaign::active_call::{ActiveCall, Callee};
 use crate::campaign::conclude::{Conclusion, TaskResult};
 use crate::campaign::eligibility::{Candidate, Dialing, Eligibility, Never, RunMoment, Wait};
-use crate::campaign::explain::LastLook;
 use crate::campaign::lines::Lines;
 use crate::campaign::place_call::{bury, place_call};
-use crate::campaign::queue::{Piece, Queue, Ready};
+use crate::campaign::queue::{Piece, Queue};
 use crate::campaign::report::{self, Facts, RunReport};
-use crate::campaign::snapshot::Views;
-use crate::campaign::stats::Stats;
+use crate::campaign::snapshot::{Views, Waits};
+use crate::campaign::stats::{CallSpeed, Tally};
 use crate::campaign::suppression_refresh::SuppressionRefresh;
-use crate::campaign::{adopt, uncalled};
+use crate::campaign::{adopt, or_never, uncalled};
 use crate::contacts::Contact;
 use crate::disposition::Disposition;
 use crate::error_chain::error_chain;
@@ -84,8 +83,10 @@ pub(super) struct Dispatcher {
     wake: Arc<Notify>,
     /// Why no new call is begun any more.
     end: Option<RunEnd>,
-    stats: Stats,
-    look: LastLook,
+    tally: Tally,
+    speed: CallSpeed,
+    /// Why the last look for a call to begin ended before the trunks were asked, if so.
+    blocked: Option<Waits>,
     report: RunReport,
     connection: watch::Receiver<SessionState>,
     writer: watch::Receiver<WriteTrouble>,
@@ -118,7 +119,7 @@ impl Dispatcher {
         let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
         let wake = views.wake();
         let lines = Lines::new(&resources.campaign, &taken, &wake);
-        let trunks = lines.trunks().len();
+        let trunks = lines.trunks.len();
         let (list, rehearsal) = (&resources.list, resources.rehearsal);
         let mut dispatcher = Self {
             queue: Queue::new(list, limit, earlier, done, trunks, rehearsal)?,
@@ -132,9 +133,14 @@ impl Dispatcher {
             next_turn: None,
             wake,
             end: None,
-            stats: Stats::new(views.latest().tally, Instant::now()),
-            look: LastLook::NotYet,
-            report: RunReport::new(views),
+            tally: views.latest().tally,
+            speed: CallSpeed::new(Instant::now()),
+            blocked: Some(Waits::Beginning),
+            report: RunReport {
+                views,
+                logged: None,
+                troubles: HashSet::new(),
+            },
             connection: resources.reconnector.watch(),
             writer: resources.writer.trouble(),
             stop,
@@ -172,8 +178,9 @@ impl Dispatcher {
             Some(ended) = self.tasks.join_next_with_id() => Event::TaskEnded(ended),
             piece = self.queue.read(), if dialing => Event::ListRead(piece),
             () = self.suppressions.finished(), if dialing => Event::SuppressionsRead,
-            () = looked_up(&mut self.looking_for_calls) => Event::CallsLookedUp,
-            () = until(timer) => Event::Timer,
+            // A panic there leaves them to their watchdogs.
+            _ = or_never(self.looking_for_calls.as_mut()) => Event::CallsLookedUp,
+            () = or_never(timer.map(sleep_until)) => Event::Timer,
             () = self.wake.notified() => Event::Woken,
             Ok(()) = self.writer.changed() => Event::WriterChanged,
             _ = self.connection.changed(), if dialing => Event::ConnectionChanged,
@@ -183,14 +190,11 @@ impl Dispatcher {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::TaskEnded(Ok((task, result))) => {
-                let call = self.lines.ended(task);
-                match call {
-                    Some(call) => self.call_ended(&call, result),
-                    None => self.uncalled_ended(result),
-                }
-            }
-            Event::TaskEnded(Err(error)) => match self.lines.ended(error.id()) {
+            Event::TaskEnded(Ok((task, result))) => match self.lines.calls.remove(&task) {
+                Some(call) => self.call_ended(&call, result),
+                None => self.uncalled_ended(result),
+            },
+            Event::TaskEnded(Err(error)) => match self.lines.calls.remove(&error.id()) {
                 Some(call) => self.bury(call, &error),
                 None => self.uncalled = self.uncalled.saturating_sub(1),
             },
@@ -211,7 +215,7 @@ impl Dispatcher {
                 }
             }
             Event::Drain => {
-                report::log_stopping(self.lines.running());
+                report::log_stopping(self.lines.calls.len());
                 self.draining = true;
                 self.end.get_or_insert(RunEnd::Drained);
             }
@@ -228,8 +232,8 @@ impl Dispatcher {
         let connected = self.is_connected();
         if connected {
             self.begin_calls(dialing, now);
-        } else if !matches!(self.look, LastLook::NoConnection(_)) {
-            self.look = LastLook::NoConnection(Instant::now());
+        } else if !matches!(self.blocked, Some(Waits::Connection(_))) {
+            self.blocked = Some(Waits::Connection(now.as_millisecond()));
         }
         // A run that is over by the time of day ends so only if somebody is left.
         if let Dialing::Over(why) = dialing
@@ -251,13 +255,15 @@ impl Dispatcher {
     fn begin_calls(&mut self, dialing: Dialing, now: Timestamp) {
         self.next_turn = None;
         if !self.suppressions.refresh() {
-            self.look = LastLook::Suppressions;
+            self.blocked = Some(Waits::Suppressions);
             return;
         }
-        self.look = match dialing {
-            Dialing::Closed(opens) => LastLook::Closed(Some(opens)),
-            Dialing::Over(Never::Closed(opens)) => LastLook::Closed(opens),
-            Dialing::Allowed | Dialing::Over(_) => LastLook::AtTrunks,
+        self.blocked = match dialing {
+            Dialing::Closed(opens) => Some(Waits::Window(Some(opens.as_millisecond()))),
+            Dialing::Over(Never::Closed(opens)) => {
+                Some(Waits::Window(opens.map(Timestamp::as_millisecond)))
+            }
+            Dialing::Allowed | Dialing::Over(_) => None,
         };
         self.queue.read_ahead(now);
         loop {
@@ -294,42 +300,41 @@ impl Dispatcher {
                     return self.begin_call(ready, number, trunk, trial, instant);
                 }
             }
-            self.lines.nobody_to_call(trunk);
+            self.lines.trunks[trunk.get()].admission = Admission::NobodyToCall;
         }
         false
     }
 
     /// A contact and which of its numbers to call; `None` if it is not called now, which is taken care of.
-    fn may_be_called(&mut self, mut ready: Ready, now: Timestamp) -> Option<(Ready, u8)> {
-        let candidate = Candidate {
-            contact: &ready.contact,
-            history: &ready.history,
-            due: ready.due,
-            counted: ready.counted,
-        };
+    fn may_be_called(
+        &mut self,
+        mut candidate: Candidate,
+        now: Timestamp,
+    ) -> Option<(Candidate, u8)> {
         let moment = RunMoment {
             now,
-            numbers_in_use: self.lines.numbers_in_use(),
-            limit_left: self.queue.limit_left(),
+            numbers_in_use: &self.lines.numbers,
+            limit_left: self.queue.limit_left,
         };
         let eligibility = self.resources.rules.judge(&candidate, &moment);
         match eligibility {
-            Eligibility::Now(_) | Eligibility::Wait(_) => self.queue.count(&mut ready),
-            Eligibility::Never(_) => self.queue.discount(&ready),
+            Eligibility::Now(_) | Eligibility::Wait(_) => self.queue.count(&mut candidate),
+            Eligibility::Never(_) => self.queue.discount(&candidate),
         }
         match eligibility {
-            Eligibility::Now(number) => return Some((ready, number)),
-            Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, ready),
+            Eligibility::Now(number) => return Some((candidate, number)),
+            Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, candidate),
             Eligibility::Wait(Wait::Retry(until) | Wait::Window(until) | Wait::Limits(until)) => {
-                self.queue.wait(ready.contact.at, ready.history, until)
+                self.queue
+                    .wait(candidate.contact.at, candidate.history, until)
             }
             Eligibility::Never(why) => {
                 if let Never::Closed(opens) = why {
                     self.left_outside += 1;
                     self.first_opening = self.first_opening.into_iter().chain(opens).min();
                 }
-                if let Some(row) = uncalled::row_of_never(&self.resources, &ready, why) {
-                    self.stats.tally.not_to_call();
+                if let Some(row) = uncalled::row_of_never(&self.resources, &candidate, why) {
+                    self.tally.not_to_call();
                     self.write_uncalled(row);
                 }
             }
@@ -346,17 +351,17 @@ impl Dispatcher {
     /// `false` if the call cannot begin after all.
     fn begin_call(
         &mut self,
-        ready: Ready,
+        candidate: Candidate,
         number: u8,
         trunk: TrunkIndex,
         trial: bool,
         now: Instant,
     ) -> bool {
         let Some((line, token)) = self.lines.take(trunk, trial, now) else {
-            self.queue.put_back(ready);
+            self.queue.put_back(candidate);
             return false;
         };
-        let contact = Arc::new(ready.contact);
+        let contact = Arc::new(candidate.contact);
         let call = ActiveCall {
             id: CallId::new(),
             line,
@@ -364,9 +369,10 @@ impl Dispatcher {
             number,
             key: contact.numbers[usize::from(number)].key(),
             callee: Callee::Listed(Arc::clone(&contact)),
-            history: ready.history,
+            history: candidate.history,
         };
-        self.stats.begun(now);
+        self.tally.dispatched += 1;
+        self.speed.begun(now);
         let stop = self.stop.clone();
         self.follow(Arc::new(call), |resources, call| {
             place_call(resources, call, contact, token, stop)
@@ -381,7 +387,7 @@ impl Dispatcher {
         }
         let (registered, all_registered) = mpsc::channel(1);
         for (slot, entry) in in_flight {
-            let history = self.queue.history_of(&entry.contact);
+            let history = self.queue.prior.history(&entry.contact, &[]);
             let (resources, lines) = (&self.resources, &mut self.lines);
             if let Some(call) = adopt::active_call(resources, lines, slot, entry, history) {
                 let (registered, stop) = (registered.clone(), self.stop.clone());
@@ -435,7 +441,7 @@ impl Dispatcher {
     fn uncalled_ended(&mut self, result: TaskResult) {
         self.uncalled = self.uncalled.saturating_sub(1);
         match result {
-            TaskResult::NotCalled(disposition) => self.stats.tally.finished(disposition),
+            TaskResult::NotCalled(disposition) => self.tally.finish(disposition, 1),
             TaskResult::NotWritten(error, row) => self.cannot_write(error, Some(row)),
             _ => {}
         }
@@ -443,14 +449,14 @@ impl Dispatcher {
 
     fn concluded(&mut self, call: &ActiveCall, conclusion: &Conclusion) {
         let disposition = conclusion.disposition;
-        self.stats.tally.attempted(disposition, conclusion.is_final);
+        self.tally.attempted(disposition, conclusion.is_final);
         if let Some(why) = &conclusion.opt_out_unwritten
             && !matches!(self.end, Some(RunEnd::Unwritable(..)))
         {
             log_write_error(why);
             self.end = Some(RunEnd::OptOutUnwritten(why.clone()));
         }
-        let trunk = &self.lines.trunks()[call.line.trunk.get()];
+        let trunk = &self.lines.trunks[call.line.trunk.get()];
         if let Some(trouble) = &conclusion.trouble {
             self.report.log_trouble(&trunk.name, disposition, trouble);
         }
@@ -464,7 +470,7 @@ impl Dispatcher {
                 self.queue.release(&entry.contact, conclusion.history, due);
             }
         }
-        let trunks = self.lines.trunks();
+        let trunks = &self.lines.trunks;
         if self.end.is_none() && trunks.iter().all(|trunk| trunk.breaker.is_given_up()) {
             let finals = trunks.iter().flat_map(|trunk| trunk.breaker.finals());
             self.end = Some(RunEnd::TrunksLost(finals.collect()));
@@ -476,11 +482,12 @@ impl Dispatcher {
         let Callee::Listed(contact) = &call.callee else {
             return;
         };
-        self.stats.not_dialed();
+        self.tally.dispatched = self.tally.dispatched.saturating_sub(1);
+        self.speed.not_dialed();
         if call.line.trial {
             call.line.breaker.not_tried();
         }
-        self.queue.put_back(Ready {
+        self.queue.put_back(Candidate {
             contact: Contact::clone(contact),
             history: call.history,
             due: None,
@@ -502,7 +509,7 @@ impl Dispatcher {
     fn end(&mut self) -> RunEnd {
         let nobody_left = self.queue.is_exhausted()
             && self.left_outside == 0
-            && self.stats.tally.attempts(Disposition::Cancelled) == 0;
+            && self.tally.attempts(Disposition::Cancelled) == 0;
         match self.end.take() {
             None if self.left_outside > 0 => self.outside(self.first_opening),
             // What would have stopped the run has stopped nothing.
@@ -551,21 +558,24 @@ impl Dispatcher {
 
     /// Shows how the run is, or ended, to those who ask; and logs why no call is running, where that is new.
     fn report(&mut self, end: Option<&RunEnd>) {
-        let is_idle = self.tasks.is_empty()
+        let ending = end.or(self.end.as_ref()).map(RunEnd::word);
+        let is_idle = ending.is_none()
+            && self.tasks.is_empty()
             && self.suppressions.are_known()
-            && !self.queue.is_reading()
+            && self.queue.reading.is_none()
             && !self.queue.is_exhausted();
-        let facts = Facts {
-            connected: self.is_connected(),
-            look: self.look,
+        let connected = self.is_connected();
+        self.report.update(Facts {
+            tally: &self.tally,
+            speed: &mut self.speed,
             queue: &self.queue,
-            lines: &self.lines,
+            lines: &mut self.lines,
             clock: &self.resources.clock,
+            connected,
+            blocked: ending.map(Waits::Ending).or(self.blocked),
             is_idle,
-            ending: end.or(self.end.as_ref()).map(RunEnd::word),
             is_over: end.is_some(),
-        };
-        self.report.update(&mut self.stats, &facts);
+        });
     }
 }
 
@@ -574,22 +584,6 @@ fn log_write_error(why: &WriteError) {
         "no new calls are begun, the running ones are waited for: {}",
         error_chain(why)
     );
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Returns when the calls of an earlier run are looked up; never, if they are not being looked for. Cancel-safe.
-async fn looked_up(looking: &mut Option<AbortOnDropHandle<()>>) {
-    match looking {
-        // A panic there leaves them to their watchdogs.
-        Some(looking) => drop(looking.await),
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub(crate) struct CallingRules {
     suppressions: Suppressions,
 }
 
-/// A contact that may be next.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Candidate<'c> {
-    pub(crate) contact: &'c Contact,
-    pub(crate) history: &'c History,
-    /// When it is to be called again, if it waits for that.
+/// A contact that may be next, with what has happened to it so far.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) contact: Contact,
+    pub(crate) history: History,
+    /// When an earlier run left it to be called again.
     pub(crate) due: Option<Timestamp>,
     /// It is one of the contacts that `--limit` allows already.
     pub(crate) counted: bool,
@@ -121,9 +121,9 @@ impl CallingRules {
     }
 
     /// Whether a contact may be called.
-    pub(crate) fn judge(&self, candidate: &Candidate<'_>, moment: &RunMoment<'_>) -> Eligibility {
-        let (contact, now) = (candidate.contact, moment.now);
-        let number = match self.next_number(contact, candidate.history) {
+    pub(crate) fn judge(&self, candidate: &Candidate, moment: &RunMoment<'_>) -> Eligibility {
+        let (contact, now) = (&candidate.contact, moment.now);
+        let number = match self.next_number(contact, &candidate.history) {
             Ok(number) => number,
             Err(why) => return Eligibility::Never(why),
         };

@@ -10,23 +10,23 @@ use tokio::time::Instant;
 use crate::campaign::active_call::{ActiveCall, Line};
 use crate::config::Campaign;
 use crate::results::journal::JournalEntry;
-use crate::trunk::line_use::{LineMeter, LineTimes};
+use crate::trunk::line_times::LineTimes;
 use crate::trunk::rate_limit::PaceToken;
 use crate::trunk::{Admission, Trunk, TrunkIndex};
 
 /// All lines of a run.
 #[derive(Debug)]
 pub(super) struct Lines {
-    trunks: Vec<Trunk>,
-    /// What each trunk said to the last look for a call to begin.
-    admissions: Vec<Admission>,
+    pub(super) trunks: Vec<Trunk>,
     /// Slots of the journal that no line uses.
     slots: Vec<usize>,
     /// The running calls, by the task of each.
-    calls: HashMap<Id, Arc<ActiveCall>>,
+    pub(super) calls: HashMap<Id, Arc<ActiveCall>>,
     /// The keys of the numbers that are being called.
-    numbers: HashSet<u64>,
-    meter: LineMeter,
+    pub(super) numbers: HashSet<u64>,
+    times: LineTimes,
+    /// Up to when `times` are counted.
+    counted: Instant,
 }
 
 impl Lines {
@@ -36,52 +36,35 @@ impl Lines {
         let patience = campaign.ami.reconnect_for;
         let answers_prove = campaign.capture.disposition.is_none();
         let trunks = campaign.trunks.iter();
-        let trunks: Vec<Trunk> = trunks
-            .map(|trunk| Trunk::new(trunk, patience, answers_prove, wake))
-            .collect();
+        let trunks = trunks.map(|trunk| Trunk::new(trunk, patience, answers_prove, wake));
         let mut lines = Self {
-            admissions: vec![Admission::NobodyToCall; trunks.len()],
-            trunks,
+            trunks: trunks.collect(),
             slots: Vec::new(),
             calls: HashMap::new(),
             numbers: HashSet::new(),
-            meter: LineMeter::default(),
+            times: LineTimes::default(),
+            counted: Instant::now(),
         };
-        let free = (0..lines.ports())
-            .rev()
-            .filter(|slot| !taken.contains(slot));
-        lines.slots = free.collect();
+        let slots = (0..lines.ports()).rev();
+        lines.slots = slots.filter(|slot| !taken.contains(slot)).collect();
         lines
-    }
-
-    pub(super) fn trunks(&self) -> &[Trunk] {
-        &self.trunks
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = TrunkIndex> + use<> {
         (0..u16::try_from(self.trunks.len()).unwrap_or(u16::MAX)).map(TrunkIndex)
     }
 
-    pub(super) fn ports(&self) -> usize {
+    fn ports(&self) -> usize {
         self.trunks.iter().map(|trunk| trunk.ports).sum()
     }
 
-    /// How many calls are running.
-    pub(super) fn running(&self) -> usize {
-        self.calls.len()
-    }
-
-    pub(super) fn numbers_in_use(&self) -> &HashSet<u64> {
-        &self.numbers
-    }
-
-    /// What each trunk said to the last look for a call to begin.
-    pub(super) fn admissions(&self) -> &[Admission] {
-        &self.admissions
-    }
-
-    pub(super) fn times(&self, now: Instant) -> LineTimes {
-        self.meter.read(now)
+    /// For how long the lines carried calls up to now.
+    pub(super) fn times(&mut self, now: Instant) -> &LineTimes {
+        let passed = now.saturating_duration_since(self.counted);
+        self.counted = self.counted.max(now);
+        let busy = self.trunks.iter().map(|trunk| trunk.busy);
+        self.times.pass(passed, busy);
+        &self.times
     }
 
     /// How many lines are free of the other trunks that work; `None` if none works.
@@ -100,20 +83,15 @@ impl Lines {
         now: Instant,
         has_somebody: bool,
     ) -> Admission {
-        let there = &self.trunks[trunk.get()];
-        let admission = match there.admit(now) {
-            Admission::Busy => Admission::Busy,
-            _ if self.slots.is_empty() => Admission::Busy,
-            _ if !has_somebody => Admission::NobodyToCall,
-            admission => admission,
+        let trunk = &mut self.trunks[trunk.get()];
+        trunk.admission = if trunk.free_lines() == 0 || self.slots.is_empty() {
+            Admission::Busy
+        } else if has_somebody {
+            trunk.admit(now)
+        } else {
+            Admission::NobodyToCall
         };
-        self.admissions[trunk.get()] = admission;
-        admission
-    }
-
-    /// Nobody was left for a trunk that admitted a call.
-    pub(super) fn nobody_to_call(&mut self, trunk: TrunkIndex) {
-        self.admissions[trunk.get()] = Admission::NobodyToCall;
+        trunk.admission
     }
 
     /// Takes a line that was [admitted](Self::admit); `None` if there is no slot for its call in the journal.
@@ -124,31 +102,31 @@ impl Lines {
         now: Instant,
     ) -> Option<(Line, PaceToken)> {
         let slot = self.slots.pop()?;
-        let line = self.line(trunk, trial, slot);
-        let usage = Arc::clone(&line.usage);
-        Some((line, self.trunks[trunk.get()].take(now, trial, usage)))
+        self.times(now);
+        let there = &mut self.trunks[trunk.get()];
+        let token = there.take(now, trial);
+        let breaker = there.breaker.clone();
+        let line = Line {
+            trunk,
+            breaker,
+            trial,
+            slot,
+        };
+        Some((line, token))
     }
 
     /// The line of a call that an earlier run left: of the trunk of that name, or else of the first.
     pub(super) fn adopt(&mut self, slot: usize, entry: &JournalEntry) -> Line {
-        let named = |trunk: &Trunk| trunk.name == entry.trunk;
-        let trunk = self.trunks.iter().position(named).unwrap_or(0);
-        self.trunks[trunk].busy += 1;
-        let trunk = TrunkIndex(u16::try_from(trunk).unwrap_or(u16::MAX));
-        let line = self.line(trunk, false, slot);
-        line.usage.begin(Instant::now());
-        line
-    }
-
-    fn line(&self, trunk: TrunkIndex, trial: bool, slot: usize) -> Line {
-        let there = &self.trunks[trunk.get()];
+        self.times(Instant::now());
+        let named = |trunk: &TrunkIndex| self.trunks[trunk.get()].name == entry.trunk;
+        let trunk = self.indices().find(named).unwrap_or(TrunkIndex(0));
+        let there = &mut self.trunks[trunk.get()];
+        there.busy += 1;
         Line {
             trunk,
-            activity: there.activity.clone(),
             breaker: there.breaker.clone(),
-            trial,
+            trial: false,
             slot,
-            usage: self.meter.take(trunk),
         }
     }
 
@@ -158,13 +136,9 @@ impl Lines {
         self.calls.insert(task, call);
     }
 
-    /// The call whose task ended, if it was that of a call. Its line is still taken.
-    pub(super) fn ended(&mut self, task: Id) -> Option<Arc<ActiveCall>> {
-        self.calls.remove(&task)
-    }
-
     /// Gives the line of a call back. The slot of one whose row is not written is still the journal's.
     pub(super) fn release(&mut self, call: &ActiveCall, frees_slot: bool) {
+        self.times(Instant::now());
         // A run with fewer lines may have adopted calls beyond them.
         if frees_slot && call.line.slot < self.ports() {
             self.slots.push(call.line.slot);

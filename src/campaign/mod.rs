@@ -3,7 +3,7 @@
 //! The `dispatcher` owns the `queue` of contacts and the `lines` of the trunks, and acts on all events. Whether a contact
 //! may be called, the `eligibility` says, with its hours and its `contact_limits`. Each call is a task: `place_call`, or
 //! `adopt` for those that an earlier run left, and `conclude`, which asks `retry` and writes the row; `uncalled` has the
-//! rows of those that are not called. `report` gives out `snapshot`s of the run, with the reason from `explain`.
+//! rows of those that are not called. `report` gives out `snapshot`s of the run, with why no further call begins.
 
 mod active_call;
 mod adopt;
@@ -11,7 +11,6 @@ mod conclude;
 pub(crate) mod contact_limits;
 mod dispatcher;
 pub(crate) mod eligibility;
-mod explain;
 mod lines;
 mod place_call;
 mod queue;
@@ -25,6 +24,7 @@ mod tests;
 mod uncalled;
 mod waiting;
 
+use std::future::{self, Future};
 use std::io;
 use std::sync::Arc;
 
@@ -237,7 +237,7 @@ pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) ->
     let mut tally = Tally::new(summary.contacts, to_call);
     tally.beyond_limit = callable - to_call;
     for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
-        tally.were_finished(disposition, contacts);
+        tally.finish(disposition, contacts);
     }
     Ok(tally)
 }
@@ -257,5 +257,13 @@ pub(crate) async fn run(
     match Dispatcher::new(resources, left, limit, stop, views) {
         Ok(dispatcher) => dispatcher.run().await,
         Err(error) => RunEnd::Unreadable(error),
+    }
+}
+
+/// The outcome of a future that may not be there; then it never comes.
+async fn or_never<F: Future>(awaited: Option<F>) -> F::Output {
+    match awaited {
+        Some(awaited) => awaited.await,
+        None => future::pending().await,
     }
 }

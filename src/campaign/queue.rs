@@ -7,11 +7,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::task::{JoinError, JoinHandle};
 
+use crate::campaign::eligibility::Candidate;
+use crate::campaign::or_never;
 use crate::campaign::waiting::WaitingContacts;
 use crate::contact_history::History;
 use crate::contacts::{Contact, Done, List, ListEntry, ListRows, Position, Rereader, Skipped};
@@ -23,59 +25,45 @@ const CHUNK: usize = 128;
 /// How many contacts that avoid a trunk are read ahead; the others stay packed.
 const AVOIDERS_READ: usize = 32;
 
-/// A contact that may be next, with what has happened to it so far.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) contact: Contact,
-    pub(super) history: History,
-    /// When an earlier run left it to be called again.
-    pub(super) due: Option<Timestamp>,
-    /// It is one of the contacts that `--limit` allows.
-    pub(super) counted: bool,
-}
-
 /// The contacts that are still to be called.
-#[derive(Debug)]
 pub(super) struct Queue {
-    ready: VecDeque<Ready>,
+    ready: VecDeque<Candidate>,
     /// A few of the contacts that are due and avoid a trunk, by that.
-    avoiders: Vec<VecDeque<Ready>>,
+    avoiders: Vec<VecDeque<Candidate>>,
     /// Rows that were read ahead, in the order of the list.
-    listed: VecDeque<Listed>,
-    waiting: WaitingContacts,
+    listed: VecDeque<Result<Candidate, Skipped>>,
+    pub(super) waiting: WaitingContacts,
     /// `None` while a piece is read, and at the end of the list.
     rows: Option<ListRows>,
     /// `None` while a piece is read.
     rereader: Option<Rereader>,
-    reading: Option<ReadAhead>,
+    pub(super) reading: Option<ReadAhead>,
     /// A rehearsal is over the sooner the fewer threads it waits for: it reads in place.
     in_place: bool,
     /// How many more contacts may be counted.
-    limit_left: u64,
-    prior: PriorRun,
+    pub(super) limit_left: u64,
+    pub(super) prior: PriorRun,
     /// Contacts whose call of an earlier run is being followed, by id.
     held: HashMap<String, Contact>,
     /// Contacts that wait for the end of a call to the same number, by its key.
-    behind: HashMap<u64, Vec<Ready>>,
+    behind: HashMap<u64, Vec<Candidate>>,
 }
 
-#[derive(Debug)]
-enum Listed {
-    Contact(Box<Ready>),
-    Skipped(Skipped),
-}
+/// A piece that is being read.
+type ReadAhead = Pin<Box<dyn Future<Output = io::Result<Piece>> + Send>>;
 
-/// A piece that is being read, or was.
-#[derive(Debug)]
-enum ReadAhead {
-    Thread(JoinHandle<io::Result<Piece>>),
-    InPlace(Box<io::Result<Piece>>),
+/// Where the next contact for a trunk is.
+enum NextOf {
+    /// Those that avoid this trunk.
+    Avoiders(usize),
+    Ready,
+    Listed,
 }
 
 /// What was read of the list.
 #[derive(Debug)]
 pub(super) struct Piece {
-    due: Vec<Ready>,
+    due: Vec<Candidate>,
     listed: Vec<ListEntry>,
     /// `None` when the list is at its end.
     rows: Option<ListRows>,
@@ -116,20 +104,15 @@ impl Queue {
         })
     }
 
-    /// How many more contacts `--limit` allows.
-    pub(super) fn limit_left(&self) -> u64 {
-        self.limit_left
-    }
-
     /// Counts a contact that is called, or will be when it is due, among those that `--limit` allows.
-    pub(super) fn count(&mut self, ready: &mut Ready) {
+    pub(super) fn count(&mut self, ready: &mut Candidate) {
         if !std::mem::replace(&mut ready.counted, true) {
             self.limit_left = self.limit_left.saturating_sub(1);
         }
     }
 
     /// A contact is not called after all. If it never was, another may be counted instead.
-    pub(super) fn discount(&mut self, ready: &Ready) {
+    pub(super) fn discount(&mut self, ready: &Candidate) {
         if ready.counted && ready.history.attempts == 0 {
             self.limit_left = self.limit_left.saturating_add(1);
         }
@@ -141,12 +124,12 @@ impl Queue {
     }
 
     /// Puts a contact back that was not called after all.
-    pub(super) fn put_back(&mut self, ready: Ready) {
+    pub(super) fn put_back(&mut self, ready: Candidate) {
         self.ready.push_front(ready);
     }
 
     /// Puts a contact back until the call to this number is over.
-    pub(super) fn wait_behind(&mut self, number: u64, ready: Ready) {
+    pub(super) fn wait_behind(&mut self, number: u64, ready: Candidate) {
         self.behind.entry(number).or_default().push(ready);
     }
 
@@ -161,60 +144,50 @@ impl Queue {
 
     /// The next row of the list, if it is one that is not called.
     pub(super) fn take_skipped(&mut self) -> Option<Skipped> {
-        if !self.has_skipped() {
-            return None;
-        }
-        match self.listed.pop_front()? {
-            Listed::Skipped(skipped) => Some(skipped),
-            Listed::Contact(_) => None,
+        if self.has_skipped() {
+            self.listed.pop_front()?.err()
+        } else {
+            None
         }
     }
 
     /// Whether a contact could be called on this trunk now. Where others work, those that were congested on it are left
     /// to them and to their free `lines`; but no more of them than these, once nobody else is to be called.
     pub(super) fn has_for(&self, trunk: TrunkIndex, lines: Option<usize>) -> bool {
-        self.avoided(trunk, lines).next().is_some()
-            || !self.ready.is_empty()
-            || self.has_listed()
-            || self.exceeds(trunk, lines)
+        self.next_for(trunk, lines).is_some()
     }
 
     /// Takes whom [`has_for`](Self::has_for) saw: those that wait the longest first, then the list.
-    pub(super) fn take_for(&mut self, trunk: TrunkIndex, lines: Option<usize>) -> Option<Ready> {
-        let avoided = self.avoided(trunk, lines).next();
-        if let Some(avoided) = avoided {
-            return self.avoiders[avoided].pop_front();
+    pub(super) fn take_for(
+        &mut self,
+        trunk: TrunkIndex,
+        lines: Option<usize>,
+    ) -> Option<Candidate> {
+        match self.next_for(trunk, lines)? {
+            NextOf::Avoiders(avoided) => self.avoiders[avoided].pop_front(),
+            NextOf::Ready => self.ready.pop_front(),
+            NextOf::Listed => self.listed.pop_front()?.ok(),
         }
-        if let Some(ready) = self.ready.pop_front() {
-            return Some(ready);
+    }
+
+    fn next_for(&self, trunk: TrunkIndex, lines: Option<usize>) -> Option<NextOf> {
+        let trunk = trunk.get();
+        let (avoiders, waiting) = (&self.avoiders, &self.waiting.avoiders);
+        let may_take = |&avoided: &usize| {
+            !avoiders[avoided].is_empty() && (avoided != trunk || lines.is_none())
+        };
+        if let Some(avoided) = (0..avoiders.len()).find(may_take) {
+            return Some(NextOf::Avoiders(avoided));
+        }
+        if !self.ready.is_empty() {
+            return Some(NextOf::Ready);
         }
         if self.has_listed() {
-            return match self.listed.pop_front()? {
-                Listed::Contact(ready) => Some(*ready),
-                Listed::Skipped(_) => None,
-            };
+            return Some(NextOf::Listed);
         }
-        if self.exceeds(trunk, lines) {
-            return self.avoiders[trunk.get()].pop_front();
-        }
-        None
-    }
-
-    /// The trunks whose avoiders may be called on this one before all others.
-    fn avoided(&self, trunk: TrunkIndex, lines: Option<usize>) -> impl Iterator<Item = usize> {
-        let avoiders = self.avoiders.iter().enumerate();
-        avoiders
-            .filter(move |&(avoided, avoiders)| {
-                !avoiders.is_empty() && (avoided != trunk.get() || lines.is_none())
-            })
-            .map(|(avoided, _)| avoided)
-    }
-
-    /// Whether more contacts avoid a trunk than the others have lines for.
-    fn exceeds(&self, trunk: TrunkIndex, lines: Option<usize>) -> bool {
-        let ready = self.avoiders[trunk.get()].len();
-        let avoiders = ready + self.waiting.avoiders(trunk.get());
-        ready > 0 && lines.is_some_and(|lines| avoiders > lines)
+        let (own, packed) = (avoiders[trunk].len(), waiting[trunk].len());
+        let exceed = own > 0 && lines.is_some_and(|lines| own + packed > lines);
+        exceed.then_some(NextOf::Avoiders(trunk))
     }
 
     /// Whether nobody is left: none ready, none waiting, the list at its end.
@@ -231,11 +204,6 @@ impl Queue {
             + self.behind.values().map(Vec::len).sum::<usize>()
     }
 
-    /// When the first contact is due, as far as they wait for a time.
-    pub(super) fn first_due(&self) -> Option<Timestamp> {
-        self.waiting.first_due()
-    }
-
     /// Whether a contact could be called, on whatever trunk.
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -245,16 +213,12 @@ impl Queue {
 
     /// Whether the next row of the list is a contact that may be called.
     fn has_listed(&self) -> bool {
-        self.limit_left > 0 && matches!(self.listed.front(), Some(Listed::Contact(_)))
+        self.limit_left > 0 && matches!(self.listed.front(), Some(Ok(_)))
     }
 
     /// Whether the next row of the list is one that is not called.
     pub(super) fn has_skipped(&self) -> bool {
-        self.limit_left > 0 && matches!(self.listed.front(), Some(Listed::Skipped(_)))
-    }
-
-    pub(super) fn is_reading(&self) -> bool {
-        self.reading.is_some()
+        self.limit_left > 0 && matches!(self.listed.front(), Some(Err(_)))
     }
 
     /// When the next waiting contact is due; `None` if its row would not be read then anyway.
@@ -262,15 +226,14 @@ impl Queue {
         if self.reading.is_some() || self.ready.len() >= CHUNK {
             return None;
         }
-        self.first_due()
+        self.waiting.first_due()
     }
 
     /// Whether a contact is known that is still to be called.
     pub(super) fn has_somebody(&self) -> bool {
-        let is_contact = |listed: &Listed| matches!(listed, Listed::Contact(_));
         self.waiting() > 0
             || !self.held.is_empty()
-            || (self.limit_left > 0 && self.listed.iter().any(is_contact))
+            || (self.limit_left > 0 && self.listed.iter().any(Result::is_ok))
     }
 
     /// Starts to read ahead if that is called for: contacts that are due, and the next rows of the list.
@@ -293,7 +256,7 @@ impl Queue {
         let read = move || {
             let due = due.into_iter().map(|(at, history)| {
                 let contact = rereader.read(at)?;
-                Ok(Ready {
+                Ok(Candidate {
                     contact,
                     history,
                     due: None,
@@ -319,9 +282,15 @@ impl Queue {
             })
         };
         self.reading = Some(if self.in_place {
-            ReadAhead::InPlace(Box::new(read()))
+            Box::pin(std::future::ready(read()))
         } else {
-            ReadAhead::Thread(tokio::task::spawn_blocking(read))
+            let reading = tokio::task::spawn_blocking(read);
+            Box::pin(async {
+                let panicked = |error| format!("reading the list of contacts failed: {error}");
+                reading
+                    .await
+                    .map_err(|error| io::Error::other(panicked(error)))?
+            })
         });
     }
 
@@ -330,15 +299,9 @@ impl Queue {
     /// # Errors
     /// The private copy of the list cannot be read.
     pub(super) async fn read(&mut self) -> io::Result<Piece> {
-        if let Some(ReadAhead::Thread(reading)) = &mut self.reading {
-            let piece = reading.await;
-            self.reading = None;
-            return piece.unwrap_or_else(|error| Err(panicked(&error)));
-        }
-        match self.reading.take() {
-            Some(ReadAhead::InPlace(piece)) => *piece,
-            _ => std::future::pending().await,
-        }
+        let piece = or_never(self.reading.as_mut()).await;
+        self.reading = None;
+        piece
     }
 
     /// Adds what was read.
@@ -354,14 +317,13 @@ impl Queue {
         for entry in piece.listed {
             match entry {
                 ListEntry::Contact(contact) => {
-                    if let Some(ready) = self.resume(contact) {
-                        self.listed.push_back(Listed::Contact(Box::new(ready)));
-                    }
+                    let candidate = self.resume(contact);
+                    self.listed.extend(candidate.map(Ok));
                 }
                 ListEntry::Skipped(skipped) => {
                     let progress = self.prior.progress(&skipped.id);
                     if progress.is_none_or(|progress| !progress.is_final) {
-                        self.listed.push_back(Listed::Skipped(skipped));
+                        self.listed.push_back(Err(skipped));
                     }
                 }
             }
@@ -369,7 +331,7 @@ impl Queue {
     }
 
     /// A contact of the list as earlier runs left it; `None` if it is done, or held while its call is followed.
-    fn resume(&mut self, contact: Contact) -> Option<Ready> {
+    fn resume(&mut self, contact: Contact) -> Option<Candidate> {
         let (mut history, mut due) = (History::default(), None);
         if let Some(progress) = self.prior.progress(&contact.id) {
             if progress.is_final {
@@ -382,17 +344,12 @@ impl Queue {
             history = self.prior.history(&contact.id, &contact.numbers);
             due = Some(progress.next);
         }
-        Some(Ready {
+        Some(Candidate {
             contact,
             history,
             due,
             counted: false,
         })
-    }
-
-    /// What earlier runs made of a contact, as far as that can be told without the list.
-    pub(super) fn history_of(&self, contact: &str) -> History {
-        self.prior.history(contact, &[])
     }
 
     /// A call of an earlier run is over: its contact is free for what follows, now or when the list comes to it.
@@ -406,8 +363,4 @@ impl Queue {
             self.ready.push_back(ready);
         }
     }
-}
-
-fn panicked(error: &JoinError) -> io::Error {
-    io::Error::other(format!("reading the list of contacts failed: {error}"))
 }

@@ -2,18 +2,17 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::campaign::explain::{self, LastLook};
 use crate::campaign::lines::Lines;
 use crate::campaign::queue::Queue;
-use crate::campaign::snapshot::{Condition, Trouble, TrunkView, Views, Waits};
-use crate::campaign::stats::{self, Stats};
+use crate::campaign::snapshot::{TrunkView, Views, Waits};
+use crate::campaign::stats::{self, CallSpeed, Tally};
 use crate::clock::Clock;
 use crate::disposition::Disposition;
-use crate::trunk::Trunk;
-use crate::trunk::breaker::{self, BreakerState};
+use crate::trunk::{Admission, Trunk, breaker};
 
 /// A wait for a retry that is shorter, in milliseconds, is not logged.
 const RETRY_NEWS: i64 = 30_000;
@@ -25,59 +24,97 @@ const TROUBLES: usize = 20;
 /// What is said of a run, and was.
 #[derive(Debug)]
 pub(super) struct RunReport {
-    views: Views,
+    pub(super) views: Views,
     /// Why no call is running, as it was logged last.
-    logged: Option<Waits>,
+    pub(super) logged: Option<Waits>,
     /// The troubles that were logged: each is once, since the row of each call has it.
-    troubles: HashSet<String>,
+    pub(super) troubles: HashSet<String>,
 }
 
 /// How the run is.
 pub(super) struct Facts<'f> {
-    pub(super) connected: bool,
-    pub(super) look: LastLook,
+    pub(super) tally: &'f Tally,
+    pub(super) speed: &'f mut CallSpeed,
     pub(super) queue: &'f Queue,
-    pub(super) lines: &'f Lines,
+    pub(super) lines: &'f mut Lines,
     pub(super) clock: &'f Clock,
+    pub(super) connected: bool,
+    /// Why no call is begun whatever the trunks say; `None` if each was asked.
+    pub(super) blocked: Option<Waits>,
     /// Contacts are left, and nothing is being done about any of them.
     pub(super) is_idle: bool,
-    /// The word for why no new call is begun any more.
-    pub(super) ending: Option<&'static str>,
     /// Nothing follows any more.
     pub(super) is_over: bool,
 }
 
 impl Facts<'_> {
+    /// Why no further call is begun.
     fn waits(&self) -> Waits {
-        self.ending.map_or_else(
-            || explain::waits(self.look, self.queue, self.lines, self.clock),
-            Waits::Ending,
-        )
+        let queue = self.queue;
+        match self.blocked {
+            Some(Waits::Window(_)) if !queue.has_somebody() => {}
+            Some(blocked) => return blocked,
+            None => {}
+        }
+        if queue.is_exhausted() {
+            return Waits::LastCalls;
+        }
+        if queue.has_ready()
+            && let Some(waits) = self.waits_for_trunks()
+        {
+            return waits;
+        }
+        if queue.reading.is_some() {
+            return Waits::List;
+        }
+        if queue.has_skipped() {
+            return Waits::Rows;
+        }
+        let due = queue.waiting.first_due();
+        due.map_or(Waits::Calls, |due| Waits::Retries(due.as_millisecond()))
+    }
+
+    /// What a contact that could be called waits for.
+    fn waits_for_trunks(&self) -> Option<Waits> {
+        let first = |until: fn(Admission) -> Option<Instant>| {
+            let trunks = self.lines.trunks.iter();
+            let first = trunks.filter_map(|trunk| until(trunk.admission)).min();
+            first.map(|until| self.clock.millis_at(until))
+        };
+        let any = |admission| {
+            let mut trunks = self.lines.trunks.iter();
+            trunks.any(|trunk| trunk.admission == admission)
+        };
+        let paced = first(|admission| match admission {
+            Admission::Paced(until) => Some(until),
+            _ => None,
+        });
+        if let Some(until) = paced {
+            return Some(Waits::Pace(until));
+        }
+        if any(Admission::Busy) {
+            return Some(Waits::Lines);
+        }
+        let rested = first(|admission| match admission {
+            Admission::Rests(until) => Some(until),
+            _ => None,
+        });
+        (rested.is_some() || any(Admission::Tried)).then_some(Waits::Trunks(rested))
     }
 }
 
 impl RunReport {
-    pub(super) fn new(views: Views) -> Self {
-        Self {
-            views,
-            logged: None,
-            troubles: HashSet::new(),
-        }
-    }
-
     /// Shows how the run is where that is asked for, and logs why no call is running where that is news.
-    pub(super) fn update(&mut self, stats: &mut Stats, facts: &Facts<'_>) {
-        let is_idle = facts.is_idle && facts.ending.is_none();
-        let waits = is_idle
-            .then(|| facts.waits())
-            .filter(|waits| may_be_news(*waits));
-        if self.logged != waits {
-            self.logged = waits;
-            if waits.is_some_and(|waits| is_long(waits, facts.clock.millis())) {
-                self.show(stats, facts);
+    pub(super) fn update(&mut self, mut facts: Facts<'_>) {
+        let now = facts.clock.millis();
+        let waits = facts.is_idle.then(|| facts.waits());
+        let news = waits.filter(|&waits| is_news(waits, now));
+        if self.logged != news {
+            self.logged = news;
+            if news.is_some() {
+                self.show(&mut facts);
                 let why = self.views.latest().why();
-                let tally = &stats.tally;
-                let left = tally.to_call.saturating_sub(tally.called);
+                let left = facts.tally.to_call.saturating_sub(facts.tally.called);
                 let are = if left == 1 { "is" } else { "are" };
                 info!(
                     "nobody is being called: {why}; {} {are} left",
@@ -86,28 +123,31 @@ impl RunReport {
             }
         }
         if facts.is_over || self.views.are_asked_for() {
-            self.show(stats, facts);
+            self.show(&mut facts);
         }
     }
 
-    fn show(&self, stats: &mut Stats, facts: &Facts<'_>) {
+    fn show(&self, facts: &mut Facts<'_>) {
         let now = Instant::now();
-        let calls_per_second = stats.calls_per_second(now);
-        stats.tally.line_times = facts.lines.times(now);
         self.views.show(|view| {
             view.at = facts.clock.millis();
-            view.tally.clone_from(&stats.tally);
-            view.running = facts.lines.running();
+            view.tally.clone_from(facts.tally);
+            view.tally.line_times.clone_from(facts.lines.times(now));
+            view.running = facts.lines.calls.len();
             view.retrying = facts.queue.waiting();
-            let due = facts.queue.first_due();
-            view.next_due = due.map(jiff::Timestamp::as_millisecond);
-            view.calls_per_second = calls_per_second;
+            let due = facts.queue.waiting.first_due();
+            view.next_due = due.map(Timestamp::as_millisecond);
+            view.calls_per_second = facts.speed.per_second(now);
             view.connected = facts.connected;
             view.waits = facts.waits();
-            view.trunks.clear();
-            let trunks = facts.lines.trunks().iter();
-            let trunks = trunks.map(|trunk| trunk_view(trunk, facts.clock));
-            view.trunks.extend(trunks);
+            let trunks = facts.lines.trunks.iter();
+            let trunks = trunks.map(|trunk| TrunkView {
+                name: trunk.name.as_str().into(),
+                ports: trunk.ports,
+                busy: trunk.busy,
+                condition: trunk.breaker.condition(facts.clock),
+            });
+            view.trunks = trunks.collect();
         });
     }
 
@@ -119,37 +159,13 @@ impl RunReport {
     }
 }
 
-/// Between two calls of a slow pace, nothing is to be said.
-fn may_be_news(waits: Waits) -> bool {
-    matches!(
-        waits,
-        Waits::Connection(_) | Waits::Window(Some(_)) | Waits::Trunks(_) | Waits::Retries(_)
-    )
-}
-
-/// A short wait is no news.
-fn is_long(waits: Waits, now: i64) -> bool {
+/// Between two calls of a slow pace, and of a short wait, nothing is said.
+fn is_news(waits: Waits, now: i64) -> bool {
     match waits {
+        Waits::Connection(_) | Waits::Window(Some(_)) => true,
         Waits::Retries(due) => due > now + RETRY_NEWS,
-        Waits::Trunks(until) => until.is_some_and(|until| until > now + TRUNK_NEWS),
-        _ => true,
-    }
-}
-
-/// How a trunk is.
-fn trunk_view(trunk: &Trunk, clock: &Clock) -> TrunkView {
-    TrunkView {
-        name: trunk.name.as_str().into(),
-        ports: trunk.ports,
-        busy: trunk.busy,
-        condition: match trunk.breaker.state() {
-            BreakerState::Works => Condition::Works,
-            BreakerState::Rests(until, streak, last) => Condition::Rests {
-                until: clock.millis_at(until),
-                trouble: Trouble { streak, last },
-            },
-            BreakerState::Tried(streak, last) => Condition::Tried(Trouble { streak, last }),
-        },
+        Waits::Trunks(Some(until)) => until > now + TRUNK_NEWS,
+        _ => false,
     }
 }
 
@@ -162,8 +178,9 @@ pub(super) fn log_trunk(trunk: &Trunk) {
             "trunk {name} {how} not work: the calls of {} contacts in a row came to nothing, the last was {}; it rests for {:.0?} and is then tried with one call",
             trip.streak, trip.disposition, trip.rest
         );
-        if !trip.again && !trip.finals.is_empty() {
-            let (contacts, redial) = breaker::named(&trip.finals);
+        let finals = trunk.breaker.finals();
+        if !trip.again && !finals.is_empty() {
+            let (contacts, redial) = breaker::named(&finals);
             warn!(
                 "these contacts got a final row before that was seen: {contacts}; if it was the trunk, call them again with {redial}"
             );

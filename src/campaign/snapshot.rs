@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::campaign::stats::Tally;
 use crate::clock::{self, Clock};
 use crate::config;
-use crate::disposition::Disposition;
+use crate::trunk::breaker::Condition;
 
 /// How a run is. Times of day are milliseconds since 1970, in a rehearsal those of its own clock.
 #[derive(Debug, Clone)]
@@ -51,31 +51,6 @@ pub(crate) struct TrunkView {
     pub(crate) busy: usize,
     /// Whether it works.
     pub(crate) condition: Condition,
-}
-
-/// Whether a trunk works, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
-    /// It does.
-    Works,
-    /// It does not, and rests.
-    Rests {
-        /// When it is tried again; that may have come, and nobody be there to try it with.
-        until: i64,
-        /// Why.
-        trouble: Trouble,
-    },
-    /// It did not, and is tried again with one call.
-    Tried(Trouble),
-}
-
-/// Why a trunk is thought not to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// The calls of so many contacts in a row came to nothing.
-    pub(crate) streak: usize,
-    /// How the last of them ended.
-    pub(crate) last: Disposition,
 }
 
 /// Why no further call is begun: what the dispatcher found when it last looked for one to begin.
@@ -377,6 +352,9 @@ impl Viewer {
 /// A run on two trunks, one of which rests: something of everything has happened. It is ten in the morning.
 #[cfg(test)]
 pub(crate) fn example() -> View {
+    use crate::disposition::Disposition;
+    use crate::trunk::breaker::Trouble;
+
     let mut tally = Tally::new(310, 300);
     for _ in 0..80 {
         tally.attempted(Disposition::Answered, true);
@@ -384,9 +362,7 @@ pub(crate) fn example() -> View {
     for _ in 0..40 {
         tally.attempted(Disposition::Rejected, true);
     }
-    for _ in 0..10 {
-        tally.finished(Disposition::InvalidNumber);
-    }
+    tally.finish(Disposition::InvalidNumber, 10);
     tally.dispatched = 150;
     let at = "2026-11-23T10:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let at = at.as_millisecond();

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::disposition::Disposition;
-use crate::trunk::line_use::LineTimes;
+use crate::trunk::line_times::LineTimes;
 
 /// A number of contacts, in words.
 pub(crate) fn contacts(count: u64) -> String {
@@ -53,7 +53,7 @@ impl Tally {
         if is_final {
             self.called += 1;
             self.called_and_reached += u64::from(disposition.picked_up());
-            self.finished(disposition);
+            self.finish(disposition, 1);
         }
     }
 
@@ -66,13 +66,8 @@ impl Tally {
         }
     }
 
-    /// Notes a contact that has its final outcome, called or not, in this run.
-    pub(crate) fn finished(&mut self, disposition: Disposition) {
-        self.were_finished(disposition, 1);
-    }
-
-    /// Notes contacts that have their final outcome.
-    pub(crate) fn were_finished(&mut self, disposition: Disposition, contacts: u64) {
+    /// Notes contacts that have their final outcome, called or not.
+    pub(crate) fn finish(&mut self, disposition: Disposition, contacts: u64) {
         self.finals[disposition as usize] += contacts;
         self.finished += contacts;
         if !disposition.picked_up() {
@@ -90,13 +85,11 @@ impl Tally {
     }
 
     /// Contacts that this run called and reached.
-    #[allow(dead_code, reason = "the progress is to show it")]
     pub(crate) fn reached_in_this_run(&self) -> u64 {
         self.called_and_reached
     }
 
     /// Contacts that got their final outcome in this run without being reached.
-    #[allow(dead_code, reason = "the progress is to show it")]
     pub(crate) fn failed_in_this_run(&self) -> u64 {
         self.called.saturating_sub(self.called_and_reached)
     }
@@ -108,8 +101,7 @@ impl Tally {
 
     /// Contacts that were to be reached and have a final outcome without it.
     pub(crate) fn unreached(&self) -> u64 {
-        let on_purpose = [Disposition::Suppressed, Disposition::Duplicate];
-        self.failed - on_purpose.map(|kind| self.finals(kind)).iter().sum::<u64>()
+        self.failed - self.finals(Disposition::Suppressed) - self.finals(Disposition::Duplicate)
     }
 
     /// Contacts that have no final outcome yet.
@@ -131,42 +123,8 @@ impl Tally {
     /// Calls that were picked up, of those that ended; `None` before the first did.
     pub(crate) fn answer_rate(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let share = |part: u64, whole: u64| part as f64 / whole as f64;
-        let ended = self.ended();
-        (ended > 0).then(|| share(self.picked_up(), ended))
-    }
-}
-
-/// All counts of a run.
-#[derive(Debug)]
-pub(super) struct Stats {
-    pub(super) tally: Tally,
-    speed: Speed,
-}
-
-impl Stats {
-    pub(super) fn new(tally: Tally, now: Instant) -> Self {
-        Self {
-            tally,
-            speed: Speed::new(now),
-        }
-    }
-
-    /// A call begins.
-    pub(super) fn begun(&mut self, now: Instant) {
-        self.tally.dispatched += 1;
-        self.speed.begun(now);
-    }
-
-    /// A call that had begun was not dialed after all.
-    pub(super) fn not_dialed(&mut self) {
-        self.tally.dispatched = self.tally.dispatched.saturating_sub(1);
-        self.speed.not_dialed();
-    }
-
-    /// Calls a second over the last ten whole seconds; `None` before there was one.
-    pub(super) fn calls_per_second(&mut self, now: Instant) -> Option<f64> {
-        self.speed.per_second(now)
+        let rate = self.picked_up() as f64 / self.ended() as f64;
+        (self.ended() > 0).then_some(rate)
     }
 }
 
@@ -175,15 +133,15 @@ const LATELY: usize = 10;
 
 /// The calls begun in each of the last seconds, counted as they are.
 #[derive(Debug)]
-struct Speed {
+pub(super) struct CallSpeed {
     since: Instant,
     /// The second that is running, from 0.
     second: u64,
     calls: [u32; LATELY + 1],
 }
 
-impl Speed {
-    fn new(now: Instant) -> Self {
+impl CallSpeed {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             since: now,
             second: 0,
@@ -191,23 +149,21 @@ impl Speed {
         }
     }
 
-    fn begun(&mut self, now: Instant) {
+    pub(super) fn begun(&mut self, now: Instant) {
         self.advance(now);
         let index = self.index(self.second);
         self.calls[index] += 1;
     }
 
-    fn not_dialed(&mut self) {
-        let back = (0..=self.second.min(LATELY as u64)).map(|back| self.second - back);
-        let index = back
-            .map(|second| self.index(second))
-            .find(|&index| self.calls[index] > 0);
-        if let Some(index) = index {
+    pub(super) fn not_dialed(&mut self) {
+        let lately = self.second.saturating_sub(LATELY as u64)..=self.second;
+        let mut indices = lately.rev().map(|second| self.index(second));
+        if let Some(index) = indices.find(|&index| self.calls[index] > 0) {
             self.calls[index] -= 1;
         }
     }
 
-    fn per_second(&mut self, now: Instant) -> Option<f64> {
+    pub(super) fn per_second(&mut self, now: Instant) -> Option<f64> {
         self.advance(now);
         let seconds = u32::try_from(self.second.min(LATELY as u64)).ok()?;
         let running = self.calls[self.index(self.second)];
@@ -217,18 +173,11 @@ impl Speed {
 
     fn advance(&mut self, now: Instant) {
         let second = now.saturating_duration_since(self.since).as_secs();
-        if second <= self.second {
-            return;
+        for begun in (self.second + 1..=second).take(self.calls.len()) {
+            let index = self.index(begun);
+            self.calls[index] = 0;
         }
-        if second - self.second > LATELY as u64 {
-            self.calls = [0; LATELY + 1];
-        } else {
-            for begun in self.second + 1..=second {
-                let index = self.index(begun);
-                self.calls[index] = 0;
-            }
-        }
-        self.second = second;
+        self.second = self.second.max(second);
     }
 
     fn index(&self, second: u64) -> usize {
@@ -245,7 +194,7 @@ mod tests {
     #[test]
     fn a_continued_run_counts_what_it_reached_apart_from_earlier_runs() {
         let mut tally = Tally::new(20, 8);
-        tally.were_finished(Disposition::Answered, 12);
+        tally.finish(Disposition::Answered, 12);
         assert_eq!((tally.reached(), tally.reached_in_this_run()), (12, 0));
         assert_eq!(tally.failed_in_this_run(), 0);
         tally.attempted(Disposition::Answered, true);
@@ -256,7 +205,7 @@ mod tests {
     }
 
     /// So many calls in each of these seconds.
-    fn dial(speed: &mut Speed, start: Instant, seconds: std::ops::Range<u64>, each: u64) {
+    fn dial(speed: &mut CallSpeed, start: Instant, seconds: std::ops::Range<u64>, each: u64) {
         for second in seconds {
             for call in 0..each {
                 let within = Duration::from_millis(1_000 * call / each);
@@ -269,7 +218,7 @@ mod tests {
     fn the_speed_is_that_of_the_last_ten_whole_seconds() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut speed = Speed::new(start);
+        let mut speed = CallSpeed::new(start);
         assert_eq!(speed.per_second(start), None);
         dial(&mut speed, start, 0..3, 8);
         assert_eq!(speed.per_second(at(2)), Some(8.0));
@@ -285,7 +234,7 @@ mod tests {
     fn who_was_not_dialed_after_all_is_taken_back() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut speed = Speed::new(start);
+        let mut speed = CallSpeed::new(start);
         dial(&mut speed, start, 0..2, 5);
         for _ in 0..7 {
             speed.not_dialed();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::campaign::or_never;
 use crate::suppression::Suppressions;
 
 /// How often the files are looked at.
@@ -54,11 +55,8 @@ impl SuppressionRefresh {
 
     /// Returns when the lists are read; never, if they are not being read. Cancel-safe.
     pub(super) async fn finished(&mut self) {
-        match &mut self.reading {
-            // A panic there leaves what was known before.
-            Some(reading) => drop(reading.await),
-            None => std::future::pending().await,
-        }
+        // A panic there leaves what was known before.
+        let _ = or_never(self.reading.as_mut()).await;
         self.reading = None;
         // However long that took: what was read is acted on before it is read again.
         self.read_at = Some(Instant::now());

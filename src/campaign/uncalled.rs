@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::campaign::Resources;
-use crate::campaign::conclude::TaskResult;
-use crate::campaign::eligibility::Never;
-use crate::campaign::queue::Ready;
+use crate::campaign::conclude::{self, TaskResult};
+use crate::campaign::eligibility::{Candidate, Never};
 use crate::contacts::Skipped;
 use crate::disposition::Disposition;
 use crate::results::schema::ResultsRow;
@@ -30,8 +29,12 @@ pub(super) fn row_of_skipped(resources: &Resources, skipped: &Skipped) -> Result
 }
 
 /// The row of a contact that is never called; `None` where another run may call it.
-pub(super) fn row_of_never(resources: &Resources, ready: &Ready, why: Never) -> Option<ResultsRow> {
-    let numbers = &ready.contact.numbers;
+pub(super) fn row_of_never(
+    resources: &Resources,
+    candidate: &Candidate,
+    why: Never,
+) -> Option<ResultsRow> {
+    let numbers = &candidate.contact.numbers;
     let (disposition, note) = match why {
         Never::Suppressed if numbers.len() == 1 => (
             Disposition::Suppressed,
@@ -48,12 +51,12 @@ pub(super) fn row_of_never(resources: &Resources, ready: &Ready, why: Never) -> 
         Never::BeyondLimit | Never::StopAt | Never::Closed(_) => return None,
     };
     Some(ResultsRow {
-        contact: ready.contact.id.clone(),
+        contact: candidate.contact.id.clone(),
         number: numbers.first().map(ToString::to_string).unwrap_or_default(),
-        attempt: ready.history.attempts,
+        attempt: candidate.history.attempts,
         disposition: Some(disposition),
         note: note.to_owned(),
-        own: resources.list.kept(&ready.contact),
+        own: resources.list.kept(&candidate.contact),
         ..ResultsRow::default()
     })
 }
@@ -67,9 +70,5 @@ pub(super) async fn write(resources: Arc<Resources>, row: ResultsRow) -> TaskRes
         note: resources.note(&row.note),
         ..row
     };
-    let row = row.to_csv(&resources.columns);
-    match resources.writer.append(row.clone()).await {
-        Ok(()) => TaskResult::NotCalled(disposition),
-        Err(error) => TaskResult::NotWritten(error, row),
-    }
+    conclude::write(&resources, row, TaskResult::NotCalled(disposition)).await
 }

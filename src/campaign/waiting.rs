@@ -13,13 +13,13 @@ use crate::trunk::TrunkIndex;
 #[derive(Debug)]
 pub(super) struct WaitingContacts {
     timed: BinaryHeap<Reverse<Waiting>>,
-    avoiders: Vec<VecDeque<Waiting>>,
+    pub(super) avoiders: Vec<VecDeque<Waiting>>,
     histories: Histories,
 }
 
 /// A contact that waits. Ordered by when it is due, then by its position in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
+pub(super) struct Waiting {
     /// In milliseconds since 1970.
     due: i64,
     offset: u64,
@@ -51,11 +51,6 @@ impl WaitingContacts {
 
     pub(super) fn len(&self) -> usize {
         self.timed.len() + self.avoiders.iter().map(VecDeque::len).sum::<usize>()
-    }
-
-    /// How many contacts are due and avoid a trunk.
-    pub(super) fn avoiders(&self, trunk: usize) -> usize {
-        self.avoiders[trunk].len()
     }
 
     /// When the first contact is due, as far as they wait for a time.
@@ -134,7 +129,7 @@ mod tests {
         let due = waiting.take_due(now, 128, rooms());
         assert_eq!(due.len(), 32);
         assert!(due.iter().all(|(_, history)| *history == congested));
-        assert_eq!(waiting.avoiders(1), 10_000 - 32);
+        assert_eq!(waiting.avoiders[1].len(), 10_000 - 32);
         assert_eq!(waiting.len(), 10_001 - 32);
         let next = now + SignedDuration::from_millis(1);
         assert_eq!(

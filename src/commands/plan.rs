@@ -165,8 +165,8 @@ impl RunPlan {
                 ListEntry::Contact(contact) => {
                     let history = prior.history(&contact.id, &contact.numbers);
                     let candidate = Candidate {
-                        contact: &contact,
-                        history: &history,
+                        contact,
+                        history,
                         due: None,
                         counted: false,
                     };
@@ -195,9 +195,10 @@ impl RunPlan {
                         Eligibility::Never(Never::StopAt) => (true, None),
                     };
                     opens = opens.into_iter().chain(opening).min();
-                    if let Ok(number) = rules.next_number(&contact, &history) {
+                    let contact = &candidate.contact;
+                    if let Ok(number) = rules.next_number(contact, &candidate.history) {
                         let number = contact.numbers[usize::from(number)].to_string();
-                        plan.call(&contact, number, waits);
+                        plan.call(contact, number, waits);
                     }
                 }
             }

@@ -195,7 +195,7 @@ impl Serialize for TallyByDisposition<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::trunk::line_use::LineTimes;
+    use crate::trunk::line_times::LineTimes;
 
     use super::*;
 
@@ -204,7 +204,7 @@ mod tests {
         tally.dispatched = 3;
         tally.attempted(Disposition::Answered, true);
         tally.attempted(Disposition::Busy, false);
-        tally.finished(Disposition::InvalidNumber);
+        tally.finish(Disposition::InvalidNumber, 1);
         let started_at = "2026-11-23T09:30:00[America/Montevideo]".parse::<Zoned>();
         let started_at = started_at.unwrap();
         let took = Duration::from_millis(252_345);
@@ -269,8 +269,8 @@ mod tests {
             ),
             "{stops}"
         );
-        summary.tally.finished(Disposition::NoAnswer);
-        summary.tally.finished(Disposition::Busy);
+        summary.tally.finish(Disposition::NoAnswer, 1);
+        summary.tally.finish(Disposition::Busy, 1);
         let finishes = summary.table();
         assert!(
             finishes.contains("a run begun now would finish at 2026-11-23 09:34:12\n"),

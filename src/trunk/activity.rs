@@ -25,6 +25,13 @@ struct Signs {
     silent: u32,
 }
 
+impl Signs {
+    fn note_life(&mut self, now: Instant) {
+        self.alive = self.alive.max(Some(now));
+        self.silent = 0;
+    }
+}
+
 impl TrunkActivity {
     pub(super) fn new(wake: &Arc<Notify>) -> Self {
         Self {
@@ -35,22 +42,20 @@ impl TrunkActivity {
 
     /// A call was ended by somebody beyond the trunk.
     pub(crate) fn note_life(&self, now: Instant) {
-        let mut signs = self.lock();
-        signs.alive = signs.alive.max(Some(now));
-        signs.silent = 0;
+        self.lock().note_life(now);
     }
 
     /// A call rang or progressed.
     pub(crate) fn note_ringing(&self, now: Instant) {
-        self.note_life(now);
         let mut signs = self.lock();
+        signs.note_life(now);
         signs.rang = Some(now);
         self.wake_if_awaited(&mut signs);
     }
 
     pub(crate) fn note_answer(&self, now: Instant) {
-        self.note_life(now);
         let mut signs = self.lock();
+        signs.note_life(now);
         signs.answered = signs.answered.max(Some(now));
         self.wake_if_awaited(&mut signs);
     }

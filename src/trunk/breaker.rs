@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::disposition::Disposition;
+use crate::trunk::Admission;
 use crate::trunk::activity::TrunkActivity;
 
 /// So many contacts that are congested in a row rest a trunk.
@@ -47,21 +49,8 @@ pub struct CallEnd<'a> {
     pub trial: bool,
 }
 
-/// Whether a trunk may be called on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permit {
-    /// It works, as far as is known.
-    Calls,
-    /// It was rested long enough: with one call, to see.
-    Trial,
-    /// It rests until then.
-    At(Instant),
-    /// It is being tried with a call.
-    Tried,
-}
-
 /// What a trunk is rested for, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trip {
     /// The calls of so many contacts in a row came to nothing.
     pub streak: usize,
@@ -71,8 +60,6 @@ pub struct Trip {
     pub rest: Duration,
     /// It had rested before.
     pub again: bool,
-    /// Contacts that got a final row before the streak was seen, and with what disposition.
-    pub finals: Vec<(String, Disposition)>,
 }
 
 /// Who got a final row before a streak was seen, and the option that makes them callable again.
@@ -89,21 +76,33 @@ pub fn named(finals: &[(String, Disposition)]) -> (String, String) {
     (contacts.join(", "), option)
 }
 
-/// How a trunk is, for whoever looks at it.
+/// Whether a trunk works, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BreakerState {
-    /// It works, as far as is known.
+pub enum Condition {
     Works,
-    /// It rests until then: the calls of so many contacts in a row came to nothing, the last like this.
-    Rests(Instant, usize, Disposition),
-    /// The same, and it is being tried with a call.
-    Tried(usize, Disposition),
+    /// It does not, and rests.
+    Rests {
+        /// When it is tried again, in milliseconds since 1970; that may have come, and nobody be there to try it with.
+        until: i64,
+        trouble: Trouble,
+    },
+    /// It did not, and is tried again with one call.
+    Tried(Trouble),
+}
+
+/// Why a trunk is thought not to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    /// The calls of so many contacts in a row came to nothing.
+    pub streak: usize,
+    /// How the last of them ended.
+    pub last: Disposition,
 }
 
 /// One trunk's breaker. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    activity: TrunkActivity,
+    pub(crate) activity: TrunkActivity,
     patience: Duration,
     answers_prove: bool,
     health: Arc<Mutex<Health>>,
@@ -172,22 +171,16 @@ impl Breaker {
     }
 
     /// Whether the trunk may be called on now.
-    pub fn permit(&self, now: Instant) -> Permit {
-        let health = self.look();
-        match health.rest {
-            None => Permit::Calls,
-            Some(Rest {
-                trial: Some(begun), ..
-            }) => {
-                // It rings over there: that is no outcome yet, but more than a dead trunk does.
-                if self.activity.rang_since(begun) {
-                    Permit::Calls
-                } else {
-                    Permit::Tried
-                }
-            }
-            Some(Rest { until, .. }) if now >= until => Permit::Trial,
-            Some(Rest { until, .. }) => Permit::At(until),
+    pub(super) fn admit(&self, now: Instant) -> Admission {
+        let Some(rest) = self.look().rest else {
+            return Admission::Call;
+        };
+        match rest.trial {
+            // It rings over there: that is no outcome yet, but more than a dead trunk does.
+            Some(begun) if self.activity.rang_since(begun) => Admission::Call,
+            Some(_) => Admission::Tried,
+            None if now >= rest.until => Admission::Trial,
+            None => Admission::Rests(rest.until),
         }
     }
 
@@ -286,7 +279,6 @@ impl Breaker {
             disposition: end.disposition,
             rest: rests_for,
             again: before.is_some(),
-            finals: Vec::new(),
         });
     }
 
@@ -300,10 +292,7 @@ impl Breaker {
 
     /// What is to be said of the trunk, once: it was put to rest.
     pub fn trip(&self) -> Option<Trip> {
-        let mut health = self.lock();
-        let finals = health.finals.clone();
-        let trip = health.trip.take()?;
-        Some(Trip { finals, ..trip })
+        self.lock().trip.take()
     }
 
     /// What is to be said of the trunk, once: it works again.
@@ -311,13 +300,21 @@ impl Breaker {
         std::mem::take(&mut self.look().recovered)
     }
 
-    /// How the trunk is.
-    pub fn state(&self) -> BreakerState {
+    pub fn condition(&self, clock: &Clock) -> Condition {
         let health = self.look();
-        match health.rest {
-            None => BreakerState::Works,
-            Some(rest) if rest.trial.is_some() => BreakerState::Tried(health.streak(), rest.last),
-            Some(rest) => BreakerState::Rests(rest.until, health.streak(), rest.last),
+        let Some(rest) = health.rest else {
+            return Condition::Works;
+        };
+        let trouble = Trouble {
+            streak: health.streak(),
+            last: rest.last,
+        };
+        match rest.trial {
+            Some(_) => Condition::Tried(trouble),
+            None => Condition::Rests {
+                until: clock.millis_at(rest.until),
+                trouble,
+            },
         }
     }
 

@@ -2,8 +2,8 @@
 
 pub(crate) mod activity;
 pub(crate) mod breaker;
-pub(crate) mod line_use;
-pub mod rate_limit;
+pub(crate) mod line_times;
+pub(crate) mod rate_limit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,7 @@ use tokio::time::Instant;
 
 use crate::config;
 use activity::TrunkActivity;
-use breaker::{Breaker, Permit};
-use line_use::LineUse;
+use breaker::Breaker;
 use rate_limit::{PaceToken, RateLimit};
 
 /// Which `[[trunk]]` of the campaign.
@@ -36,7 +35,8 @@ pub(crate) struct Trunk {
     /// Lines that are taken.
     pub(crate) busy: usize,
     pub(crate) breaker: Breaker,
-    pub(crate) activity: TrunkActivity,
+    /// What the last look for a call to begin came to.
+    pub(crate) admission: Admission,
     rate_limit: RateLimit,
 }
 
@@ -73,42 +73,32 @@ impl Trunk {
             ports: trunk.ports,
             busy: 0,
             breaker: Breaker::new(activity.clone(), patience, answers_prove),
-            rate_limit: RateLimit::new(trunk.calls_per_second, activity.clone()),
-            activity,
+            admission: Admission::NobodyToCall,
+            rate_limit: RateLimit::new(trunk.calls_per_second, activity),
         }
-    }
-
-    pub(crate) fn has_free_line(&self) -> bool {
-        self.busy < self.ports
     }
 
     pub(crate) fn free_lines(&self) -> usize {
         self.ports.saturating_sub(self.busy)
     }
 
-    /// Whether it takes a call now.
+    /// Whether it takes a call now, if it has a free line.
     pub(crate) fn admit(&self, now: Instant) -> Admission {
-        if !self.has_free_line() {
-            return Admission::Busy;
-        }
-        let admission = match self.breaker.permit(now) {
-            Permit::Calls => Admission::Call,
-            Permit::Trial => Admission::Trial,
-            Permit::At(until) => return Admission::Rests(until),
-            Permit::Tried => return Admission::Tried,
-        };
-        match self.rate_limit.next(now) {
-            Some(next) => Admission::Paced(next),
-            None => admission,
+        match self.breaker.admit(now) {
+            admission @ (Admission::Call | Admission::Trial) => {
+                let next = self.rate_limit.next(now);
+                next.map_or(admission, Admission::Paced)
+            }
+            admission => admission,
         }
     }
 
     /// Takes a line for a call that was [admitted](Self::admit).
-    pub(crate) fn take(&mut self, now: Instant, trial: bool, line: Arc<LineUse>) -> PaceToken {
+    pub(crate) fn take(&mut self, now: Instant, trial: bool) -> PaceToken {
         self.busy += 1;
         if trial {
             self.breaker.try_with_a_call(now);
         }
-        self.rate_limit.take(now, line)
+        self.rate_limit.take(now)
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::TrunkActivity;
-use super::line_use::LineUse;
 
 /// Added to the window in which calls are counted, for what the system does with them on their way.
 const MARGIN: Duration = Duration::from_millis(5);
@@ -37,7 +36,6 @@ fn lock(writes: &SharedWrites) -> MutexGuard<'_, Writes> {
 pub struct PaceToken {
     writes: SharedWrites,
     activity: TrunkActivity,
-    line: Option<Arc<LineUse>>,
 }
 
 impl PaceToken {
@@ -49,9 +47,6 @@ impl PaceToken {
     /// The call was written by now. Until then it may be written at any moment, and counts in every second.
     pub(crate) fn written(self, now: Instant) {
         lock(&self.writes).written.push_back(now);
-        if let Some(line) = &self.line {
-            line.begin(now);
-        }
     }
 }
 
@@ -116,14 +111,13 @@ impl RateLimit {
     }
 
     /// Takes the token of one call, which [`next`](Self::next) must allow now.
-    pub(crate) fn take(&mut self, now: Instant, line: Arc<LineUse>) -> PaceToken {
+    pub(crate) fn take(&mut self, now: Instant) -> PaceToken {
         lock(&self.writes).underway += 1;
         let planned = self.next.unwrap_or(now);
         self.next = Some(planned.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + self.gap);
         PaceToken {
             writes: Arc::clone(&self.writes),
             activity: self.activity.clone(),
-            line: Some(line),
         }
     }
 }
@@ -131,15 +125,9 @@ impl RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trunk::TrunkIndex;
-    use crate::trunk::line_use::LineMeter;
 
     fn rate_limit(calls_per_second: f64) -> RateLimit {
         RateLimit::new(calls_per_second, TrunkActivity::default())
-    }
-
-    fn line() -> Arc<LineUse> {
-        LineMeter::default().take(TrunkIndex(0))
     }
 
     /// Writes as fast as the pace allows for `seconds`, each write `delay` after its token; retokens when they were
@@ -156,7 +144,7 @@ mod tests {
                 written.push(due);
             }
             match limit.next(now) {
-                None => tokens.push((now + delay(written.len()), limit.take(now, line()))),
+                None => tokens.push((now + delay(written.len()), limit.take(now))),
                 // As tokio's timers do, wake at the next millisecond.
                 Some(_) => now += Duration::from_millis(1),
             }
@@ -201,10 +189,10 @@ mod tests {
         let start = Instant::now();
         let mut limit = rate_limit(2.0);
         assert_eq!(limit.next(start), None);
-        limit.take(start, line()).written(start);
+        limit.take(start).written(start);
         let later = start + Duration::from_secs(60);
         assert_eq!(limit.next(later), None);
-        limit.take(later, line()).written(later);
+        limit.take(later).written(later);
         let again = limit.next(later).unwrap();
         assert!(again >= later + Duration::from_millis(480));
     }
@@ -213,10 +201,10 @@ mod tests {
     fn a_token_that_is_not_used_is_given_back() {
         let start = Instant::now();
         let mut limit = rate_limit(1.0);
-        drop(limit.take(start, line()));
+        drop(limit.take(start));
         let later = start + Duration::from_secs(2);
         assert_eq!(limit.next(later), None);
-        let token = limit.take(later, line());
+        let token = limit.take(later);
         assert!(limit.next(later + Duration::from_secs(2)).is_some());
         token.written(later);
         assert_eq!(limit.next(later + Duration::from_secs(2)), None);
@@ -226,7 +214,7 @@ mod tests {
     fn a_call_that_is_being_written_counts_in_every_second_until_it_was() {
         let start = Instant::now();
         let mut limit = rate_limit(1.0);
-        let token = limit.take(start, line());
+        let token = limit.take(start);
         let later = start + Duration::from_secs(5);
         assert!(
             limit.next(later).is_some(),

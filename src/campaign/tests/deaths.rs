@@ -13,7 +13,7 @@ fn dispatcher(resources: Resources) -> Dispatcher {
 const FIRST: TrunkIndex = TrunkIndex(0);
 
 /// Reads the list and takes the first contact.
-async fn first_contact(dispatcher: &mut Dispatcher) -> Ready {
+async fn first_contact(dispatcher: &mut Dispatcher) -> Candidate {
     while !dispatcher.queue.has_for(FIRST, None) {
         dispatcher.queue.read_ahead(Timestamp::UNIX_EPOCH);
         let piece = dispatcher.queue.read().await.unwrap();
@@ -187,12 +187,8 @@ async fn a_contact_whose_call_has_no_slot_in_the_journal_is_not_lost() {
     let now = Instant::now();
     let taken = dispatcher.lines.take(FIRST, false, now).unwrap();
     assert!(!dispatcher.begin_call(ready, 0, FIRST, false, now));
-    assert_eq!(dispatcher.stats.tally.dispatched, 0);
-    assert_eq!(
-        dispatcher.lines.trunks()[0].busy,
-        1,
-        "that of the line taken"
-    );
+    assert_eq!(dispatcher.tally.dispatched, 0);
+    assert_eq!(dispatcher.lines.trunks[0].busy, 1, "that of the line taken");
     let ready = dispatcher.queue.take_for(FIRST, None).unwrap();
     assert_eq!(ready.contact.id, "101");
     drop(taken);

@@ -69,8 +69,8 @@ fn judge(case: &Case) -> Eligibility {
         });
     }
     let candidate = Candidate {
-        contact: &contact,
-        history: &history,
+        contact,
+        history,
         due: case.due.map(at),
         counted: case.counted,
     };

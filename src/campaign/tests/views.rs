@@ -4,10 +4,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::*;
-use crate::campaign::snapshot::{Condition, View, Waits};
+use crate::campaign::snapshot::{View, Waits};
 use crate::config::{Outside, Window};
 use crate::disposition::Disposition;
 use crate::schedule::hours::{Hours, Opening};
+use crate::trunk::breaker::Condition;
 
 /// A run that goes on.
 struct Going {

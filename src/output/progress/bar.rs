@@ -2,7 +2,8 @@
 //! begins.
 
 use super::{Seen, condition, rough};
-use crate::campaign::snapshot::{Condition, TrunkView, View, Waits};
+use crate::campaign::snapshot::{TrunkView, View, Waits};
+use crate::trunk::breaker::Condition;
 
 /// Narrower terminals have room for the numbers only.
 const NARROW: usize = 60;

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::campaign::snapshot::{Condition, Trouble, TrunkView, View, Viewer};
+use crate::campaign::snapshot::{TrunkView, View, Viewer};
 use crate::clock;
 use crate::output::format::{rough, rounded};
+use crate::trunk::breaker::{Condition, Trouble};
 pub use bar::bar;
 pub use left::TimeLeft;
 

@@ -110,7 +110,7 @@ fn what_cannot_be_told_yet_is_not_guessed() {
 #[test]
 fn a_continued_run_counts_the_contacts_of_this_run_only() {
     let mut tally = crate::campaign::stats::Tally::new(18, 6);
-    tally.were_finished(Disposition::Answered, 12);
+    tally.finish(Disposition::Answered, 12);
     let (_, viewer) = crate::campaign::snapshot::channel(
         tally,
         &[],

@@ -4,11 +4,12 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{RunIdentity, RunState};
-use crate::campaign::snapshot::{Condition, View};
+use crate::campaign::snapshot::View;
 use crate::campaign::stats::Tally;
 use crate::clock::rfc3339;
 use crate::output::format::rounded;
 use crate::output::summary::TallyByDisposition;
+use crate::trunk::breaker::Condition;
 
 /// The object, in one line.
 pub(super) fn text(run: &RunIdentity, state: &RunState<'_>) -> String {

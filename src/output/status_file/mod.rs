@@ -18,10 +18,11 @@ use std::time::Duration;
 use jiff::Zoned;
 use tracing::warn;
 
-use crate::campaign::snapshot::{Condition, Viewer};
+use crate::campaign::snapshot::Viewer;
 use crate::contacts::Shard;
 use crate::output::progress::{RunWatch, Seen};
 use crate::shutdown;
+use crate::trunk::breaker::Condition;
 pub(crate) use target::StatusTargetError;
 use target::{StatusFormat, StatusTarget};
 

@@ -9,10 +9,11 @@ use jiff::Zoned;
 
 use super::{RunIdentity, RunState, TRUNK_STATES, trunk_state};
 use crate::campaign::RunEnd;
-use crate::campaign::snapshot::{Condition, Waits};
+use crate::campaign::snapshot::Waits;
 use crate::disposition::Disposition;
 use crate::output::format::rounded;
 use crate::output::progress::Seen;
+use crate::trunk::breaker::Condition;
 
 /// Every metric and its help text. Those that end in `_total` are counters, the others gauges.
 const HELP: &str = "\

