@@ -139,20 +139,23 @@ impl Histories {
     /// Keeps a history, and returns its index.
     pub fn keep(&mut self, history: History) -> u32 {
         // Many in a row have the same, and it is found sooner so.
-        if self.get(self.latest) == history && !self.all.is_empty() {
+        if self.get(self.latest) == history {
             return self.latest;
         }
         self.latest = *self.indices.entry(history).or_insert_with(|| {
             self.all.push(history);
             // Four thousand million different ones take more attempts than a run can make.
-            u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
+            u32::try_from(self.all.len()).unwrap_or(u32::MAX)
         });
         self.latest
     }
 
-    /// The history at an index.
+    /// The history at an index; at 0 that of a contact to whom nothing has happened.
     pub fn get(&self, index: u32) -> History {
-        self.all.get(index as usize).copied().unwrap_or_default()
+        let kept = (index as usize).checked_sub(1);
+        kept.and_then(|kept| self.all.get(kept))
+            .copied()
+            .unwrap_or_default()
     }
 }
 

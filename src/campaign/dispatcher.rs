@@ -114,7 +114,7 @@ impl Dispatcher {
             in_flight,
         } = left;
         for (_, entry) in &in_flight {
-            earlier.is_in_flight(&entry.contact);
+            earlier.note_in_flight(&entry.contact);
         }
         let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
         let wake = views.wake();

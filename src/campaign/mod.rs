@@ -220,7 +220,9 @@ pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) ->
             let Some(progress) = progress.filter(|progress| progress.is_final) else {
                 return false;
             };
-            if progress.history.attempts > 0 || progress.last == Some(Disposition::Suppressed) {
+            if left.earlier.history(id, &[]).attempts > 0
+                || progress.last == Some(Disposition::Suppressed)
+            {
                 called += 1;
             }
             if let Some(disposition) = progress.last {

@@ -17,7 +17,7 @@ use crate::campaign::or_never;
 use crate::campaign::waiting::WaitingContacts;
 use crate::contact_history::History;
 use crate::contacts::{Contact, Done, List, ListEntry, ListRows, Position, Rereader, Skipped};
-use crate::results::resume::{ContactProgress, PriorRun};
+use crate::results::resume::PriorRun;
 use crate::trunk::TrunkIndex;
 
 /// How many rows are read at once.
@@ -342,7 +342,7 @@ impl Queue {
                 return None;
             }
             history = self.prior.history(&contact.id, &contact.numbers);
-            due = Some(progress.next);
+            due = Some(progress.next());
         }
         Some(Candidate {
             contact,
@@ -354,8 +354,7 @@ impl Queue {
 
     /// A call of an earlier run is over: its contact is free for what follows, now or when the list comes to it.
     pub(super) fn release(&mut self, contact: &str, history: History, due: Option<Timestamp>) {
-        let progress = ContactProgress::settled(history, due);
-        self.prior.note(contact, progress);
+        self.prior.settle(contact, history, due);
         if let Some(contact) = self.held.remove(contact)
             && self.limit_left > 0
             && let Some(ready) = self.resume(contact)

@@ -43,8 +43,8 @@ pub(crate) struct ResultsRecord<'r> {
 }
 
 /// Where a row is.
-#[derive(Debug, Clone, Copy)]
-struct RowPosition<'r> {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RowPosition<'r> {
     name: &'r str,
     /// The line on which it begins, from 1.
     line: u64,
@@ -66,6 +66,12 @@ pub(crate) enum ResultsError {
         line: u64,
         what: String,
     },
+}
+
+impl ResultsError {
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+    }
 }
 
 /// Opens results; `-` is standard input.
@@ -94,18 +100,18 @@ impl<R: Read> ResultsReader<R> {
             at_end: false,
             fields: Fields::default(),
         };
-        let header = match reader.next_bytes()? {
-            None => return Ok(reader),
-            Some((row, _)) => &reader.buffer[row],
+        let Some((header, _)) = reader.next_bytes()? else {
+            return Ok(reader);
         };
-        let split = reader.fields.split(header);
+        let header = &reader.buffer[header];
+        if let Err(error) = reader.fields.split(header) {
+            return Err(reader.error_on_line(1, error.to_string()));
+        }
         let names = (0..reader.fields.len()).map(|column| {
             let name = String::from_utf8_lossy(reader.fields.get(header, column));
             name.trim_start_matches('\u{feff}').trim_ascii().to_owned()
         });
-        let names = names.collect();
-        split.map_err(|error| reader.error_on_line(1, error.to_string()))?;
-        reader.columns = names;
+        reader.columns = names.collect();
         Ok(reader)
     }
 
@@ -240,7 +246,8 @@ impl<R: Read> ResultsReader<R> {
     }
 }
 
-fn record<'r>(
+/// Splits a row, and checks that it has so many columns and is UTF-8.
+pub(super) fn record<'r>(
     fields: &'r mut Fields,
     row: &'r [u8],
     columns: usize,
@@ -257,21 +264,6 @@ fn record<'r>(
     let text = std::str::from_utf8(fields.text(row))
         .map_err(|error| position.error(&error.to_string()))?;
     Ok(ResultsRecord {
-        fields,
-        text,
-        position,
-    })
-}
-
-/// A row that was split, where it is UTF-8. Errors about it have no file.
-pub(super) fn whole_row<'r>(fields: &'r Fields, row: &'r [u8]) -> Option<ResultsRecord<'r>> {
-    let text = std::str::from_utf8(fields.text(row)).ok()?;
-    let position = RowPosition {
-        name: "",
-        line: 0,
-        last_line: 0,
-    };
-    Some(ResultsRecord {
         fields,
         text,
         position,

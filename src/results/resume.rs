@@ -7,7 +7,7 @@
 mod tests;
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,64 +21,38 @@ use crate::phone_number::Number;
 use crate::results::fields::Fields;
 use crate::results::keys::{ByKey, ContactKey, ContactKeys};
 use crate::results::reader::{
-    self, Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, is_simulated,
+    self, Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, RowPosition,
+    is_simulated,
 };
 use crate::results::tail::{self, Tail, TailRow};
 
-/// How far an earlier run came with a contact.
+/// How far an earlier run came with a contact. Most contacts of a million share a few histories: this has only the place
+/// of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ContactProgress {
-    /// What has happened to it, but for which number is next: only the list says that.
-    pub history: History,
-    pub is_final: bool,
-    /// The disposition of its last row.
-    pub last: Option<Disposition>,
-    /// An earlier run was cut off in the middle of a call to it, and that call is being settled.
-    pub in_flight: bool,
-    /// When it may be called again; 1970: at once.
-    pub next: Timestamp,
+    /// When it may be called again, in milliseconds since 1970; 0: at once.
+    next: i64,
+    history: u32,
     /// A hash of the number that was called last.
     number: u32,
+    /// The disposition of its last row.
+    pub last: Option<Disposition>,
+    pub is_final: bool,
+    /// An earlier run was cut off in the middle of a call to it, and that call is being settled.
+    pub in_flight: bool,
     /// How often it was redialed: what its numbers were before that counts no more.
     redials: u8,
 }
 
-/// A [`ContactProgress`] with the place of its history: most contacts of a million share a few.
-#[derive(Debug, Clone, Copy)]
-struct PackedProgress {
-    /// In milliseconds since 1970.
-    next: i64,
-    history: u32,
-    number: u32,
-    last: Option<Disposition>,
-    is_final: bool,
-    in_flight: bool,
-    redials: u8,
-}
-
 const _: () = assert!(
-    size_of::<(ContactKey, PackedProgress)>() == 40,
+    size_of::<(ContactKey, ContactProgress)>() == 40,
     "there may be millions"
 );
 
 impl ContactProgress {
-    /// A contact whose call was settled: it is called again when it is `due`, if ever.
-    pub fn settled(history: History, due: Option<Timestamp>) -> Self {
-        Self {
-            history,
-            is_final: due.is_none(),
-            next: due.unwrap_or_default(),
-            ..Self::default()
-        }
-    }
-
-    /// A contact that was done gets all of its attempts again.
-    fn redial(&mut self) {
-        *self = Self {
-            history: self.history.afresh(),
-            redials: self.redials.wrapping_add(1),
-            ..Self::default()
-        };
+    /// When it may be called again; 1970: at once.
+    pub fn next(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.next).unwrap_or_default()
     }
 }
 
@@ -95,7 +69,7 @@ pub struct PriorRun {
     pub settled: BTreeSet<CallId>,
     /// Contacts and when they were called, as far as that was asked for.
     pub calls: Vec<(String, Timestamp)>,
-    contacts: ByKey<PackedProgress>,
+    contacts: ByKey<ContactProgress>,
     histories: Histories,
     /// Numbers that turned out not to exist, by contact and its number of redials.
     dead: HashSet<(ContactKey, u8, u32)>,
@@ -105,28 +79,33 @@ pub struct PriorRun {
 impl PriorRun {
     /// `None` if no earlier run came to the contact.
     pub fn progress(&self, contact: &str) -> Option<ContactProgress> {
-        let kept = self.contacts.get(&self.keys.of(contact))?;
-        Some(self.unpack(kept))
+        self.contacts.get(&self.keys.of(contact)).copied()
     }
 
-    pub fn note(&mut self, contact: &str, progress: ContactProgress) {
-        let key = self.keys.of(contact);
-        self.put(key, progress);
+    /// Notes that a call of an earlier run is settled: its contact is called again when it is `due`, if ever.
+    pub fn settle(&mut self, contact: &str, history: History, due: Option<Timestamp>) {
+        let progress = ContactProgress {
+            next: due.unwrap_or_default().as_millisecond(),
+            history: self.histories.keep(history),
+            is_final: due.is_none(),
+            ..ContactProgress::default()
+        };
+        self.contacts.insert(self.keys.of(contact), progress);
     }
 
     /// The history of a contact that has these numbers, with which of them is next and which do not exist.
     pub fn history(&self, contact: &str, numbers: &[Number]) -> History {
         let key = self.keys.of(contact);
-        let Some(kept) = self.contacts.get(&key) else {
+        let Some(progress) = self.contacts.get(&key) else {
             return History::default();
         };
-        let mut history = self.histories.get(kept.history);
+        let mut history = self.histories.get(progress.history);
         for (index, number) in (0..).zip(numbers) {
             let number = hash(number.as_str());
-            if self.dead.contains(&(key, kept.redials, number)) {
+            if self.dead.contains(&(key, progress.redials, number)) {
                 history.number_is_dead(index);
             }
-            if number == kept.number {
+            if number == progress.number {
                 history.next_number += index;
             }
         }
@@ -135,49 +114,35 @@ impl PriorRun {
 
     /// Notes that an earlier run was cut off in the middle of a call to a contact, which is not done then, whatever its
     /// last row says.
-    pub fn is_in_flight(&mut self, contact: &str) {
-        let mut progress = self.progress(contact).unwrap_or_default();
+    pub fn note_in_flight(&mut self, contact: &str) {
+        let key = self.keys.of(contact);
+        let mut progress = self.contacts.get(&key).copied().unwrap_or_default();
         if progress.is_final {
-            progress.redial();
+            progress = self.redial(progress);
         }
         progress.in_flight = true;
-        self.note(contact, progress);
+        self.contacts.insert(key, progress);
+    }
+
+    /// Gives a contact that was done all of its attempts again.
+    fn redial(&mut self, progress: ContactProgress) -> ContactProgress {
+        let history = self.histories.get(progress.history).afresh();
+        ContactProgress {
+            history: self.histories.keep(history),
+            redials: progress.redials.wrapping_add(1),
+            ..ContactProgress::default()
+        }
     }
 
     /// How many contacts are done.
     pub fn finals(&self) -> usize {
-        self.contacts.values().filter(|kept| kept.is_final).count()
+        self.contacts.values().filter(|of| of.is_final).count()
     }
 
     /// Forgets the contacts that are done: the list has noted them.
     pub fn forget_finals(&mut self) {
-        self.contacts.retain(|_, kept| !kept.is_final);
+        self.contacts.retain(|_, of| !of.is_final);
         self.contacts.shrink_to_fit();
-    }
-
-    fn unpack(&self, kept: &PackedProgress) -> ContactProgress {
-        ContactProgress {
-            history: self.histories.get(kept.history),
-            is_final: kept.is_final,
-            last: kept.last,
-            in_flight: kept.in_flight,
-            next: Timestamp::from_millisecond(kept.next).unwrap_or_default(),
-            number: kept.number,
-            redials: kept.redials,
-        }
-    }
-
-    fn put(&mut self, key: ContactKey, progress: ContactProgress) {
-        let kept = PackedProgress {
-            next: progress.next.as_millisecond(),
-            history: self.histories.keep(progress.history),
-            number: progress.number,
-            last: progress.last,
-            is_final: progress.is_final,
-            in_flight: progress.in_flight,
-            redials: progress.redials,
-        };
-        self.contacts.insert(key, kept);
     }
 
     fn take(
@@ -201,7 +166,7 @@ impl PriorRun {
                 .map_err(|_| record.error(&format!("next_attempt_at {next:?} is no time")))?,
         };
         self.simulated |= simulated;
-        if let Some(journal) = asked.journal.filter(|journal| !journal.is_empty())
+        if let Some(journal) = asked.journal
             && let Some(call) = CallId::from_bytes(record.get(columns.call_id).as_bytes())
             && journal.contains(&call)
         {
@@ -215,37 +180,38 @@ impl PriorRun {
             self.calls.push((contact.to_owned(), at));
         }
         let key = self.keys.of(contact);
-        let kept = self.contacts.get(&key);
-        let mut progress = kept.map_or_else(ContactProgress::default, |kept| self.unpack(kept));
+        let mut progress = self.contacts.get(&key).copied().unwrap_or_default();
         if progress.is_final {
-            progress.redial();
+            progress = self.redial(progress);
         }
-        progress.history.put(disposition, counted);
-        progress.history.attempts = attempt;
-        progress.number = hash(record.get(columns.number));
+        let mut history = self.histories.get(progress.history);
+        history.put(disposition, counted);
+        history.attempts = attempt;
         // The turn of a number is over when the call counted and was no fault of the trunk.
         let had_its_turn = counted && disposition != Disposition::Congestion;
-        progress.history.next_number = u8::from(had_its_turn);
+        history.next_number = u8::from(had_its_turn);
+        progress.history = self.histories.keep(history);
+        progress.number = hash(record.get(columns.number));
         if had_its_turn && disposition == Disposition::InvalidNumber {
             self.dead.insert((key, progress.redials, progress.number));
         }
         progress.is_final = is_final;
         progress.last = Some(disposition);
-        progress.next = next;
-        if progress.is_final && asked.redial.contains(&disposition) {
-            progress.redial();
+        progress.next = next.as_millisecond();
+        if is_final && asked.redial.contains(&disposition) {
+            progress = self.redial(progress);
         }
-        self.put(key, progress);
+        self.contacts.insert(key, progress);
         Ok(())
     }
 
     /// Repairs the end of the file, so that rows can be appended: a torn row is cut off and kept in a file beside it, and
     /// a row without its line end is given one. Returns where a torn row is kept.
     pub fn repair(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        match &self.tail {
+        match self.tail {
             Tail::Nothing => Ok(None),
             Tail::WholeRow => tail::complete(path).map(|()| None),
-            Tail::Torn { bytes, at } => tail::set_aside(path, bytes, *at).map(Some),
+            Tail::Torn(at) => tail::set_aside(path, at).map(Some),
         }
     }
 }
@@ -289,18 +255,18 @@ impl ResumeColumns {
 
     /// Reads some bytes as a row.
     fn parse(&self, fields: &mut Fields, bytes: &[u8]) -> TailRow {
+        let record = reader::record(fields, bytes, self.count, RowPosition::default());
+        let is_row = record.is_ok_and(|record| {
+            let call = record.get(self.call_id).as_bytes();
+            let outcome = self.outcome.read(&record);
+            outcome.is_ok_and(|outcome| !outcome.contact.is_empty())
+                && (call.is_empty() || CallId::from_bytes(call).is_some())
+        });
         let split = fields.split(bytes).map(|()| fields.len());
-        let call_id = fields.get(bytes, self.call_id);
-        let call = CallId::from_bytes(call_id);
-        let is_row = split == Ok(self.count)
-            && (call_id.is_empty() || call.is_some())
-            && reader::whole_row(fields, bytes).is_some_and(|record| {
-                let outcome = self.outcome.read(&record);
-                outcome.is_ok_and(|outcome| !outcome.contact.is_empty())
-            });
+        let is_whole = split.map_or(true, |count| self.call_id + 1 < count);
         TailRow {
             is_row,
-            call: call.filter(|_| split.map_or(true, |count| self.call_id + 1 < count)),
+            call: CallId::from_bytes(fields.get(bytes, self.call_id)).filter(|_| is_whole),
             fields: split,
         }
     }
@@ -309,53 +275,43 @@ impl ResumeColumns {
 /// Reads results to continue them; where there are none, nothing was done yet. The file is not changed.
 pub fn read(path: &Path, asked: Asked<'_>) -> Result<PriorRun, ResultsError> {
     let mut prior = PriorRun::default();
-    let name = path.display().to_string();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(prior),
-        Err(source) => return Err(ResultsError::Io { name, source }),
+    let mut reader = match reader::open(path) {
+        Err(error) if error.is_not_found() => return Ok(prior),
+        opened => opened?,
     };
-    let mut reader = ResultsReader::new(file, &name)?;
-    let columns = match reader.columns() {
-        [] => None,
-        _ => Some(ResumeColumns::of(&reader)?),
-    };
-    let tail = if let Some(columns) = &columns {
-        while let Some(record) = reader.next()? {
-            prior.take(&record, columns, &asked)?;
-        }
-        let mut fields = Fields::default();
-        tail::judge(
-            reader.tail(),
-            (reader.tail_line(), reader.whole()),
-            columns.count,
-            asked.journal,
-            |bytes| columns.parse(&mut fields, bytes),
-        )
-    } else {
-        tail::judge_header(reader.tail())
-    };
-    prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
-    if let (Some(columns), Tail::WholeRow) = (&columns, &prior.tail) {
-        prior.take(&reader.tail_record()?, columns, &asked)?;
-    }
     prior.columns = reader.columns().to_vec();
+    if prior.columns.is_empty() {
+        let tail = tail::judge_header(reader.tail());
+        prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
+        return Ok(prior);
+    }
+    let columns = ResumeColumns::of(&reader)?;
+    while let Some(record) = reader.next()? {
+        prior.take(&record, &columns, &asked)?;
+    }
+    let mut fields = Fields::default();
+    let tail = tail::judge(
+        reader.tail(),
+        (reader.tail_line(), reader.whole()),
+        columns.count,
+        asked.journal,
+        |bytes| columns.parse(&mut fields, bytes),
+    );
+    prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
+    if prior.tail == Tail::WholeRow {
+        prior.take(&reader.tail_record()?, &columns, &asked)?;
+    }
     Ok(prior)
 }
 
 /// Whether `--fresh` may set a file aside: there is none, it is empty, or it begins as results do, whatever became of
 /// its rows. Part of a `header` is enough.
 pub fn may_be_set_aside(path: &Path, header: &[u8]) -> Result<bool, ResultsError> {
-    let name = path.display().to_string();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        Err(source) => return Err(ResultsError::Io { name, source }),
-    };
-    match ResultsReader::new(file, &name) {
+    match reader::open(path) {
         Ok(reader) if reader.columns().is_empty() => Ok(header.starts_with(reader.tail())),
         Ok(reader) => Ok(ResumeColumns::of(&reader).is_ok()),
         Err(ResultsError::Row { .. }) => Ok(false),
+        Err(error) if error.is_not_found() => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -363,27 +319,24 @@ pub fn may_be_set_aside(path: &Path, header: &[u8]) -> Result<bool, ResultsError
 /// Whether a rehearsal may overwrite a file: there is none, it is empty, or all of it is an earlier rehearsal's.
 pub fn may_be_overwritten(path: &Path) -> bool {
     match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return true,
-        Ok(there) if there.is_file() && there.len() == 0 => return true,
-        _ => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Ok(there) if there.is_file() && there.len() == 0 => true,
+        _ => is_rehearsal(path).unwrap_or(false),
     }
-    // A header alone was left by a run that was cut off before its first row; only the name says which kind it was.
-    let is_named_so = path.to_string_lossy().ends_with(".simulated.csv");
-    is_rehearsal(path).is_ok_and(|rehearsal| rehearsal.unwrap_or(is_named_so))
 }
 
-/// Whether all rows are a rehearsal's; `None` where there are none.
-fn is_rehearsal(path: &Path) -> Result<Option<bool>, ResultsError> {
+fn is_rehearsal(path: &Path) -> Result<bool, ResultsError> {
     let mut reader = reader::open(path)?;
     let note = reader.required("note")?;
-    let mut rehearsal = None;
+    // A header alone was left by a run that was cut off before its first row; only the name says which kind it was.
+    let mut is_rehearsal = path.to_string_lossy().ends_with(".simulated.csv");
     while let Some(record) = reader.next()? {
-        rehearsal = Some(is_simulated(record.get(note)));
-        if rehearsal == Some(false) {
+        is_rehearsal = is_simulated(record.get(note));
+        if !is_rehearsal {
             break;
         }
     }
-    Ok(rehearsal)
+    Ok(is_rehearsal)
 }
 
 /// 32 bits suffice to tell the few numbers of one contact apart.

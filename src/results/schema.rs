@@ -88,18 +88,9 @@ pub struct ResultsRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultsColumns {
     names: Vec<String>,
-    fields: Vec<Field>,
-}
-
-/// What stands in a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    /// One of [`COLUMNS`], by its place.
-    Known(usize),
-    /// One of [`ResultsRow::own`], by its place.
-    Own(usize),
-    /// Nothing that this campaign knows.
-    Unknown,
+    /// Of each column, which one of [`ResultsRow::own`] it is; `None` for those of [`COLUMNS`], and where this campaign
+    /// does not know it.
+    own: Vec<Option<usize>>,
 }
 
 impl ResultsColumns {
@@ -111,18 +102,11 @@ impl ResultsColumns {
 
     /// The columns of results that are continued. A column of theirs that is not known is left empty.
     pub fn of_file(names: Vec<String>, own: &[String]) -> Self {
-        let fields = names
+        let own = names
             .iter()
-            .map(|name| {
-                let known = COLUMNS.iter().position(|column| column == name);
-                let own = || own.iter().position(|column| column == name);
-                known
-                    .map(Field::Known)
-                    .or_else(|| own().map(Field::Own))
-                    .unwrap_or(Field::Unknown)
-            })
+            .map(|name| own.iter().position(|column| column == name))
             .collect();
-        Self { names, fields }
+        Self { names, own }
     }
 
     /// Their names.
@@ -144,76 +128,67 @@ impl ResultsRow {
     /// The row as one line of CSV (RFC 4180 quoting, ended by `\n`), in the columns of a file.
     pub fn to_csv(&self, columns: &ResultsColumns) -> Vec<u8> {
         let mut line = String::with_capacity(384);
-        for field in &columns.fields {
-            match *field {
-                Field::Known(place) => self.push(&mut line, COLUMNS[place]),
-                Field::Own(place) => {
-                    let field = self.own.get(place).map_or("", String::as_str);
-                    push_field(&mut line, field, ',');
-                }
-                Field::Unknown => line.push(','),
-            }
+        for (name, &own) in columns.names.iter().zip(&columns.own) {
+            self.push(&mut line, name, own);
         }
         end(line)
     }
 
-    /// Appends one of [`COLUMNS`] and a comma. What is not text needs no quoting.
-    fn push(&self, line: &mut String, column: &str) {
+    /// Appends a field and a comma.
+    fn push(&self, line: &mut String, column: &str, own: Option<usize>) {
         let text = match column {
             "campaign" => &self.campaign,
             "contact" => &self.contact,
             "number" => &self.number,
+            "attempt" => return push_number(line, Some(self.attempt)),
+            "counted" => yes_no(self.counted),
+            "final" => yes_no(self.is_final),
             "disposition" => self.disposition.map_or("", Disposition::as_str),
+            "cause" => return push_number(line, self.cause.as_ref().map(|cause| cause.code)),
             "cause_text" => self.cause.as_ref().map_or("", |cause| &cause.text),
+            "sip_code" => return push_number(line, self.sip_code),
             "trunk" => &self.trunk,
             "caller_id" => &self.caller_id,
+            "dialed_at" => return push_time(line, self.dialed_at.as_ref()),
+            "answered_at" => return push_time(line, self.answered_at.as_ref()),
+            "ended_at" => return push_time(line, self.ended_at.as_ref()),
+            "ring_seconds" => return push_seconds(line, self.ring),
+            "talk_seconds" => return push_seconds(line, self.talk),
+            "next_attempt_at" => return push_time(line, self.next_attempt_at.as_ref()),
             "call_id" => &self.call_id,
             "uniqueid" => &self.uniqueid,
             "linkedid" => &self.linkedid,
             "note" => &self.note,
-            "counted" => yes_no(self.counted),
-            "final" => yes_no(self.is_final),
-            _ => {
-                self.push_figure(line, column);
-                line.push(',');
-                return;
-            }
+            _ => own
+                .and_then(|own| self.own.get(own))
+                .map_or("", String::as_str),
         };
         push_field(line, text, ',');
     }
+}
 
-    fn push_figure(&self, line: &mut String, column: &str) {
-        let time = match column {
-            "dialed_at" => &self.dialed_at,
-            "answered_at" => &self.answered_at,
-            "ended_at" => &self.ended_at,
-            "next_attempt_at" => &self.next_attempt_at,
-            _ => &None,
-        };
-        if let Some(time) = time {
-            push_rfc3339(line, time);
-            return;
-        }
-        let number = match column {
-            "attempt" => Some(self.attempt),
-            "cause" => self.cause.as_ref().map(|cause| cause.code),
-            "sip_code" => self.sip_code,
-            _ => None,
-        };
-        let seconds = match column {
-            "ring_seconds" => self.ring,
-            "talk_seconds" => self.talk,
-            _ => None,
-        };
-        // Writing to a string cannot fail.
-        let _ = match (number, seconds) {
-            (Some(number), _) => write!(line, "{number}"),
-            (None, Some(seconds)) => {
-                write!(line, "{}.{:03}", seconds.as_secs(), seconds.subsec_millis())
-            }
-            (None, None) => Ok(()),
-        };
+// What follows needs no quoting, and writing to a string cannot fail.
+
+fn push_number(line: &mut String, number: Option<u16>) {
+    if let Some(number) = number {
+        let _ = write!(line, "{number}");
     }
+    line.push(',');
+}
+
+fn push_seconds(line: &mut String, duration: Option<Duration>) {
+    if let Some(duration) = duration {
+        let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+        let _ = write!(line, "{seconds}.{millis:03}");
+    }
+    line.push(',');
+}
+
+fn push_time(line: &mut String, time: Option<&Zoned>) {
+    if let Some(time) = time {
+        push_rfc3339(line, time);
+    }
+    line.push(',');
 }
 
 fn yes_no(of: bool) -> &'static str {
@@ -239,12 +214,7 @@ pub(crate) fn push_field(line: &mut String, field: &str, delimiter: char) {
 /// Appends a field in quotes and what stands behind it.
 pub(crate) fn push_quoted(line: &mut String, field: &str, delimiter: char) {
     line.push('"');
-    for (place, part) in field.split('"').enumerate() {
-        if place > 0 {
-            line.push_str("\"\"");
-        }
-        line.push_str(part);
-    }
+    line.push_str(&field.replace('"', "\"\""));
     line.push('"');
     line.push(delimiter);
 }

@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use memchr::memchr;
 
 use crate::call::id::CallId;
 use crate::results::fields::Misquoted;
@@ -23,12 +22,8 @@ pub(crate) enum Tail {
     Nothing,
     /// A row that only lacks its line end.
     WholeRow,
-    /// A row that a crash tore.
-    Torn {
-        bytes: Vec<u8>,
-        /// Where in the file it begins.
-        at: u64,
-    },
+    /// A row that a crash tore, and where in the file it begins.
+    Torn(u64),
 }
 
 /// An error that only a person can correct, and its line.
@@ -80,22 +75,16 @@ pub(super) fn judge(
         Err(_) if is_durable => Err(unclosed()),
         // An editor loses a mark at the end of a line, where a crash hardly tears.
         Err(Misquoted::Open) if journal.is_none() && tail.ends_with(b"\n") => Err(unclosed()),
-        _ => Ok(Tail::Torn {
-            bytes: tail.to_vec(),
-            at,
-        }),
+        _ => Ok(Tail::Torn(at)),
     }
 }
 
 /// The same where not even the header is whole.
 pub(super) fn judge_header(tail: &[u8]) -> Result<Tail, TailError> {
-    match memchr(b'\n', tail) {
-        _ if tail.is_empty() => Ok(Tail::Nothing),
-        None => Ok(Tail::Torn {
-            bytes: tail.to_vec(),
-            at: 0,
-        }),
-        Some(_) => Err((1, Misquoted::Open.to_string())),
+    match tail {
+        [] => Ok(Tail::Nothing),
+        _ if tail.contains(&b'\n') => Err((1, Misquoted::Open.to_string())),
+        _ => Ok(Tail::Torn(0)),
     }
 }
 
@@ -107,14 +96,15 @@ pub(super) fn complete(path: &Path) -> io::Result<()> {
 }
 
 /// Cuts a tail off and keeps it in a file of its own, which is durable before the cut.
-pub(super) fn set_aside(path: &Path, tail: &[u8], at: u64) -> io::Result<PathBuf> {
+pub(super) fn set_aside(path: &Path, at: u64) -> io::Result<PathBuf> {
     let stamp = Zoned::now().strftime(".torn-%Y%m%dT%H%M%S%3f").to_string();
     let aside = sibling(path, &stamp);
+    let mut results = File::options().read(true).write(true).open(path)?;
+    results.seek(SeekFrom::Start(at))?;
     let mut file = File::options().write(true).create_new(true).open(&aside)?;
-    file.write_all(tail)?;
+    io::copy(&mut results, &mut file)?;
     file.sync_all()?;
     sync_folder(&aside)?;
-    let results = File::options().write(true).open(path)?;
     results.set_len(at)?;
     results.sync_all()?;
     Ok(aside)

@@ -8,7 +8,6 @@ use jiff::civil::{Time, Weekday, time};
 use super::*;
 use crate::config::{Outside, Window};
 use crate::contact_history::History;
-use crate::results::resume::ContactProgress;
 use crate::schedule::hours::{Hours, Opening, StopAt};
 
 const ALL_DAYS: [bool; 7] = [true; 7];
@@ -224,8 +223,7 @@ fn evenings(outside: Outside) -> Window {
 fn done(contacts: &[&str]) -> Leftover {
     let mut left = Leftover::default();
     for contact in contacts {
-        let done = ContactProgress::settled(History::default(), None);
-        left.earlier.note(contact, done);
+        left.earlier.settle(contact, History::default(), None);
     }
     left
 }

@@ -5,7 +5,8 @@ use crate::campaign::tests::hours::{opening, window};
 use crate::config::{CaptureCondition, Duplicates, OptOut, Outside, Rule};
 use crate::contact_history::History;
 use crate::disposition::Disposition;
-use crate::results::resume::ContactProgress;
+use crate::results::resume::{self, Asked};
+use crate::results::schema::{ResultsColumns, ResultsRow};
 
 #[tokio::test(start_paused = true)]
 async fn the_numbers_of_a_contact_take_turns_within_one_budget() {
@@ -289,8 +290,7 @@ async fn retries_of_an_earlier_run_count_in_a_limit_in_the_order_of_the_list() {
     let mut history = History::default();
     history.put(Disposition::Busy, true);
     let in_an_hour = resources.clock.timestamp() + jiff::SignedDuration::from_hours(1);
-    let retry = ContactProgress::settled(history, Some(in_an_hour));
-    left.earlier.note("00101", retry);
+    left.earlier.settle("00101", history, Some(in_an_hour));
     let (views, _) = views(&resources);
     let end = run(resources, left, Some(2), Stop::default(), views).await;
     assert!(matches!(end, RunEnd::Finished), "{end:?}");
@@ -318,21 +318,30 @@ async fn who_is_in_the_list_no_more_is_not_counted() {
     let lab = Lab::new(CARRIER, "number\n00101\n00201\n00301\n");
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let mut left = Leftover::default();
-    for (contact, disposition) in [
-        ("00101", Disposition::Answered),
-        ("00201", Disposition::Suppressed),
-        ("99901", Disposition::Answered),
-        ("99902", Disposition::Busy),
+    let columns = ResultsColumns::new(&[]);
+    let mut bytes = columns.header();
+    for (contact, attempt, disposition) in [
+        ("00101", 1, Disposition::Answered),
+        ("00201", 0, Disposition::Suppressed),
+        ("99901", 1, Disposition::Answered),
+        ("99902", 1, Disposition::Busy),
     ] {
-        let mut history = History::default();
-        if disposition != Disposition::Suppressed {
-            history.put(disposition, true);
-        }
-        let mut progress = ContactProgress::settled(history, None);
-        progress.last = Some(disposition);
-        left.earlier.note(contact, progress);
+        let row = ResultsRow {
+            contact: contact.to_owned(),
+            attempt,
+            counted: attempt > 0,
+            is_final: true,
+            disposition: Some(disposition),
+            ..ResultsRow::default()
+        };
+        bytes.extend(row.to_csv(&columns));
     }
+    let earlier = lab.folder.path().join("earlier.csv");
+    std::fs::write(&earlier, bytes).unwrap();
+    let mut left = Leftover {
+        earlier: resume::read(&earlier, Asked::default()).unwrap(),
+        ..Leftover::default()
+    };
     let counts = beginning(&resources.list, None, &mut left).unwrap();
     assert_eq!(
         (counts.contacts, counts.finished, counts.to_call),

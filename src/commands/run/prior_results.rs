@@ -87,7 +87,7 @@ pub(super) fn read(
     let mut in_flight = entries.unwrap_or_default();
     in_flight.retain(|(_, entry)| entry.id().is_some_and(|id| !earlier.settled.contains(&id)));
     for (_, entry) in &in_flight {
-        earlier.is_in_flight(&entry.contact);
+        earlier.note_in_flight(&entry.contact);
     }
     Ok(Leftover {
         earlier,
