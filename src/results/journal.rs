@@ -195,23 +195,20 @@ impl Journal {
             .create(true)
             .truncate(false)
             .open(path)?;
-        let heartbeat = Heartbeat {
-            list: list.to_owned(),
-            clock: clock.clone(),
-        };
-        let mut first = heartbeat.head()?;
-        first.splice(..0, padded(MAGIC, HEAD_AT));
-        first.resize(SLOT, 0);
-        file.write_all_at(&first, 0)?;
-        file.sync_all()?;
-        sync_folder(path)?;
         let (queue, requests) = mpsc::unbounded_channel();
         let path: Arc<Path> = path.into();
         let journal = JournalFile {
             file,
             path: Arc::clone(&path),
+            list: list.to_owned(),
+            clock: clock.clone(),
         };
-        tokio::spawn(write(journal, requests, heartbeat));
+        let mut first = padded(MAGIC.to_vec(), HEAD_AT);
+        first.extend(journal.head()?);
+        journal.file.write_all_at(&padded(first, SLOT), 0)?;
+        journal.file.sync_all()?;
+        sync_folder(&path)?;
+        tokio::spawn(write(Arc::new(journal), requests));
         Ok(Self { queue, path })
     }
 
@@ -220,8 +217,7 @@ impl Journal {
     /// # Errors
     /// The call is not on disk and must not be placed.
     pub async fn begin(&self, slot: usize, entry: &JournalEntry) -> Result<(), JournalError> {
-        let bytes = encode_entry(entry).map_err(|error| self.failed(error))?;
-        let bytes = bytes.ok_or(JournalError::TooLong)?;
+        let bytes = encode_entry(entry).ok_or(JournalError::TooLong)?;
         Ok(self.put(slot, bytes).await?)
     }
 
@@ -236,13 +232,12 @@ impl Journal {
     async fn put(&self, slot: usize, bytes: Vec<u8>) -> Result<(), WriteError> {
         let (done, written) = oneshot::channel();
         let request = SlotWrite { slot, bytes, done };
-        let gone = || self.failed(io::Error::other("its writer has stopped"));
-        self.queue.send(request).map_err(|_| gone())?;
-        written.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    fn failed(&self, error: io::Error) -> WriteError {
-        WriteError::new(&self.path.display().to_string(), error)
+        // If the task has stopped, the request is dropped and so answered.
+        let _ = self.queue.send(request);
+        written.await.unwrap_or_else(|_| {
+            let gone = io::Error::other("its writer has stopped");
+            Err(WriteError::new(&self.path.display().to_string(), gone))
+        })
     }
 
     /// Removes the journal: everything in it is settled.
@@ -255,9 +250,24 @@ impl Journal {
 struct JournalFile {
     file: File,
     path: Arc<Path>,
+    list: String,
+    clock: Clock,
 }
 
 impl JournalFile {
+    /// The head as of now.
+    fn head(&self) -> io::Result<Vec<u8>> {
+        let head = JournalHead {
+            list: self.list.clone(),
+            alive_at: self.clock.millis(),
+        };
+        encode(&head, HEAD_AT).ok_or_else(|| io::Error::other("the digest of the list is too long"))
+    }
+
+    fn write_head(&self) -> io::Result<()> {
+        self.file.write_all_at(&self.head()?, HEAD_AT as u64)
+    }
+
     /// Writes all of it, durably, or, as far as the disk allows it, nothing: calls that are not noted are not placed, so
     /// none of them may be found here.
     fn write(&self, batch: &[SlotWrite]) -> io::Result<()> {
@@ -275,62 +285,35 @@ impl JournalFile {
     }
 }
 
-#[derive(Debug)]
-struct Heartbeat {
-    list: String,
-    clock: Clock,
-}
-
-impl Heartbeat {
-    fn head(&self) -> io::Result<Vec<u8>> {
-        let head = JournalHead {
-            list: self.list.clone(),
-            alive_at: self.clock.now().timestamp().as_millisecond(),
-        };
-        encode(&head, HEAD_AT)?
-            .ok_or_else(|| io::Error::other("the digest of the list is too long"))
-    }
-}
-
 /// Writes what waits, then syncs once for all of it; and, in between, that the run is alive.
-async fn write(
-    journal: JournalFile,
-    mut requests: mpsc::UnboundedReceiver<SlotWrite>,
-    heartbeat: Heartbeat,
-) {
-    let path = Arc::clone(&journal.path);
-    let shared = Arc::new(journal);
+async fn write(journal: Arc<JournalFile>, mut requests: mpsc::UnboundedReceiver<SlotWrite>) {
     let mut waiting = Vec::new();
     let mut commit = GroupCommit::new();
     let mut minutes = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let journal = Arc::clone(&shared);
+        let file = Arc::clone(&journal);
         tokio::select! {
             count = requests.recv_many(&mut waiting, usize::MAX) => if count == 0 {
                 return;
             },
             _ = minutes.tick() => {
                 // If this fails, so does the next call. It needs no sync: a minute more or less does not matter.
-                if let Ok(head) = heartbeat.head() {
-                    let _ = tokio::task::spawn_blocking(move || {
-                        journal.file.write_all_at(&head, HEAD_AT as u64)
-                    })
-                    .await;
-                }
+                let _ = tokio::task::spawn_blocking(move || file.write_head()).await;
                 continue;
             }
         }
         commit.wait(&mut waiting, &mut requests).await;
         let batch = std::mem::take(&mut waiting);
         let written = tokio::task::spawn_blocking(move || {
-            let result = journal.write(&batch);
+            let result = file.write(&batch);
             (batch, result)
         })
         .await;
         // Only a panic or the end of the runtime gets here; the requests' senders are dropped, which says so.
         let Ok((batch, result)) = written else { return };
-        let result = result.map_err(|error| WriteError::new(&path.display().to_string(), error));
+        let path = journal.path.display().to_string();
+        let result = result.map_err(|error| WriteError::new(&path, error));
         for request in batch {
             let _ = request.done.send(result.clone());
         }
@@ -338,36 +321,28 @@ async fn write(
 }
 
 /// A slot: the kept columns are left out where they have no room.
-fn encode_entry(entry: &JournalEntry) -> io::Result<Option<Vec<u8>>> {
-    if let Some(bytes) = encode(entry, SLOT)? {
-        return Ok(Some(bytes));
-    }
-    let bare = JournalEntry {
-        kept: Vec::new(),
-        ..entry.clone()
-    };
-    encode(&bare, SLOT)
+fn encode_entry(entry: &JournalEntry) -> Option<Vec<u8>> {
+    encode(entry, SLOT).or_else(|| {
+        let bare = JournalEntry {
+            kept: Vec::new(),
+            ..entry.clone()
+        };
+        encode(&bare, SLOT)
+    })
 }
 
 /// The content with its length and its checksum, filled up to `size`; `None` if it has no room.
-fn encode<T: Serialize>(content: &T, size: usize) -> io::Result<Option<Vec<u8>>> {
-    let content = serde_json::to_vec(content)?;
-    let Some(length) = u32::try_from(content.len())
-        .ok()
-        .filter(|_| content.len() + PREFIX <= size)
-    else {
-        return Ok(None);
-    };
-    let mut bytes = length.to_le_bytes().to_vec();
+fn encode<T: Serialize>(content: &T, size: usize) -> Option<Vec<u8>> {
+    let content = serde_json::to_vec(content).ok()?;
+    let mut bytes = u32::try_from(content.len()).ok()?.to_le_bytes().to_vec();
     bytes.extend_from_slice(&checksum(&content).to_le_bytes());
     bytes.extend_from_slice(&content);
-    Ok(Some(padded(&bytes, size)))
+    (bytes.len() <= size).then(|| padded(bytes, size))
 }
 
-fn padded(bytes: &[u8], size: usize) -> Vec<u8> {
-    let mut padded = bytes.to_vec();
-    padded.resize(size, 0);
-    padded
+fn padded(mut bytes: Vec<u8>, size: usize) -> Vec<u8> {
+    bytes.resize(size, 0);
+    bytes
 }
 
 fn decode<T: DeserializeOwned>(slot: &[u8]) -> Option<T> {

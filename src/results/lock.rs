@@ -5,7 +5,7 @@
 //! campaign and keep every other run out; the last of them removes the file.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,59 +45,55 @@ impl Lock {
     /// Locks a file, by one beside it: `storm.csv` by `storm.csv.lock`.
     pub fn of(what: &Path) -> Result<Self, LockError> {
         let lock = sibling(what, ".lock");
-        take(&lock).map_err(|error| error.of(what, lock))
+        take(&lock).map_err(|error| LockError::new(what, lock, error))
     }
 
     /// Locks it together with the other parts of a list that is cut into so many, and with no other run.
     pub fn of_part(what: &Path, parts: u32) -> Result<Self, LockError> {
         let lock = sibling(what, ".lock");
         let text = format!("{PARTS}I/{parts}, each a part of the list");
-        take_part(&lock, &text, TURN).map_err(|error| error.of(what, lock))
+        take_part(&lock, &text, TURN).map_err(|error| LockError::new(what, lock, error))
     }
 }
 
-enum NotLocked {
-    /// By whom it is held.
-    Held(String),
-    Io(io::Error),
-}
-
-impl NotLocked {
-    fn of(self, what: &Path, lock: PathBuf) -> LockError {
-        match self {
-            Self::Held(holder) => LockError::Held {
+impl LockError {
+    fn new(what: &Path, lock: PathBuf, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::WouldBlock => Self::Held {
                 what: what.to_owned(),
-                holder,
+                holder: source.to_string(),
             },
-            Self::Io(source) => LockError::Io { lock, source },
+            _ => Self::Io { lock, source },
         }
     }
-
-    fn changes_hands() -> Self {
-        Self::Held("its file is created and removed all the time".to_owned())
-    }
 }
 
-impl From<io::Error> for NotLocked {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
+/// The error of a lock that another process holds.
+fn held(holder: impl Into<String>) -> io::Error {
+    io::Error::new(ErrorKind::WouldBlock, holder.into())
+}
+
+fn changes_hands() -> io::Error {
+    held("its file is created and removed all the time")
 }
 
 /// Takes a lock alone.
-fn take(path: &Path) -> Result<Lock, NotLocked> {
+///
+/// # Errors
+/// [`ErrorKind::WouldBlock`] where another process holds it: the text says which; anything else of the file system.
+fn take(path: &Path) -> io::Result<Lock> {
     for _ in 0..TRIES {
         if let Some(lock) = take_opened(open(path)?, path)? {
             return Ok(lock);
         }
     }
-    Err(NotLocked::changes_hands())
+    Err(changes_hands())
 }
 
 /// Takes a lock whose file is open; `None` where its holder removed the file meanwhile, which then protects nothing.
-fn take_opened(file: File, path: &Path) -> Result<Option<Lock>, NotLocked> {
+fn take_opened(file: File, path: &Path) -> io::Result<Option<Lock>> {
     if !is_locked(file.try_lock())? {
-        return Err(NotLocked::Held(read_holder(&file)?));
+        return Err(held(read_holder(&file)?));
     }
     if !is_named(path, &file)? {
         return Ok(None);
@@ -110,8 +106,8 @@ fn take_opened(file: File, path: &Path) -> Result<Option<Lock>, NotLocked> {
     }))
 }
 
-/// Takes a lock together with all who hold it with the same text.
-fn take_part(path: &Path, parts: &str, wait: Duration) -> Result<Lock, NotLocked> {
+/// Takes a lock together with all who hold it with the same text. Errors are those of [`take`].
+fn take_part(path: &Path, parts: &str, wait: Duration) -> io::Result<Lock> {
     let _turn = take_turn(path, wait)?;
     for _ in 0..TRIES {
         let file = open(path)?;
@@ -125,35 +121,34 @@ fn take_part(path: &Path, parts: &str, wait: Duration) -> Result<Lock, NotLocked
         }
         let joined = is_locked(file.try_lock_shared())?;
         let holder = read_holder(&file)?;
-        if !joined {
-            return Err(NotLocked::Held(holder));
-        }
-        if !is_named(path, &file)? {
+        if joined && !is_named(path, &file)? {
             continue;
         }
-        if holder == parts {
+        if joined && holder == parts {
             return Ok(Lock {
                 path: path.to_owned(),
                 file,
                 shared: true,
             });
         }
-        if holder.starts_with(PARTS) {
-            return Err(NotLocked::Held(holder));
+        if !joined || holder.starts_with(PARTS) {
+            return Err(held(holder));
         }
         // A run that held it alone has ended at this moment.
     }
-    Err(NotLocked::changes_hands())
+    Err(changes_hands())
 }
 
 /// Parts join and leave their lock one at a time. That takes a lock of our own, and a bounded wait: other programs lock
 /// the folder itself for as long as they like (`flock . dialer run …`).
-fn take_turn(path: &Path, wait: Duration) -> Result<Lock, NotLocked> {
+fn take_turn(path: &Path, wait: Duration) -> io::Result<Lock> {
     let mutex = sibling(path, ".mutex");
     let give_up = Instant::now() + wait;
     loop {
         match take(&mutex) {
-            Err(NotLocked::Held(_)) if Instant::now() < give_up => thread::sleep(PAUSE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < give_up => {
+                thread::sleep(PAUSE);
+            }
             taken => return taken,
         }
     }
@@ -193,14 +188,11 @@ fn read_holder(mut file: &File) -> io::Result<String> {
 }
 
 fn this_process() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = match host.trim() {
-        "" => "this machine",
-        host => host,
-    };
+    let host = fs::read_to_string("/proc/sys/kernel/hostname");
     format!(
-        "{PROCESS}{} on {host} since {}",
+        "{PROCESS}{} on {} since {}",
         std::process::id(),
+        host.as_deref().map_or("this machine", str::trim),
         Zoned::now().strftime("%Y-%m-%d %H:%M:%S")
     )
 }
@@ -225,16 +217,12 @@ impl Drop for Lock {
         // The file is removed while it is locked, so that it is never another run's; of parts, by the last one. A file
         // that stays, because the turn did not come, keeps nobody out.
         let turn = self.shared.then(|| take_turn(&self.path, TURN));
-        let is_ours = match &turn {
-            None => true,
-            Some(Err(_)) => false,
-            Some(Ok(_)) => {
-                self.file.unlock().is_ok()
-                    && self.file.try_lock().is_ok()
-                    && is_named(&self.path, &self.file).is_ok_and(|same| same)
-            }
+        let is_last = || {
+            self.file.unlock().is_ok()
+                && self.file.try_lock().is_ok()
+                && is_named(&self.path, &self.file).is_ok_and(|same| same)
         };
-        if is_ours {
+        if turn.as_ref().is_none_or(|turn| turn.is_ok() && is_last()) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -330,9 +318,9 @@ mod tests {
         let path = folder.path().join("storm.csv.lock");
         let opened = open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(take_opened(opened, &path).is_ok_and(|lock| lock.is_none()));
+        assert!(take_opened(opened, &path).unwrap().is_none());
         let opened = open(&path).unwrap();
-        assert!(take_opened(opened, &path).is_ok_and(|lock| lock.is_some()));
+        assert!(take_opened(opened, &path).unwrap().is_some());
     }
 
     #[test]
@@ -355,10 +343,9 @@ mod tests {
     fn a_part_whose_turn_does_not_come_says_who_is_in_the_way() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("storm.toml.lock");
-        let _stuck = take(&sibling(&lock, ".mutex")).ok().unwrap();
-        let Err(NotLocked::Held(holder)) = take_part(&lock, PARTS, Duration::ZERO) else {
-            panic!("it waits for its turn");
-        };
-        assert!(holder.starts_with(PROCESS), "{holder}");
+        let _stuck = take(&sibling(&lock, ".mutex")).unwrap();
+        let error = take_part(&lock, PARTS, Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert!(error.to_string().starts_with(PROCESS), "{error}");
     }
 }

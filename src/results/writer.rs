@@ -111,17 +111,12 @@ impl Sink {
 
     /// Writes rows in their order and makes them durable; returns how many are, and why not all of them.
     fn write(&mut self, rows: &[RowWrite]) -> (usize, io::Result<()>) {
-        if !matches!(self, Self::Stdout(_)) {
-            let mut batch = Vec::with_capacity(rows.iter().map(|request| request.row.len()).sum());
-            for request in rows {
-                batch.extend_from_slice(&request.row);
+        if rows.len() > 1 && !matches!(self, Self::Stdout(_)) {
+            let batch: Vec<_> = rows.iter().map(|request| &request.row[..]).collect();
+            if self.append(&batch.concat()).is_ok() {
+                return (rows.len(), Ok(()));
             }
-            match self.append(&batch) {
-                Ok(()) => return (rows.len(), Ok(())),
-                Err(error) if rows.len() == 1 => return (0, Err(error)),
-                // There may be room for some of them.
-                Err(_) => {}
-            }
+            // There may be room for some of them.
         }
         for (written, request) in rows.iter().enumerate() {
             if let Err(error) = self.append(&request.row) {
@@ -201,15 +196,16 @@ impl Writer {
         row: Vec<u8>,
     ) -> impl Future<Output = Result<(), WriteError>> + Send + use<> {
         let (done, written) = oneshot::channel();
-        let gone = WriteError::new(&self.name, io::Error::other("its writer has stopped"));
-        let queued = self
+        let name = Arc::clone(&self.name);
+        // If the task has stopped, the row is dropped and so answered.
+        let _ = self
             .queue
             .send(WriterCommand::Append(RowWrite { row, done }));
         async move {
-            match queued {
-                Ok(()) => written.await.unwrap_or(Err(gone)),
-                Err(_) => Err(gone),
-            }
+            written.await.unwrap_or_else(|_| {
+                let gone = io::Error::other("its writer has stopped");
+                Err(WriteError::new(&name, gone))
+            })
         }
     }
 
@@ -266,17 +262,17 @@ impl Appender {
                 }
             }
             // A rehearsal waits for no thread: it ends the sooner.
-            if matches!(sink, Sink::Unsynced(_)) {
-                let (written, result) = sink.write(&self.waiting);
-                self.answer(written, result);
-                continue;
-            }
+            let on_this_thread = matches!(sink, Sink::Unsynced(_));
             let rows = std::mem::take(&mut self.waiting);
-            let written = tokio::task::spawn_blocking(move || {
+            let write = move || {
                 let (written, result) = sink.write(&rows);
                 (sink, rows, written, result)
-            })
-            .await;
+            };
+            let written = if on_this_thread {
+                Ok(write())
+            } else {
+                tokio::task::spawn_blocking(write).await
+            };
             // Only a panic or the end of the runtime gets here; the requests' senders are dropped, which says so.
             let Ok((same_sink, rows, written, result)) = written else {
                 return;

@@ -105,7 +105,12 @@ async fn a_torn_slot_is_passed_over() {
 fn a_call_that_cannot_be_synced_is_not_noted() {
     // It takes every write and refuses every sync.
     let path: Arc<Path> = Path::new("/dev/null").into();
-    let file = File::options().write(true).open(&path).unwrap();
+    let journal = JournalFile {
+        file: File::options().write(true).open(&path).unwrap(),
+        path,
+        list: String::new(),
+        clock: Clock::system(TimeZone::UTC),
+    };
     let (done, _) = oneshot::channel();
     let bytes = NOTHING.to_vec();
     let batch = [SlotWrite {
@@ -113,7 +118,7 @@ fn a_call_that_cannot_be_synced_is_not_noted() {
         bytes,
         done,
     }];
-    assert!(JournalFile { file, path }.write(&batch).is_err());
+    assert!(journal.write(&batch).is_err());
 }
 
 #[tokio::test]
@@ -155,7 +160,7 @@ async fn an_id_that_has_no_room_is_an_error_of_its_own() {
     assert!(matches!(begin(&long).await, Err(JournalError::TooLong)));
     let kept = vec!["x".repeat(5_000)];
     let entry = JournalEntry { kept, ..entry("a") };
-    let slot = encode_entry(&entry).unwrap().unwrap();
+    let slot = encode_entry(&entry).unwrap();
     assert_eq!(
         decode::<JournalEntry>(&slot).unwrap().kept,
         Vec::<String>::new()
