@@ -89,33 +89,21 @@ impl LastRows {
     }
 }
 
-/// Results that can be read twice: the file itself, or a copy of what came through a pipe.
+/// Results that can be read twice: the file itself, or a copy of what comes through a pipe.
 fn rewindable(path: &Path) -> Result<(File, String), ResultsError> {
-    let is_stdin = path == Path::new("-");
-    let name = if is_stdin {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
-    };
-    let open = || {
-        if is_stdin {
-            return spooled(&mut io::stdin().lock());
-        }
-        let mut file = File::open(path)?;
-        if file.metadata()?.is_file() {
-            return Ok(file);
-        }
-        spooled(&mut file)
-    };
-    match open() {
+    let (file, name) = reader::open_file(path)?;
+    match spooled(file) {
         Ok(file) => Ok((file, name)),
         Err(source) => Err(ResultsError::Io { name, source }),
     }
 }
 
-fn spooled(from: &mut dyn Read) -> io::Result<File> {
+fn spooled(mut from: File) -> io::Result<File> {
+    if from.metadata()?.is_file() {
+        return Ok(from);
+    }
     let mut file = tempfile::tempfile()?;
-    io::copy(from, &mut file)?;
+    io::copy(&mut from, &mut file)?;
     file.rewind()?;
     Ok(file)
 }
@@ -130,7 +118,7 @@ fn copy<R: Read>(
     reader.required("disposition")?;
     let columns = reader.columns().to_vec();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
-    let mut failed = None;
+    let mut end = Ok(());
     crate::commands::print(|stdout| {
         let mut line = String::new();
         if form.spreadsheet {
@@ -144,7 +132,7 @@ fn copy<R: Read>(
                 Ok(Some(record)) if last.is_none_or(|last| row < last.read) => record,
                 Ok(_) => break,
                 Err(error) => {
-                    failed = Some(error);
+                    end = Err(error);
                     break;
                 }
             };
@@ -155,9 +143,7 @@ fn copy<R: Read>(
         }
         Ok(())
     })?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
+    end?;
     if reader.is_torn() {
         warn!("the last row is not whole and is left out: the file may still be written");
     }

@@ -19,9 +19,11 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
+use crate::error_chain::error_chain;
 use crate::exit;
 use crate::output::logging;
 use crate::output::terminal::{Screen, Settings, Surroundings};
+use crate::results::lock::LockError;
 use crate::results::reader::ResultsError;
 
 /// The `dialer` command: parse, run, exit code.
@@ -63,7 +65,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Held(String),
     /// Anything else.
-    #[error("{}", with_sources(.0))]
+    #[error("{}", error_chain(.0.as_ref()))]
     Unexpected(#[from] anyhow::Error),
 }
 
@@ -73,17 +75,26 @@ impl From<ResultsError> for Failure {
     }
 }
 
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::held(error),
+            LockError::Io { .. } => Self::Unexpected(error.into()),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self::Usage(with_sources(&error.into()))
+        Self::Usage(error_chain(error.into().as_ref()))
     }
 
     pub(crate) fn pbx(error: impl Into<anyhow::Error>) -> Self {
-        Self::Pbx(with_sources(&error.into()))
+        Self::Pbx(error_chain(error.into().as_ref()))
     }
 
     pub(crate) fn held(error: impl Into<anyhow::Error>) -> Self {
-        Self::Held(with_sources(&error.into()))
+        Self::Held(error_chain(error.into().as_ref()))
     }
 
     /// The exit code of the process.
@@ -97,19 +108,6 @@ impl Failure {
     }
 }
 
-/// An error and its sources, each of them once: some texts end with that of their source already.
-fn with_sources(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for error in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = error;
-        } else if !text.ends_with(&error) {
-            text = format!("{text}: {error}");
-        }
-    }
-    text
-}
-
 /// Writes to standard output. A reader that closed it wants no more, which is not a failure.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut stdout = BufWriter::new(io::stdout().lock());
@@ -120,25 +118,5 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
             Ok(())
         }
         written => Ok(written.context("standard output cannot be written")?),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("x.csv cannot be locked: {source}")]
-    struct WithSource {
-        source: io::Error,
-    }
-
-    #[test]
-    fn a_failure_says_each_cause_once() {
-        let source = || io::Error::other("no such folder");
-        let said = Failure::from(anyhow::Error::new(WithSource { source: source() })).to_string();
-        assert_eq!(said, "x.csv cannot be locked: no such folder");
-        let error = anyhow::Error::new(source()).context("x.csv");
-        assert_eq!(Failure::usage(error).to_string(), "x.csv: no such folder");
     }
 }

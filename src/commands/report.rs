@@ -28,21 +28,19 @@ pub fn run(args: &ReportArgs) -> Result<u8, Failure> {
         ));
     }
     let figures = read(&args.results)?;
-    if args.json {
-        let json = figures.json().context("the figures as JSON")?;
-        crate::commands::print(|stdout| writeln!(stdout, "{json}"))?;
+    let printed = if args.json {
+        figures.json().context("the figures as JSON")? + "\n"
+    } else if page_to_stdout {
+        report::page(&figures)
     } else if page.is_none() {
-        crate::commands::print(|stdout| stdout.write_all(report::text(&figures).as_bytes()))?;
-    }
-    match page {
-        Some(_) if page_to_stdout => {
-            crate::commands::print(|stdout| stdout.write_all(report::page(&figures).as_bytes()))?;
-        }
-        Some(path) => {
-            write(path, &report::page(&figures))?;
-            info!("the report is in {}", path.display());
-        }
-        None => {}
+        report::text(&figures)
+    } else {
+        String::new()
+    };
+    crate::commands::print(|stdout| stdout.write_all(printed.as_bytes()))?;
+    if let Some(path) = page.filter(|_| !page_to_stdout) {
+        write(path, &report::page(&figures))?;
+        info!("the report is in {}", path.display());
     }
     Ok(exit::DONE)
 }

@@ -7,13 +7,14 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use crate::disposition::Disposition;
 use crate::results::fields::{Fields, Misquoted, end_of_row};
 
-/// Bytes read at once.
-const STREAM: usize = 1 << 20;
+/// Bytes read at once. In tests almost every row crosses the end of what was read.
+const STREAM: u64 = if cfg!(test) { 7 } else { 1 << 20 };
 /// A longer row has a quotation mark that is never closed.
 const LONGEST: usize = 16 << 20;
 
@@ -24,7 +25,8 @@ pub(crate) struct ResultsReader<R> {
     name: String,
     columns: Vec<String>,
     buffer: Vec<u8>,
-    unread: Range<usize>,
+    /// Where in the buffer the unread bytes begin.
+    unread: usize,
     /// How many bytes were whole rows so far.
     whole: u64,
     /// The line on which the unread bytes begin.
@@ -75,13 +77,21 @@ impl ResultsError {
 }
 
 /// Opens results; `-` is standard input.
-pub(crate) fn open(path: &Path) -> Result<ResultsReader<Box<dyn Read>>, ResultsError> {
-    if path == Path::new("-") {
-        return ResultsReader::new(Box::new(io::stdin().lock()), "standard input");
-    }
-    let name = path.display().to_string();
-    match File::open(path) {
-        Ok(file) => ResultsReader::new(Box::new(file), &name),
+pub(crate) fn open(path: &Path) -> Result<ResultsReader<File>, ResultsError> {
+    let (file, name) = open_file(path)?;
+    ResultsReader::new(file, &name)
+}
+
+/// The same as a file, with what errors call it.
+pub(crate) fn open_file(path: &Path) -> Result<(File, String), ResultsError> {
+    let (file, name) = if path == Path::new("-") {
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        (stdin.map(File::from), "standard input".to_owned())
+    } else {
+        (File::open(path), path.display().to_string())
+    };
+    match file {
+        Ok(file) => Ok((file, name)),
         Err(source) => Err(ResultsError::Io { name, source }),
     }
 }
@@ -93,8 +103,8 @@ impl<R: Read> ResultsReader<R> {
             input,
             name: name.to_owned(),
             columns: Vec::new(),
-            buffer: vec![0; STREAM],
-            unread: 0..0,
+            buffer: Vec::new(),
+            unread: 0,
             whole: 0,
             line: 1,
             at_end: false,
@@ -158,62 +168,48 @@ impl<R: Read> ResultsReader<R> {
     /// The bytes of the next row without its line end, and the line on which it begins.
     fn next_bytes(&mut self) -> Result<Option<(Range<usize>, u64)>, ResultsError> {
         loop {
-            let Some((length, lines)) = end_of_row(&self.buffer[self.unread.clone()]) else {
+            let Some((length, lines)) = end_of_row(self.tail()) else {
                 if self.fill()? {
                     continue;
                 }
                 return Ok(None);
             };
-            let (start, line) = (self.unread.start, self.line);
-            self.unread.start += length;
+            let (start, line) = (self.unread, self.line);
+            self.unread += length;
             self.whole += length as u64;
             self.line += lines;
-            let mut end = self.unread.start - 1;
-            if end > start && self.buffer[end - 1] == b'\r' {
-                end -= 1;
-            }
-            if end > start {
-                return Ok(Some((start..end, line)));
+            let row = &self.buffer[start..self.unread - 1];
+            let length = row.strip_suffix(b"\r").unwrap_or(row).len();
+            if length > 0 {
+                return Ok(Some((start..start + length, line)));
             }
         }
     }
 
     /// Reads on; `false` at the end of the file.
     fn fill(&mut self) -> Result<bool, ResultsError> {
-        if self.unread.len() >= LONGEST {
+        if self.tail().len() >= LONGEST {
             return Err(self.error_on_line(self.line, Misquoted::Open.to_string()));
         }
-        self.buffer.copy_within(self.unread.clone(), 0);
-        self.unread = 0..self.unread.len();
-        if self.unread.end == self.buffer.len() {
-            self.buffer.resize(2 * self.buffer.len(), 0);
-        }
-        loop {
-            match self.input.read(&mut self.buffer[self.unread.end..]) {
-                Ok(read) => {
-                    self.unread.end += read;
-                    self.at_end = read == 0;
-                    return Ok(read > 0);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(ResultsError::Io {
-                        name: self.name.clone(),
-                        source,
-                    });
-                }
-            }
-        }
+        self.buffer.drain(..self.unread);
+        self.unread = 0;
+        let mut input = self.input.by_ref().take(STREAM);
+        let read = input.read_to_end(&mut self.buffer);
+        self.at_end = read.map_err(|source| ResultsError::Io {
+            name: self.name.clone(),
+            source,
+        })? == 0;
+        Ok(!self.at_end)
     }
 
     /// Whether the last row is not whole, once there is no next one.
     pub(crate) fn is_torn(&self) -> bool {
-        self.at_end && !self.unread.is_empty()
+        self.at_end && !self.tail().is_empty()
     }
 
     /// What follows the last whole row, once there is no next one.
     pub(super) fn tail(&self) -> &[u8] {
-        &self.buffer[self.unread.clone()]
+        &self.buffer[self.unread..]
     }
 
     /// How many bytes were whole rows.
@@ -233,7 +229,7 @@ impl<R: Read> ResultsReader<R> {
             line: self.line,
             last_line: self.line,
         };
-        let tail = &self.buffer[self.unread.clone()];
+        let tail = &self.buffer[self.unread..];
         record(&mut self.fields, tail, self.columns.len(), position)
     }
 
