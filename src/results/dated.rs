@@ -1,4 +1,4 @@
-//! Results under dated names, `storm-%Y-%m-%d.csv`: which of them were cut off, and which of those is gone on with.
+//! Results under dated names, `storm-%Y-%m-%d.csv`: which of them were cut off, and which of those is continued.
 //!
 //! A journal beside results says that their run did not come to a clean end. Nothing here is read of the results, and
 //! nothing is changed.
@@ -47,19 +47,20 @@ pub fn there(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(there.into_iter().collect())
 }
 
-/// Which of the runs that were cut off is gone on with, by its place: the one that was alive last, if that is not too
-/// long ago and it dialed this list. Each is told by the head of its journal, where that says anything.
-pub fn to_continue(cut_off: &[Option<JournalHead>], list: &str, now: Timestamp) -> Option<usize> {
-    let fit = |head: &JournalHead| {
-        let cut_off_for = now.duration_since(head.alive());
-        head.list == list && cut_off_for < CONTINUED_FOR
-    };
-    let (place, _) = cut_off
-        .iter()
+/// Which of the runs that were cut off is continued, by its index: the one that was alive last, if that is not too long
+/// ago and it dialed this list. `heads` are those of their journals, where one says anything.
+pub fn to_continue<'h>(
+    heads: impl Iterator<Item = Option<&'h JournalHead>>,
+    list: &str,
+    now: Timestamp,
+) -> Option<usize> {
+    let is_fit =
+        |head: &&JournalHead| head.list == list && now.duration_since(head.alive()) < CONTINUED_FOR;
+    heads
         .enumerate()
-        .filter_map(|(place, head)| Some((place, head.as_ref().filter(|head| fit(head))?)))
-        .max_by_key(|(_, head)| head.alive_at)?;
-    Some(place)
+        .filter_map(|(index, head)| Some((index, head.filter(is_fit)?)))
+        .max_by_key(|(_, head)| head.alive_at)
+        .map(|(index, _)| index)
 }
 
 #[cfg(test)]
@@ -117,7 +118,9 @@ mod tests {
             Some(JournalHead { list, alive_at })
         };
         let minutes = SignedDuration::from_mins;
-        let chosen = |cut_off: &[Option<JournalHead>]| to_continue(cut_off, "list", now);
+        let chosen = |cut_off: &[Option<JournalHead>]| {
+            to_continue(cut_off.iter().map(Option::as_ref), "list", now)
+        };
         assert_eq!(chosen(&[head("list", minutes(40))]), Some(0));
         assert_eq!(chosen(&[head("list", minutes(12 * 60))]), None);
         assert_eq!(chosen(&[head("list", minutes(12 * 60 - 1))]), Some(0));

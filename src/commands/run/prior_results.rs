@@ -19,7 +19,7 @@ use crate::error_chain::error_chain;
 use crate::results::dated;
 use crate::results::fs::{resolve, sibling, sync_folder};
 use crate::results::journal::{self, JournalContent, JournalHead};
-use crate::results::lock::{Lock, LockError};
+use crate::results::lock::Lock;
 use crate::results::reader::ResultsError;
 use crate::results::resume::{self, Asked};
 use crate::results::schema::ResultsColumns;
@@ -97,11 +97,7 @@ pub(super) fn read(
 }
 
 /// Repairs the end of results, so that rows can be appended.
-pub(super) fn repair(
-    path: &ResultsPath,
-    left: Leftover,
-    own: &[String],
-) -> Result<Leftover, Failure> {
+pub(super) fn repair(path: &ResultsPath, left: &Leftover, own: &[String]) -> Result<(), Failure> {
     let prior = &left.earlier;
     let torn = prior
         .repair(&path.real)
@@ -119,7 +115,7 @@ pub(super) fn repair(
     if !prior.columns.is_empty() && prior.columns != ResultsColumns::new(own).names() {
         warn!("{path} has another set of columns: it is continued in its own");
     }
-    Ok(left)
+    Ok(())
 }
 
 /// A rehearsal overwrites only an earlier one.
@@ -165,10 +161,6 @@ fn cannot_continue(error: ResultsError) -> Failure {
     Failure::Usage(format!("{}{advice}", error_chain(&error)))
 }
 
-pub(super) fn warn_not_settled(path: &ResultsPath, why: &Failure) {
-    warn!("{why}; calls that were running when it was cut off, if any, are not looked for: {path}");
-}
-
 /// Keeps the old results, and their journal, under a dated name.
 pub(super) fn set_aside(path: &ResultsPath) -> Result<(), Failure> {
     // The journal first: it is settled, and without the results nothing would say so.
@@ -192,17 +184,6 @@ pub(super) fn set_aside(path: &ResultsPath) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn lock(path: &Path) -> Result<Lock, Failure> {
-    Lock::of(path).map_err(not_locked)
-}
-
-pub(super) fn not_locked(error: LockError) -> Failure {
-    match error {
-        LockError::Held { .. } => Failure::held(error),
-        LockError::Io { .. } => Failure::Unexpected(error.into()),
-    }
-}
-
 /// The results of a pattern whose runs were cut off, with the heads of their journals; each is locked.
 pub(super) fn find_cut_off(
     pattern: &Path,
@@ -216,7 +197,7 @@ pub(super) fn find_cut_off(
             continue;
         }
         // A run that is running now was not cut off.
-        let lock = lock(&path.real)?;
+        let lock = Lock::of(&path.real)?;
         if let Some(journal) = read_journal(&path)? {
             locks.push(lock);
             cut_off.push((path, journal.head));
@@ -235,9 +216,9 @@ pub(super) fn choose(
     locks: &mut Vec<Lock>,
 ) -> Result<(ResultsPath, Vec<ResultsPath>), Failure> {
     let now = ResultsPath::resolve(now)?;
-    let time = clock.now().timestamp();
-    let heads: Vec<_> = cut_off.iter().map(|(_, head)| head.clone()).collect();
-    let path = if let Some(index) = list.and_then(|list| dated::to_continue(&heads, list, time)) {
+    let time = clock.timestamp();
+    let heads = cut_off.iter().map(|(_, head)| head.as_ref());
+    let path = if let Some(index) = list.and_then(|list| dated::to_continue(heads, list, time)) {
         let (path, _) = cut_off.remove(index);
         if path.real != now.real {
             info!("{path}: its run was cut off, and the list is the same: it is continued");
@@ -246,7 +227,7 @@ pub(super) fn choose(
     } else if let Some(index) = cut_off.iter().position(|(path, _)| path.real == now.real) {
         cut_off.remove(index).0
     } else {
-        locks.push(lock(&now.real)?);
+        locks.push(Lock::of(&now.real)?);
         now
     };
     let others = cut_off.into_iter().map(|(path, _)| path).collect();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,12 +14,11 @@ use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
 use crate::commands::run::prior_results::{
-    ResultsPath, check_is_results, check_not_removed, check_rehearsal, choose, find_cut_off, lock,
-    not_locked, read, repair, set_aside, warn_not_settled,
+    ResultsPath, check_is_results, check_not_removed, check_rehearsal, choose, find_cut_off, read,
+    repair, set_aside,
 };
 use crate::config::{Campaign, Diagnostic, Results};
 use crate::contacts::{List, Shard};
-use crate::disposition::Disposition;
 use crate::results::append_file::AppendFile;
 use crate::results::dated;
 use crate::results::fs::{folder, is_same, resolve, sibling};
@@ -28,6 +27,9 @@ use crate::results::lock::{Lock, LockError};
 use crate::results::resume::PriorRun;
 use crate::results::schema::ResultsColumns;
 use crate::results::writer::{Sink, Writer};
+
+/// What is said of a folder that cannot be written.
+const READ_ONLY: [ErrorKind; 2] = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
 
 /// Where the results go.
 #[derive(Debug)]
@@ -47,7 +49,9 @@ pub(crate) enum ResultsTarget {
 /// Results that no other run can take, with what earlier runs left there.
 #[derive(Debug)]
 pub(crate) struct ClaimedResults {
-    destination: ResultsDestination,
+    /// `None` is standard output.
+    path: Option<ResultsPath>,
+    rehearsal: bool,
     pub(crate) left: Leftover,
     /// Results whose running calls are settled there before any contact is called.
     pub(crate) cut_off: Vec<CutOffResults>,
@@ -58,13 +62,6 @@ pub(crate) struct ClaimedResults {
     clock: Clock,
     /// Held until the run is over.
     _locks: Vec<Lock>,
-}
-
-#[derive(Debug)]
-enum ResultsDestination {
-    Stdout,
-    File(ResultsPath),
-    Rehearsal(PathBuf),
 }
 
 /// Results of a run that was cut off and is not continued.
@@ -91,16 +88,13 @@ impl ResultsTarget {
             if path == Path::new("-") {
                 return Ok(Self::Stdout);
             }
+            let wrong =
+                |message: String| Failure::Usage(format!("--results {}{message}", path.display()));
             let mut read = campaign.files_read();
             if let Some((_, what)) = read.find(|(read, _)| is_same(read, path)) {
-                return Err(Failure::Usage(format!(
-                    "--results {} is {what}: name another file",
-                    path.display()
-                )));
+                return Err(wrong(format!(" is {what}: name another file")));
             }
-            check_folder(path).map_err(|error| {
-                Failure::Usage(format!("--results {}: {error}", path.display()))
-            })?;
+            check_folder(path).map_err(|error| wrong(format!(": {error}")))?;
             return Ok(if args.simulate {
                 Self::Rehearsal(path.clone())
             } else {
@@ -128,10 +122,8 @@ impl ResultsTarget {
             return Ok(Self::File(now));
         }
         // Results whose run was cut off are found by their name.
-        if !now
-            .file_name()
-            .is_some_and(|name| dated::is_of(pattern, name))
-        {
+        let name = now.file_name();
+        if !name.is_some_and(|name| dated::is_of(pattern, name)) {
             return Err(wrong(format!(
                 "{}: the date cannot be told from such a name: use %Y-%m-%d, and %H%M%S for a time",
                 pattern.display()
@@ -177,7 +169,8 @@ impl ResultsTarget {
         clock: &Clock,
     ) -> Result<ClaimedResults, Failure> {
         let mut claimed = ClaimedResults {
-            destination: ResultsDestination::Stdout,
+            path: None,
+            rehearsal: false,
             left: Leftover::default(),
             cut_off: Vec::new(),
             set_aside: args.fresh,
@@ -186,16 +179,17 @@ impl ResultsTarget {
             _locks: Vec::new(),
         };
         let locks = &mut claimed._locks;
-        let (path, others) = match self {
+        let (path, mut others) = match self {
             Self::Stdout => return Ok(claimed),
             Self::Rehearsal(path) => {
                 check_rehearsal(&path)?;
-                claimed.destination = ResultsDestination::Rehearsal(path);
+                claimed.path = Some(ResultsPath::resolve(path)?);
+                claimed.rehearsal = true;
                 return Ok(claimed);
             }
             Self::File(path) => {
                 let path = ResultsPath::resolve(path)?;
-                locks.push(lock(&path.real)?);
+                locks.push(Lock::of(&path.real)?);
                 (path, Vec::new())
             }
             Self::Dated { pattern, now } => {
@@ -208,38 +202,39 @@ impl ResultsTarget {
         locks.extend(lock_campaign(campaign, args.shard)?);
         let own = campaign.own_columns();
         let since = ContactLimits::new(&campaign.retry).since(clock.timestamp());
-        let read = |path: &ResultsPath, redial: &[Disposition]| read(path, redial, since);
-        for path in others {
-            match read(&path, &[]).and_then(|left| repair(&path, left, &own)) {
-                Ok(left) => claimed.cut_off.push(CutOffResults { path, left }),
-                Err(failure) if args.fresh => warn_not_settled(&path, &failure),
-                Err(failure) => return Err(failure),
-            }
-        }
         if args.fresh {
             check_is_results(&path, &own)?;
             // A contact who is still on the phone with the old run must not be called by the new one.
-            match read(&path, &[]).and_then(|left| repair(&path, left, &own)) {
-                Ok(left) if left.in_flight.is_empty() => {}
-                Ok(left) => claimed.cut_off.push(CutOffResults {
-                    path: path.clone(),
-                    left,
-                }),
-                Err(failure) => warn_not_settled(&path, &failure),
+            if path.journal().exists() {
+                others.push(path.clone());
             }
         } else {
-            let left = read(&path, &args.redial)?;
+            let left = read(&path, &args.redial, since)?;
             check_not_removed(&path, &left)?;
-            claimed.left = repair(&path, left, &own)?;
+            repair(&path, &left, &own)?;
             let journal = path.journal();
-            if claimed.left.in_flight.is_empty() && journal.exists() {
-                journal::drop_calls(&journal)
-                    .with_context(|| format!("{} cannot be written", journal.display()))?;
+            if left.in_flight.is_empty() && journal.exists() {
+                journal::drop_calls(&journal).with_context(|| unwritable(journal.display()))?;
+            }
+            claimed.left = left;
+        }
+        for path in others {
+            let left = read(&path, &[], since);
+            match left.and_then(|left| repair(&path, &left, &own).map(|()| left)) {
+                Ok(left) => claimed.cut_off.push(CutOffResults { path, left }),
+                Err(failure) if args.fresh => warn!(
+                    "{failure}; calls that were running when it was cut off, if any, are not looked for: {path}"
+                ),
+                Err(failure) => return Err(failure),
             }
         }
-        claimed.destination = ResultsDestination::File(path);
+        claimed.path = Some(path);
         Ok(claimed)
     }
+}
+
+fn unwritable(file: impl fmt::Display) -> String {
+    format!("{file} cannot be written")
 }
 
 /// Fails where there is no folder for a file.
@@ -277,16 +272,9 @@ fn lock_campaign(campaign: &Campaign, shard: Option<Shard>) -> Result<Vec<Lock>,
     };
     match locked {
         // A campaign in a folder that cannot be written is protected by its results alone.
-        Err(LockError::Io { source, .. }) if is_read_only(&source) => Ok(Vec::new()),
-        locked => locked.map_err(not_locked),
+        Err(LockError::Io { source, .. }) if READ_ONLY.contains(&source.kind()) => Ok(Vec::new()),
+        locked => Ok(locked?),
     }
-}
-
-fn is_read_only(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-    )
 }
 
 /// Opens results for writing: created with their header, or continued in their own columns.
@@ -302,7 +290,7 @@ fn open(
         let columns = ResultsColumns::of_file(left.earlier.columns.clone(), own);
         (AppendFile::open(&path.real), columns)
     };
-    let file = opened.with_context(|| format!("{path} cannot be written"))?;
+    let file = opened.with_context(|| unwritable(path))?;
     Ok((file, columns))
 }
 
@@ -334,55 +322,49 @@ impl fmt::Display for CutOffResults {
 impl ClaimedResults {
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
-        match &self.destination {
-            ResultsDestination::Stdout => "standard output".to_owned(),
-            ResultsDestination::File(path) => path.to_string(),
-            ResultsDestination::Rehearsal(path) => path.display().to_string(),
-        }
+        let path = self.path.as_ref();
+        path.map_or_else(|| "standard output".to_owned(), ToString::to_string)
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self.destination, ResultsDestination::Stdout)
+        self.path.is_none()
     }
 
     /// The files that are written, and what they are.
     pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
-        let results = "where the results go".to_owned();
-        match &self.destination {
-            ResultsDestination::Stdout => Vec::new(),
-            ResultsDestination::Rehearsal(path) => vec![(path.clone(), results)],
-            ResultsDestination::File(path) => vec![
-                (path.real.clone(), results),
-                (path.journal(), "the journal of the results".to_owned()),
-                (
-                    sibling(&path.real, ".lock"),
-                    "the lock of the results".to_owned(),
-                ),
-            ],
+        let Some(path) = &self.path else {
+            return Vec::new();
+        };
+        let mut files = vec![(path.real.clone(), "where the results go")];
+        if !self.rehearsal {
+            files.push((path.journal(), "the journal of the results"));
+            files.push((sibling(&path.real, ".lock"), "the lock of the results"));
         }
+        let files = files.into_iter();
+        files.map(|(file, what)| (file, what.to_owned())).collect()
     }
 
     pub(crate) fn open(&self, own: &[String]) -> Result<OpenResults, Failure> {
         let name = self.name();
-        let unwritable = || format!("{name} cannot be written");
         let new = ResultsColumns::new(own);
-        let (sink, columns, journal) = match &self.destination {
-            ResultsDestination::Stdout => {
-                let sink = Sink::stdout(&new.header()).with_context(unwritable)?;
-                (sink, new, None)
+        let (sink, columns, journal) = match &self.path {
+            None => {
+                let sink = Sink::stdout(&new.header());
+                (sink.with_context(|| unwritable(&name))?, new, None)
             }
-            ResultsDestination::Rehearsal(path) => {
-                let file = AppendFile::recreate(path, &new.header()).with_context(unwritable)?;
+            Some(path) if self.rehearsal => {
+                let file = AppendFile::recreate(&path.real, &new.header());
+                let file = file.with_context(|| unwritable(&name))?;
                 (Sink::Unsynced(file), new, None)
             }
-            ResultsDestination::File(path) => {
+            Some(path) => {
                 if self.set_aside {
                     set_aside(path)?;
                 }
                 let (file, columns) = open(path, &self.left, own)?;
                 let journal = path.journal();
                 let opened = Journal::open(&journal, &self.list, &self.clock)
-                    .with_context(|| format!("{} cannot be written", journal.display()))?;
+                    .with_context(|| unwritable(journal.display()))?;
                 (Sink::Synced(file), columns, Some(opened))
             }
         };
