@@ -1,135 +1,101 @@
 //! `[capture]` and `[suppress]`: what the dialplan says of a call, and who is never to be called.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::{Capture, CaptureCondition, Column, OptOut};
-use crate::config::load::Loader;
+use crate::config::schema::KnownKey;
 use crate::config::section::{Section, Text};
 use crate::results::schema::COLUMNS;
 
-pub(super) const KEYS: &str = "machine disposition variables opt_out";
+const OPT_OUT_KEYS: [KnownKey; 2] = [
+    ("when", "when = \"CHOICE=9\""),
+    ("file", "file = \"dnc.txt\""),
+];
 
-/// What a condition looks like.
-const CONDITION: &str = "AMDSTATUS=MACHINE";
-
-impl Loader<'_> {
-    /// The files of numbers never to call. They must be there: a list that is silently missing would have people called
-    /// who must not be.
-    pub(super) fn suppress(
-        &self,
-        section: &Section<'_, '_>,
-        opt_out: Option<&OptOut>,
-    ) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = Vec::new();
-        for text in section.texts("files", "files = [\"dnc.txt\"]") {
-            let Some(file) = self.file(section, text, "files") else {
-                continue;
-            };
-            let may_be_missing = opt_out.is_some_and(|opt_out| opt_out.file == file);
-            if !may_be_missing && let Err(error) = file.metadata() {
-                let empty = if error.kind() == std::io::ErrorKind::NotFound {
-                    "; if there are no numbers yet, make an empty file"
-                } else {
-                    ""
-                };
-                section.error(
-                    text.at,
-                    format!("`files`: {} cannot be read: {error}{empty}", text.text),
-                );
-            }
-            if !files.contains(&file) {
-                files.push(file);
-            }
-        }
-        section.finish();
-        // Who opted out in one run must not be called in the next.
-        if let Some(opt_out) = opt_out
-            && !files.contains(&opt_out.file)
-        {
-            files.push(opt_out.file.clone());
-        }
-        files
-    }
-
-    /// What is captured. `keep` are the columns that the results have from the list.
-    pub(super) fn capture(&self, section: &Section<'_, '_>, keep: &[Column]) -> Capture {
-        let machine = section
-            .text("machine", &format!("machine = \"{CONDITION}\""))
-            .and_then(|text| condition(section, text, "machine"));
-        let disposition = section
-            .text("disposition", "disposition = \"OUTCOME\"")
-            .and_then(|text| variable(section, text, "disposition"));
-        let capture = Capture {
-            variables: variables(section, keep),
-            machine,
-            disposition,
-            opt_out: section
-                .inline(
-                    "opt_out",
-                    "opt_out = { when = \"CHOICE=9\", file = \"dnc.txt\" }",
-                    "when file",
-                )
-                .and_then(|section| self.opt_out(&section)),
+/// The files of numbers never to call. They must be there: a list that is silently missing would have people called
+/// who must not be. `inputs` are the other files that the campaign reads.
+pub(super) fn suppress(
+    section: &Section<'_, '_>,
+    inputs: &[&Path],
+    opt_out: Option<&OptOut>,
+) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for text in section.texts("files") {
+        let Some(file) = file(section, text, "files", inputs) else {
+            continue;
         };
-        section.finish();
-        capture
+        let may_be_missing = opt_out.is_some_and(|opt_out| opt_out.file == file);
+        if !may_be_missing && let Err(error) = file.metadata() {
+            let hint = match error.kind() {
+                ErrorKind::NotFound => "; if there are no numbers yet, make an empty file",
+                _ => "",
+            };
+            let message = format!("`files`: {} cannot be read: {error}{hint}", text.text);
+            section.error(text.at, message);
+        }
+        if !files.contains(&file) {
+            files.push(file);
+        }
     }
+    // Who opted out in one run must not be called in the next.
+    if let Some(opt_out) = opt_out
+        && !files.contains(&opt_out.file)
+    {
+        files.push(opt_out.file.clone());
+    }
+    files
+}
 
-    fn opt_out(&self, section: &Section<'_, '_>) -> Option<OptOut> {
-        let when = section
-            .required("when", "when = \"CHOICE=9\"")
-            .and_then(|text| condition(section, text, "when"));
-        let file = section
-            .required("file", "file = \"dnc.txt\"")
-            .and_then(|text| {
-                let file = self.file(section, text, "file")?;
-                let folder = file
-                    .parent()
-                    .filter(|folder| !folder.as_os_str().is_empty());
-                if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                    section.error(
-                        text.at,
-                        format!("`file`: there is no folder {}", folder.display()),
-                    );
-                }
-                Some(file)
-            });
-        section.finish();
-        Some(OptOut {
-            when: when?,
-            file: file?,
-        })
+/// What is captured. `keep` are the columns that the results have from the list.
+pub(super) fn capture(section: &Section<'_, '_>, inputs: &[&Path], keep: &[Column]) -> Capture {
+    let disposition = section.text("disposition");
+    let opt_out = section.inline("opt_out", OPT_OUT_KEYS.to_vec());
+    Capture {
+        variables: variables(section, keep),
+        machine: section
+            .text("machine")
+            .and_then(|text| condition(section, text, "machine")),
+        disposition: disposition.and_then(|text| variable(section, text, "disposition")),
+        opt_out: opt_out.and_then(|section| self::opt_out(&section, inputs)),
     }
+}
 
-    /// A path that can be a file's, resolved.
-    fn file(&self, section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<PathBuf> {
-        if text.text.trim().is_empty() || text.text.contains('\0') {
-            return section.refuse(text.at, format!("`{key}` names no file"));
-        }
-        let file = self.folder.join(text.text);
-        if file.is_dir() {
-            return section.refuse(
-                text.at,
-                format!("`{key}`: {} is a folder, not a file", text.text),
-            );
-        }
-        if self.reads(&file) {
-            return section.refuse(
-                text.at,
-                format!(
-                    "`{key}`: {} is a file that this campaign reads: name another one",
-                    text.text
-                ),
-            );
-        }
-        Some(file)
+fn opt_out(section: &Section<'_, '_>, inputs: &[&Path]) -> Option<OptOut> {
+    let when = section
+        .required("when")
+        .and_then(|text| condition(section, text, "when"));
+    let text = section.required("file")?;
+    let file = file(section, text, "file", inputs)?;
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let message = format!("`file`: there is no folder {}", folder.display());
+        section.error(text.at, message);
     }
+    Some(OptOut { when: when?, file })
+}
+
+/// A path that can be a file's, resolved.
+fn file(section: &Section<'_, '_>, text: Text<'_>, key: &str, inputs: &[&Path]) -> Option<PathBuf> {
+    let (file, written) = (section.resolve(text), text.text);
+    let message = if written.trim().is_empty() || written.contains('\0') {
+        format!("`{key}` names no file")
+    } else if file.is_dir() {
+        format!("`{key}`: {written} is a folder, not a file")
+    } else if inputs.contains(&file.as_path()) {
+        format!("`{key}`: {written} is a file that this campaign reads: name another one")
+    } else {
+        return Some(file);
+    };
+    section.refuse(text.at, message)
 }
 
 /// The variables that become columns of the results, none of which is there already.
 fn variables(section: &Section<'_, '_>, keep: &[Column]) -> Vec<String> {
     let mut variables: Vec<String> = Vec::new();
-    for text in section.texts("variables", "variables = [\"CHOICE\"]") {
+    for text in section.texts("variables") {
         let Some(name) = variable(section, text, "variables") else {
             continue;
         };
@@ -173,7 +139,9 @@ fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Cap
     let Some((name, value)) = text.text.split_once('=') else {
         return section.refuse(
             text.at,
-            format!("`{key}` must be a variable and its value, such as `{key} = \"{CONDITION}\"`"),
+            format!(
+                "`{key}` must be a variable and its value, such as `{key} = \"AMDSTATUS=MACHINE\"`"
+            ),
         );
     };
     let at = text.at;

@@ -1,97 +1,75 @@
 //! `[contacts]`: the list, and what its columns are.
 
 use super::{BadRows, Column, Contacts, Duplicates};
-use crate::config::load::Loader;
 use crate::config::section::{Section, Text};
 use crate::phone_number::{self, Region};
 use crate::results::schema::COLUMNS;
 
-pub(super) const KEYS: &str = "file number id timezone keep delimiter region bad_rows duplicates";
-
-/// The columns that are copied into the results, none of which may be there already.
-const KEEP: &str = "keep";
 /// Alternative numbers of a contact.
 const MAX_NUMBERS: usize = 32;
 
-impl Loader<'_> {
-    pub(super) fn contacts(&self, section: &Section<'_, '_>) -> Option<Contacts> {
-        let file = section.required("file", "file = \"contacts.csv\"");
-        let numbers = numbers(section);
-        let id = section
-            .text("id", "id = \"id\"")
-            .and_then(|text| section.column(text, "id"));
-        let timezone = section
-            .text("timezone", "timezone = \"tz\"")
-            .and_then(|text| section.column(text, "timezone"));
-        let keep = columns(section, KEEP, "keep = [\"name\"]");
-        let delimiter = delimiter(section);
-        let region = region(section);
-        let bad_rows = section.choice(
-            "bad_rows",
-            &[("skip", BadRows::Skip), ("stop", BadRows::Stop)],
-        );
-        let duplicates = section.choice(
-            "duplicates",
-            &[("skip", Duplicates::Skip), ("call", Duplicates::Call)],
-        );
-        section.finish();
-        let file = file?;
-        Some(Contacts {
-            file_at: section.location(file.at),
-            file: self.folder.join(file.text),
-            numbers: numbers?,
-            id,
-            timezone,
-            keep,
-            delimiter: delimiter?,
-            region,
-            bad_rows: bad_rows.unwrap_or(BadRows::Skip),
-            duplicates: duplicates.unwrap_or(Duplicates::Skip),
-        })
-    }
+/// Without a list there is nothing to look at.
+pub(super) fn contacts(section: &Section<'_, '_>) -> Option<Contacts> {
+    let file = section.required("file");
+    let column = |key| section.column(section.text(key)?, key);
+    let (numbers, delimiter) = (numbers(section), delimiter(section));
+    let bad_rows = [("skip", BadRows::Skip), ("stop", BadRows::Stop)];
+    let duplicates = [("skip", Duplicates::Skip), ("call", Duplicates::Call)];
+    let contacts = Contacts {
+        file_at: section.location_of("file"),
+        file: file.map(|file| section.resolve(file)).unwrap_or_default(),
+        numbers: numbers?,
+        id: column("id"),
+        timezone: column("timezone"),
+        keep: columns(section, "keep"),
+        delimiter: delimiter?,
+        region: region(section),
+        bad_rows: section
+            .choice("bad_rows", &bad_rows)
+            .unwrap_or(BadRows::Skip),
+        duplicates: section
+            .choice("duplicates", &duplicates)
+            .unwrap_or(Duplicates::Skip),
+    };
+    file.map(|_| contacts)
 }
 
 /// The columns of the numbers: one, or several to be tried in turn.
 fn numbers(section: &Section<'_, '_>) -> Option<Vec<Column>> {
-    const EXAMPLE: &str = "number = \"phone\"";
-    let Some(value) = section.value("number") else {
-        let text = "number";
-        let at = section.at();
-        return Some(vec![section.column(Text { text, at }, "number")?]);
-    };
-    if value.get_ref().as_array().is_none() {
-        let text = section.text_of(value, "number", EXAMPLE)?;
-        return Some(vec![section.column(text, "number")?]);
+    let value = section.value("number");
+    if value.is_none_or(|value| !value.get_ref().is_array()) {
+        let default = Text {
+            text: "number",
+            at: section.at,
+        };
+        let text = value.map_or(Some(default), |_| section.text("number"));
+        return Some(vec![section.column(text?, "number")?]);
     }
-    let columns = columns(section, "number", "number = [\"mobile\", \"home\"]");
+    let columns = columns(section, "number");
     if columns.is_empty() {
-        section.error(
-            value.span().start,
-            format!("`number` names no column: write `{EXAMPLE}`"),
+        section.error_at(
+            "number",
+            "`number` names no column: write `number = \"number\"`",
         );
     }
     if columns.len() > MAX_NUMBERS {
-        section.error(
-            value.span().start,
-            format!(
-                "`number` names {} columns: {MAX_NUMBERS} are the most",
-                columns.len()
-            ),
-        );
+        let count = columns.len();
+        let message = format!("`number` names {count} columns: {MAX_NUMBERS} are the most");
+        section.error_at("number", message);
     }
     (!columns.is_empty()).then_some(columns)
 }
 
 /// The columns of a list, each once.
-fn columns(section: &Section<'_, '_>, key: &'static str, example: &str) -> Vec<Column> {
+fn columns(section: &Section<'_, '_>, key: &'static str) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
-    for text in section.texts(key, example) {
+    for text in section.texts(key) {
         let Some(column) = section.column(text, key) else {
             continue;
         };
         if columns.iter().any(|known| known.name == column.name) {
             section.error(text.at, format!("`{key}` names `{}` twice", column.name));
-        } else if key == KEEP && COLUMNS.contains(&column.name.as_str()) {
+        } else if key == "keep" && COLUMNS.contains(&column.name.as_str()) {
             section.error(
                 text.at,
                 format!(
@@ -106,7 +84,7 @@ fn columns(section: &Section<'_, '_>, key: &'static str, example: &str) -> Vec<C
 }
 
 fn region(section: &Section<'_, '_>) -> Option<Region> {
-    let text = section.text("region", "region = \"UY\"")?;
+    let text = section.text("region")?;
     let region = phone_number::region(text.text.trim());
     if region.is_none() {
         // Who writes a country's calling code, its name or what its people call it.
@@ -124,7 +102,7 @@ fn region(section: &Section<'_, '_>) -> Option<Region> {
 }
 
 fn delimiter(section: &Section<'_, '_>) -> Option<u8> {
-    let Some(text) = section.text("delimiter", "delimiter = \";\"") else {
+    let Some(text) = section.text("delimiter") else {
         return Some(b',');
     };
     match text.text.as_bytes() {

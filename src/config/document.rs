@@ -1,7 +1,7 @@
 //! A campaign file as text, and the errors and warnings found in it so far.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Diagnostic, Location};
 use crate::config::section::Text;
@@ -10,14 +10,14 @@ use crate::config::toml_errors::SyntaxError;
 /// Everything in it is noted at a byte of the text.
 #[derive(Debug)]
 pub(super) struct Document<'t> {
-    path: PathBuf,
+    path: &'t Path,
     text: &'t str,
-    errors: RefCell<Vec<(usize, Diagnostic)>>,
-    warnings: RefCell<Vec<(usize, Diagnostic)>>,
+    errors: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'t> Document<'t> {
-    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
+    pub(super) fn new(path: &'t Path, text: &'t str) -> Self {
         Self {
             path,
             text,
@@ -27,24 +27,29 @@ impl<'t> Document<'t> {
     }
 
     pub(super) fn error(&self, at: usize, message: impl Into<String>) {
-        let error = Diagnostic::at(&self.path, self.location(at), message);
-        self.errors.borrow_mut().push((at, error));
+        let error = Diagnostic::at(self.path, self.location(at), message);
+        self.errors.borrow_mut().push(error);
     }
 
     pub(super) fn warn(&self, at: usize, message: impl Into<String>) {
-        let warning = Diagnostic::at(&self.path, self.location(at), message);
-        self.warnings.borrow_mut().push((at, warning));
+        let warning = Diagnostic::at(self.path, self.location(at), message);
+        self.warnings.borrow_mut().push(warning);
     }
 
     /// Notes where the document is not TOML. Other errors of such a line only follow from that.
     pub(super) fn add_syntax_errors(&self, syntax_errors: Vec<SyntaxError>) {
-        let line = |at| self.location(at).line;
-        self.errors
-            .borrow_mut()
-            .retain(|&(at, _)| syntax_errors.iter().all(|error| line(error.at) != line(at)));
+        for error in &syntax_errors {
+            let line = Some(self.location(error.at).line);
+            self.errors.borrow_mut().retain(|known| known.line != line);
+        }
         for error in syntax_errors {
             self.error(error.at, error.message);
         }
+    }
+
+    /// Paths in the document are relative to its folder.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.path.with_file_name("").join(path)
     }
 
     pub(super) fn location(&self, at: usize) -> Location {
@@ -52,11 +57,9 @@ impl<'t> Document<'t> {
         // Editors do not show a byte order mark.
         let before = before.strip_prefix('\u{feff}').unwrap_or(before);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
         Location {
-            line: line as u64,
-            column: column as u64,
+            line: before.matches('\n').count() as u64 + 1,
+            column: before[line_start..].chars().count() as u64 + 1,
         }
     }
 
@@ -72,15 +75,11 @@ impl<'t> Document<'t> {
     }
 
     /// The errors and the warnings, each in the order of the document.
-    pub(super) fn into_diagnostics(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-        let in_order = |noted: RefCell<Vec<(usize, Diagnostic)>>| {
+    pub(super) fn into_diagnostics(self) -> [Vec<Diagnostic>; 2] {
+        [self.errors, self.warnings].map(|noted| {
             let mut noted = noted.into_inner();
-            noted.sort_by_key(|&(at, _)| at);
+            noted.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
             noted
-                .into_iter()
-                .map(|(_, diagnostic)| diagnostic)
-                .collect()
-        };
-        (in_order(self.errors), in_order(self.warnings))
+        })
     }
 }

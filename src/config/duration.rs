@@ -17,23 +17,6 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     Duration::try_from(duration).ok()
 }
 
-/// Writes a duration in the largest unit that takes it whole.
-pub(super) fn show(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-    ]
-    .into_iter()
-    .find(|&(factor, _)| millis.is_multiple_of(factor))
-    .map_or_else(
-        || format!("{millis}ms"),
-        |(factor, unit)| format!("{}{unit}", millis / factor),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,13 +50,6 @@ mod tests {
             "99999999999999999999s",
         ] {
             assert_eq!(parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_duration_is_shown_as_it_can_be_written() {
-        for text in ["100ms", "1s", "90s", "5m", "25h", "366d"] {
-            assert_eq!(show(parse(text).unwrap()), text);
         }
     }
 }

@@ -1,16 +1,15 @@
 //! campaign.toml as a whole; its tables are read by the modules that are named like them.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use toml::de::DeTable;
 
-use super::{Ami, Campaign, CampaignErrors, Diagnostic, Results};
+use super::{Campaign, CampaignErrors, Diagnostic, Results};
 use super::{ami, call, capture, contacts, retry, simulate, trunk, window};
 use crate::config::document::Document;
-use crate::config::section::Section;
+use crate::config::section::{Section, Text};
 use crate::config::toml_errors::syntax_errors;
 
 /// A campaign file as far as it can be read.
@@ -53,24 +52,18 @@ pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examine
     };
     let (table, parse_errors) = DeTable::parse_recoverable(&text);
     let syntax_errors = syntax_errors(&text, &parse_errors);
-    let document = Document::new(path.to_owned(), &text);
+    let document = Document::new(path, &text);
     // Where the parser lost its way, a key may only seem to be missing: nothing but the syntax is reported then.
     let campaign = if syntax_errors.iter().all(|error| error.is_local) {
-        let loader = Loader {
-            path,
-            folder: path.parent().unwrap_or(Path::new("")),
-            env_secret,
-            simulate,
-            list: OnceCell::new(),
-        };
-        loader.campaign(&Section::new(&document, "", 0, Some(table.get_ref()), KEYS))
+        let top = Section::top(&document, table.get_ref());
+        campaign(path, &top, env_secret, simulate)
     } else {
         None
     };
     document.add_syntax_errors(syntax_errors);
-    let (mut errors, warnings) = document.into_diagnostics();
+    let [errors, warnings] = document.into_diagnostics();
     if errors.is_empty() && campaign.is_none() {
-        errors.push(Diagnostic::of_file(path, "cannot be understood"));
+        return only("cannot be understood".to_owned());
     }
     ExaminedFile {
         errors,
@@ -79,129 +72,96 @@ pub fn examine(path: &Path, env_secret: Option<&str>, simulate: bool) -> Examine
     }
 }
 
-const KEYS: &str = "name results ami contacts call trunk retry window capture suppress simulate";
-
-/// What the tables are read with.
-pub(super) struct Loader<'l> {
-    path: &'l Path,
-    /// The campaign's folder, which its paths are relative to.
-    pub(super) folder: &'l Path,
-    pub(super) env_secret: Option<&'l str>,
-    pub(super) simulate: bool,
-    /// The list of contacts, once it is known.
-    list: OnceCell<PathBuf>,
+/// What cannot be read has a stand-in, and an error was noted for it. Without a list there is no campaign.
+fn campaign(
+    path: &Path,
+    top: &Section<'_, '_>,
+    env_secret: Option<&str>,
+    simulate: bool,
+) -> Option<Campaign> {
+    let name = name(path, top);
+    let results = results(top, name.as_deref());
+    let ami = ami::ami(&top.section("ami"), env_secret, simulate);
+    let list = top.section("contacts");
+    let contacts = contacts::contacts(&list);
+    let call = call::call(&top.section("call"));
+    let trunks = trunk::trunks(top, list.value("region").is_some());
+    let retry = retry::retry(&top.section("retry"));
+    let window = top
+        .value("window")
+        .and_then(|_| window::window(&top.section("window")));
+    let mut inputs = vec![path];
+    inputs.extend(contacts.iter().map(|contacts| contacts.file.as_path()));
+    let keep = contacts.as_ref().map_or(&[][..], |contacts| &contacts.keep);
+    let capture = capture::capture(&top.section("capture"), &inputs, keep);
+    let suppress = top.section("suppress");
+    let suppress = capture::suppress(&suppress, &inputs, capture.opt_out.as_ref());
+    let simulate = simulate::simulate(&top.section("simulate"));
+    inputs.extend(suppress.iter().map(PathBuf::as_path));
+    let results = match results {
+        Some(Results::File(file)) if inputs.contains(&file.as_path()) => top.refuse(
+            top.at_of("results"),
+            "`results` is a file that this campaign reads: name another one",
+        ),
+        results => results,
+    };
+    Some(Campaign {
+        path: path.to_owned(),
+        name: name.unwrap_or_default(),
+        results: results.unwrap_or(Results::Stdout),
+        results_at: top.location_of("results"),
+        ami,
+        contacts: contacts?,
+        call,
+        trunks,
+        retry,
+        window,
+        suppress,
+        capture,
+        simulate,
+    })
 }
 
-impl Loader<'_> {
-    /// What cannot be read has a stand-in, and an error was noted for it. Without a list there is no campaign.
-    fn campaign(&self, top: &Section<'_, '_>) -> Option<Campaign> {
-        let name = self.name(top);
-        let results = self.results(top, name.as_deref());
-        let ami = self.ami(&top.section("ami", "[ami]", ami::KEYS));
-        let list = top.section("contacts", "[contacts]", contacts::KEYS);
-        let contacts = self.contacts(&list);
-        if let Some(contacts) = &contacts {
-            let _ = self.list.set(contacts.file.clone());
-        }
-        let call = call::call(&top.section("call", "[call]", call::KEYS));
-        let trunks = trunk::trunks(top, list.value("region").is_some());
-        let retry = retry::retry(&top.section("retry", "[retry]", retry::KEYS));
-        let window = top
-            .value("window")
-            .and_then(|_| window::window(&top.section("window", "[window]", window::KEYS)));
-        let keep = contacts.as_ref().map_or(&[][..], |contacts| &contacts.keep);
-        let capture = self.capture(&top.section("capture", "[capture]", capture::KEYS), keep);
-        let suppress = top.section("suppress", "[suppress]", "files");
-        let suppress = self.suppress(&suppress, capture.opt_out.as_ref());
-        let simulate = simulate::simulate(&top.section("simulate", "[simulate]", simulate::KEYS));
-        let results = results.filter(|results| {
-            let is_read = |file: &PathBuf| self.reads(file) || suppress.contains(file);
-            let is_wrong = matches!(results, Results::File(file) if is_read(file));
-            if is_wrong {
-                let at = top
-                    .value("results")
-                    .map_or(top.at(), |value| value.span().start);
-                top.error(
-                    at,
-                    "`results` is a file that this campaign reads: name another one",
-                );
-            }
-            !is_wrong
-        });
-        top.finish();
-        Some(Campaign {
-            path: self.path.to_owned(),
-            name: name.unwrap_or_default(),
-            results: results.unwrap_or(Results::Stdout),
-            results_at: top.location_of("results"),
-            ami: ami.unwrap_or_else(Ami::stand_in),
-            contacts: contacts?,
-            call,
-            trunks,
-            retry,
-            window,
-            suppress,
-            capture,
-            simulate,
-        })
+fn name(path: &Path, top: &Section<'_, '_>) -> Option<String> {
+    let Some(text) = top.text("name") else {
+        let stem = path.file_stem().unwrap_or_default();
+        return Some(stem.to_string_lossy().into_owned());
+    };
+    let name = text.text.trim();
+    let fits = !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\'])
+        && !name.contains(char::is_control);
+    if !fits {
+        top.error(text.at, "`name` becomes part of a file name: it must not be empty, long, begin with a dot or hold / \\ or a line break");
     }
+    fits.then(|| name.to_owned())
+}
 
-    fn name(&self, top: &Section<'_, '_>) -> Option<String> {
-        let Some(text) = top.text("name", "name = \"storm-warning\"") else {
-            let stem = self.path.file_stem().unwrap_or_default();
-            return Some(stem.to_string_lossy().into_owned());
-        };
-        let name = text.text.trim();
-        let fits = !name.is_empty()
-            && name.len() <= 200
-            && !name.starts_with('.')
-            && !name.contains(['/', '\\'])
-            && !name.contains(char::is_control);
-        if !fits {
-            top.error(text.at, "`name` becomes part of a file name: it must not be empty, long, begin with a dot or hold / \\ or a line break");
-        }
-        fits.then(|| name.to_owned())
-    }
-
-    fn results(&self, top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
-        let Some(text) = top.text("results", "results = \"storm-%Y-%m-%d.csv\"") else {
+fn results(top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
+    let default;
+    let text = match top.text("results") {
+        Some(text) => text,
+        None => {
             // It is a pattern, too.
-            let file = format!("{}.results.csv", name?.replace('%', "%%"));
-            return Some(Results::File(self.folder.join(file)));
-        };
-        if text.text == "-" {
-            return Some(Results::Stdout);
+            default = format!("{}.results.csv", name?.replace('%', "%%"));
+            Text {
+                text: &default,
+                at: top.at,
+            }
         }
-        let path = self.folder.join(text.text);
-        let Some(file) = path
-            .file_name()
-            .and_then(|file| file.to_str())
-            .filter(|_| names_a_file(text.text))
-        else {
-            return top.refuse(
-                text.at,
-                "`results` must name a file, or be \"-\" for standard output",
-            );
-        };
-        if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
-            return top.refuse(
-                text.at,
-                format!(
-                    "`results` is no pattern for a date: {error} (write %% for a percent sign)"
-                ),
-            );
-        }
-        Some(Results::File(path))
+    };
+    if text.text == "-" {
+        return Some(Results::Stdout);
     }
-
-    /// Whether this is a file that the campaign reads and must not write.
-    pub(super) fn reads(&self, file: &Path) -> bool {
-        file == self.path || self.list.get().is_some_and(|list| list == file)
-    }
-}
-
-/// Whether a path ends in a name, rather than in a folder.
-fn names_a_file(path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or(path);
-    !matches!(last, "" | "." | "..") && !path.contains(char::is_control)
+    let file = text.text.rsplit('/').next().unwrap_or_default();
+    let message = if matches!(file, "" | "." | "..") || text.text.contains(char::is_control) {
+        "`results` must name a file, or be \"-\" for standard output".to_owned()
+    } else if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
+        format!("`results` is no pattern for a date: {error} (write %% for a percent sign)")
+    } else {
+        return Some(Results::File(top.resolve(text)));
+    };
+    top.refuse(text.at, message)
 }

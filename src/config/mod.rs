@@ -14,6 +14,7 @@ mod document;
 mod duration;
 mod load;
 mod retry;
+mod schema;
 mod section;
 mod simulate;
 #[cfg(test)]
@@ -44,9 +45,9 @@ pub(crate) use window::zone;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest call: Asterisk counts its milliseconds in 32 bits, and what is over 24 days would ring for ever.
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: &str = "1d";
 /// The longest wait.
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const YEAR: &str = "366d";
 
 /// A campaign, ready to be dialed.
 #[derive(Debug, Clone)]
@@ -100,6 +101,11 @@ impl Campaign {
             .into_iter()
             .filter_map(|(file, what)| Some((file?.as_path(), what)))
             .chain(suppress.map(|file| (file.as_path(), "a list of numbers never to call")))
+    }
+
+    /// The lines of all trunks: calls at once, never more.
+    pub fn ports(&self) -> usize {
+        self.trunks.iter().map(|trunk| trunk.ports).sum()
     }
 
     /// How numbers are read.

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{MINUTE, Retry, Rule, YEAR, nearest};
+use crate::config::schema::known_keys;
 use crate::config::section::{Section, Value};
 use crate::disposition::Disposition;
-
-pub(super) const KEYS: &str =
-    "max_attempts max_per_day max_per_week delay next_number_delay backoff max_delay rules";
-const RULE_KEYS: &str = "delay backoff max_attempts retry";
 
 /// Attempts are counted in 16 bits.
 const MOST: u64 = u16::MAX as u64;
@@ -23,9 +20,8 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         next_number_delay: delay(section, "next_number_delay"),
         backoff: backoff(section).unwrap_or(1.0),
         max_delay: delay(section, "max_delay").unwrap_or(360 * MINUTE),
-        rules: rules(&section.section("rules", "[retry.rules]", "")),
+        rules: rules(&section.section("rules")),
     };
-    section.finish();
     if retry.delay > retry.max_delay {
         let key = if section.value("delay").is_some() {
             "delay"
@@ -41,20 +37,15 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
 }
 
 fn count(section: &Section<'_, '_>, key: &'static str) -> Option<u32> {
-    let count = section.integer(key, 1..=MOST)?;
-    u32::try_from(count).ok()
+    section.integer(key, 1..=MOST)
 }
 
 fn delay(section: &Section<'_, '_>, key: &'static str) -> Option<Duration> {
-    section.duration(key, Duration::ZERO..=YEAR)
+    section.duration(key, "0s"..=YEAR)
 }
 
 fn backoff(section: &Section<'_, '_>) -> Option<f64> {
-    section.float(
-        "backoff",
-        |backoff| backoff >= 1.0,
-        "a number, at least 1.0",
-    )
+    section.float("backoff", 1.0..=f64::MAX, "a number, at least 1.0")
 }
 
 fn rules(section: &Section<'_, '_>) -> BTreeMap<Disposition, Rule> {
@@ -113,7 +104,12 @@ fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) ->
             format!("a rule is written as {name}, with its keys on the lines below"),
         );
     };
-    let section = rules.within(name, value.span().start, table, RULE_KEYS);
+    let section = rules.within(
+        name,
+        value.span().start,
+        table,
+        known_keys("retry.rules.\"NO ANSWER\""),
+    );
     let rule = Rule {
         delay: delay(&section, "delay"),
         backoff: backoff(&section),
@@ -130,6 +126,5 @@ fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) ->
             section.error_at(key, message);
         }
     }
-    section.finish();
     Some(rule)
 }

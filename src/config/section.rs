@@ -1,34 +1,36 @@
 //! Reads typed values out of the tables of a campaign file, and notes everything that is wrong with them.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Column, LocatedTemplate, duration};
-use crate::ami::action::{ActionError, MAX_LINE};
+use crate::ami::action::{ActionError, MAX_LINE, check_header};
 use crate::config::diagnostic::Location;
 use crate::config::did_you_mean::nearest;
 use crate::config::document::Document;
+use crate::config::schema::{KnownKey, known_keys};
 use crate::template::Template;
 
 /// A value with its place, as the parser gives it.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// One table of the document. Keys that are none of its own are reported by [`finish`](Self::finish).
+/// One table of the document.
 #[derive(Debug)]
 pub(super) struct Section<'r, 't> {
     document: &'r Document<'t>,
     /// `[ami]`, as messages name it; empty for the top of the document.
-    name: Cow<'static, str>,
-    at: usize,
+    name: String,
+    /// The byte of the document at which the table begins.
+    pub(super) at: usize,
     table: Option<&'r DeTable<'t>>,
-    /// All that the table may hold, with spaces between them.
-    keys: &'static str,
+    /// All that the table may hold; empty where the operator chooses the keys.
+    keys: Vec<KnownKey>,
     /// It was said that the whole table is missing.
     missing: Cell<bool>,
 }
@@ -41,30 +43,59 @@ pub(super) struct Text<'r> {
 }
 
 impl<'r, 't> Section<'r, 't> {
-    pub(super) fn new(
+    /// The document as a whole.
+    pub(super) fn top(document: &'r Document<'t>, table: &'r DeTable<'t>) -> Self {
+        Self::new(document, String::new(), 0, Some(table), known_keys(""))
+    }
+
+    /// Unknown keys are reported at once.
+    fn new(
         document: &'r Document<'t>,
-        name: impl Into<Cow<'static, str>>,
+        name: String,
         at: usize,
         table: Option<&'r DeTable<'t>>,
-        keys: &'static str,
+        keys: Vec<KnownKey>,
     ) -> Self {
-        Self {
+        let section = Self {
             document,
-            name: name.into(),
+            name,
             at,
             table,
             keys,
             missing: Cell::new(false),
+        };
+        for (key, at, value) in section.entries() {
+            if !section.keys.is_empty() && !section.knows(key) {
+                section.error(at, section.unknown(key, value));
+            }
+        }
+        section
+    }
+
+    fn unknown(&self, key: &str, value: &Value<'_>) -> String {
+        let what = if !self.name.is_empty() {
+            format!("unknown key `{key}` in {}", self.name)
+        } else if value.get_ref().is_table() {
+            format!("unknown table [{key}]")
+        } else {
+            format!("unknown key `{key}`")
+        };
+        match nearest(key, self.known()) {
+            Some(nearest) => format!("{what}; did you mean `{nearest}`?"),
+            None => {
+                let known: Vec<_> = self.known().collect();
+                format!("{what}; known are {}", known.join(", "))
+            }
         }
     }
 
-    /// A table in an array of this one, or under a key that the operator chose.
+    /// A table within this one, with keys of its own.
     pub(super) fn within(
         &self,
-        name: impl Into<Cow<'static, str>>,
+        name: String,
         at: usize,
         table: &'r DeTable<'t>,
-        keys: &'static str,
+        keys: Vec<KnownKey>,
     ) -> Self {
         Self::new(self.document, name, at, Some(table), keys)
     }
@@ -94,36 +125,44 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    /// Notes what is wrong with the table as a whole.
-    pub(super) fn error_here(&self, message: impl Into<String>) {
-        self.error(self.at, message);
-    }
-
-    /// The byte of the document at which the table begins.
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
     pub(super) fn location(&self, at: usize) -> Location {
         self.document.location(at)
     }
 
     /// Where the value of a key is, or else the table.
     pub(super) fn location_of(&self, key: &'static str) -> Location {
-        self.location(self.value(key).map_or(self.at, |value| value.span().start))
+        self.location(self.at_of(key))
+    }
+
+    pub(super) fn at_of(&self, key: &'static str) -> usize {
+        self.value(key).map_or(self.at, |value| value.span().start)
+    }
+
+    /// A path of the document.
+    pub(super) fn resolve(&self, path: Text<'_>) -> PathBuf {
+        self.document.resolve(path.text)
+    }
+
+    fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|&(key, _)| key)
     }
 
     fn knows(&self, key: &str) -> bool {
-        self.keys.split(' ').any(|known| known == key)
+        self.known().any(|known| known == key)
+    }
+
+    /// A line that sets a key.
+    fn example(&self, key: &str) -> &'static str {
+        let known = self.keys.iter().find(|(known, _)| *known == key);
+        known.map_or("", |&(_, example)| example)
     }
 
     /// The value of a key, or of an unknown one that is almost this one: what is under it is looked at as well.
     pub(super) fn value(&self, key: &'static str) -> Option<&'r Value<'t>> {
-        debug_assert!(self.knows(key), "{key} is not declared");
+        debug_assert!(self.knows(key), "{key} is not in the example");
         let table = self.table?;
-        let is_meant = |written: &str| {
-            !self.knows(written) && nearest(written, self.keys.split(' ')) == Some(key)
-        };
+        let is_meant =
+            |written: &str| !self.knows(written) && nearest(written, self.known()) == Some(key);
         table.get(key).or_else(|| {
             let mut entries = table.iter();
             entries
@@ -132,12 +171,17 @@ impl<'r, 't> Section<'r, 't> {
         })
     }
 
-    pub(super) fn section(
-        &self,
-        key: &'static str,
-        name: &'static str,
-        keys: &'static str,
-    ) -> Section<'r, 't> {
+    /// The header of a table in this one, without its brackets.
+    fn path(&self, key: &str) -> String {
+        match self.name.trim_matches(['[', ']']) {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    pub(super) fn section(&self, key: &'static str) -> Section<'r, 't> {
+        let path = self.path(key);
+        let name = format!("[{path}]");
         let value = self.value(key);
         let table = value.and_then(|value| {
             let expected = || format!("a table (write {name} on a line of its own)");
@@ -145,28 +189,56 @@ impl<'r, 't> Section<'r, 't> {
             table.or_else(|| self.wrong_type(value, key, &expected()))
         });
         let at = value.map_or(self.at, |value| value.span().start);
-        let section = Section::new(self.document, name, at, table, keys);
+        let section = Section::new(self.document, name, at, table, known_keys(&path));
         // Another type under this name is one error: what the table would have to hold is not missed as well.
         section.missing.set(value.is_some() && table.is_none());
         section
     }
 
+    /// The tables with this header in two brackets, of which there must be one. `are` begins the sentence that says
+    /// how they are written; each needs `with`.
+    pub(super) fn tables(&self, key: &'static str, are: &str, with: &str) -> Vec<Section<'r, 't>> {
+        let path = self.path(key);
+        let name = format!("[[{path}]]");
+        let Some(value) = self.value(key) else {
+            self.missing_as(key, &format!("{name}` with {with}"));
+            return Vec::new();
+        };
+        let values = value
+            .get_ref()
+            .as_array()
+            .into_iter()
+            .flat_map(|array| array.iter());
+        let tables: Vec<_> = values
+            .clone()
+            .filter_map(|value| Some((value.span().start, value.get_ref().as_table()?)))
+            .collect();
+        if tables.is_empty() || tables.len() < values.count() {
+            let message = format!("{are} written as {name}, with two brackets");
+            self.error(value.span().start, message);
+        }
+        tables
+            .into_iter()
+            .map(|(at, table)| self.within(name.clone(), at, table, known_keys(&path)))
+            .collect()
+    }
+
     /// A table that is written on one line, if it is there.
-    pub(super) fn inline(
-        &self,
-        key: &'static str,
-        example: &str,
-        keys: &'static str,
-    ) -> Option<Section<'r, 't>> {
+    pub(super) fn inline(&self, key: &'static str, keys: Vec<KnownKey>) -> Option<Section<'r, 't>> {
         let value = self.value(key)?;
         let Some(table) = value.get_ref().as_table() else {
-            return self.wrong_type(value, key, &format!("a table, such as `{example}`"));
+            let expected = format!("a table, such as `{}`", self.example(key));
+            return self.wrong_type(value, key, &expected);
         };
         Some(self.within(format!("`{key}`"), value.span().start, table, keys))
     }
 
     /// Says that a key must be there.
-    pub(super) fn missing(&self, key: &str, example: &str) {
+    pub(super) fn missing(&self, key: &str) {
+        self.missing_as(key, self.example(key));
+    }
+
+    fn missing_as(&self, key: &str, example: &str) {
         // Another type was reported already.
         if self.table.is_some_and(|table| table.contains_key(key)) {
             return;
@@ -192,8 +264,8 @@ impl<'r, 't> Section<'r, 't> {
         self.refuse(value.span().start, message)
     }
 
-    pub(super) fn text(&self, key: &'static str, example: &str) -> Option<Text<'r>> {
-        self.text_of(self.value(key)?, key, example)
+    pub(super) fn text(&self, key: &'static str) -> Option<Text<'r>> {
+        self.text_of(self.value(key)?, key, self.example(key))
     }
 
     pub(super) fn text_of(
@@ -210,33 +282,40 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     /// The elements of a list; none where there is no list.
-    pub(super) fn list(&self, key: &'static str, example: &str) -> Vec<&'r Value<'t>> {
+    pub(super) fn list(&self, key: &'static str) -> Vec<&'r Value<'t>> {
         let list = self.value(key).and_then(|value| {
+            let expected = || format!("a list, such as `{}`", self.example(key));
             let list = value.get_ref().as_array();
-            list.or_else(|| self.wrong_type(value, key, &format!("a list, such as `{example}`")))
+            list.or_else(|| self.wrong_type(value, key, &expected()))
         });
         list.into_iter().flat_map(|list| list.iter()).collect()
     }
 
     /// The strings of a list; none where there is no list.
-    pub(super) fn texts(&self, key: &'static str, example: &str) -> Vec<Text<'r>> {
-        self.list(key, example)
+    pub(super) fn texts(&self, key: &'static str) -> Vec<Text<'r>> {
+        self.list(key)
             .into_iter()
-            .filter_map(|value| self.text_of(value, key, example))
+            .filter_map(|value| self.text_of(value, key, self.example(key)))
             .collect()
     }
 
     /// A string that must be there and not be empty.
-    pub(super) fn required(&self, key: &'static str, example: &str) -> Option<Text<'r>> {
-        let Some(value) = self.value(key) else {
-            self.missing(key, example);
-            return None;
-        };
-        let text = self.text_of(value, key, example)?;
+    pub(super) fn required(&self, key: &'static str) -> Option<Text<'r>> {
+        if self.value(key).is_none() {
+            self.missing(key);
+        }
+        let text = self.text(key)?;
         if text.text.trim().is_empty() {
-            return self.refuse(text.at, format!("`{key}` is empty: write `{example}`"));
+            let message = format!("`{key}` is empty: write `{}`", self.example(key));
+            return self.refuse(text.at, message);
         }
         Some(text)
+    }
+
+    /// A string that must be there, and makes a line that Asterisk reads whole.
+    pub(super) fn required_line(&self, key: &'static str) -> Option<String> {
+        let text = self.required(key)?;
+        self.fits_line(text, key).then(|| text.text.to_owned())
     }
 
     /// Whether a string holds nothing that would end its line on the wire.
@@ -279,8 +358,13 @@ impl<'r, 't> Section<'r, 't> {
         is_variable
     }
 
+    /// A template for a header of the Originate.
+    pub(super) fn header(&self, key: &'static str, header: &str) -> Option<LocatedTemplate> {
+        self.template(self.text(key)?, key, |bytes| check_header(header, bytes))
+    }
+
     /// `check` says whether Asterisk takes what does not come from the list.
-    pub(super) fn field(
+    pub(super) fn template(
         &self,
         text: Text<'_>,
         key: &str,
@@ -321,21 +405,28 @@ impl<'r, 't> Section<'r, 't> {
     pub(super) fn duration(
         &self,
         key: &'static str,
-        range: RangeInclusive<Duration>,
+        range: RangeInclusive<&str>,
     ) -> Option<Duration> {
         let value = self.value(key)?;
-        let must_be = match value.get_ref().as_str().and_then(duration::parse) {
-            Some(duration) if range.contains(&duration) => return Some(duration),
-            Some(duration) if duration < *range.start() => {
-                format!("at least {}", duration::show(*range.start()))
-            }
-            Some(_) => format!("at most {}", duration::show(*range.end())),
-            None => "a duration, such as \"30s\", \"5m\" or \"1h30m\"".to_owned(),
+        let duration = value.get_ref().as_str().and_then(duration::parse);
+        let (least, most) = range.into_inner();
+        let must_be = if duration.is_none() {
+            "a duration, such as \"30s\", \"5m\" or \"1h30m\"".to_owned()
+        } else if duration < duration::parse(least) {
+            format!("at least {least}")
+        } else if duration > duration::parse(most) {
+            format!("at most {most}")
+        } else {
+            return duration;
         };
         self.refuse(value.span().start, format!("`{key}` must be {must_be}"))
     }
 
-    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(super) fn integer<N: TryFrom<u64>>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<N> {
         let value = self.value(key)?;
         let parsed = value
             .get_ref()
@@ -351,32 +442,27 @@ impl<'r, 't> Section<'r, 't> {
             };
             self.error(value.span().start, message + unquoted(value));
         }
-        parsed
+        parsed.and_then(|integer| N::try_from(integer).ok())
     }
 
     pub(super) fn float(
         &self,
         key: &'static str,
-        fits: impl Fn(f64) -> bool,
+        range: RangeInclusive<f64>,
         expected: impl Display,
     ) -> Option<f64> {
         let value = self.value(key)?;
         let digits = match value.get_ref() {
-            DeValue::Float(float) => Some(float.as_str()),
-            DeValue::Integer(integer) => Some(integer.as_str()),
-            _ => None,
+            DeValue::Float(float) => float.as_str(),
+            DeValue::Integer(integer) => integer.as_str(),
+            _ => "",
         };
-        let parsed = digits
-            .and_then(|digits| digits.parse::<f64>().ok())
-            .filter(|&float| float.is_finite() && fits(float));
-        if parsed.is_none() {
+        let parsed = digits.parse().ok().filter(|float| range.contains(float));
+        parsed.or_else(|| {
             let unquoted = unquoted(value);
-            self.error(
-                value.span().start,
-                format!("`{key}` must be {expected}{unquoted}"),
-            );
-        }
-        parsed
+            let message = format!("`{key}` must be {expected}{unquoted}");
+            self.refuse(value.span().start, message)
+        })
     }
 
     pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
@@ -388,19 +474,13 @@ impl<'r, 't> Section<'r, 't> {
     /// One of some words.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let value = self.value(key)?;
-        let chosen = value
-            .get_ref()
-            .as_str()
-            .and_then(|text| choices.iter().find(|(word, _)| *word == text));
+        let text = value.get_ref().as_str();
+        let chosen = choices.iter().find(|(word, _)| Some(*word) == text);
         if chosen.is_none() {
-            let words: Vec<String> = choices
-                .iter()
-                .map(|(word, _)| format!("\"{word}\""))
-                .collect();
-            self.error(
-                value.span().start,
-                format!("`{key}` must be {}", words.join(" or ")),
-            );
+            let words = choices.iter().map(|(word, _)| format!("\"{word}\""));
+            let words: Vec<String> = words.collect();
+            let message = format!("`{key}` must be {}", words.join(" or "));
+            self.error(value.span().start, message);
         }
         chosen.map(|&(_, choice)| choice)
     }
@@ -415,27 +495,6 @@ impl<'r, 't> Section<'r, 't> {
             .collect();
         entries.sort_by_key(|&(_, at, _)| at);
         entries
-    }
-
-    /// Reports the unknown keys.
-    pub(super) fn finish(&self) {
-        for (key, at, value) in self.entries() {
-            if self.knows(key) {
-                continue;
-            }
-            let what = if value.get_ref().is_table() && self.name.is_empty() {
-                format!("unknown table [{key}]")
-            } else if self.name.is_empty() {
-                format!("unknown key `{key}`")
-            } else {
-                format!("unknown key `{key}` in {}", self.name)
-            };
-            let instead = match nearest(key, self.keys.split(' ')) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known are {}", self.keys.replace(' ', ", ")),
-            };
-            self.error(at, format!("{what}; {instead}"));
-        }
     }
 }
 

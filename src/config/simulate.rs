@@ -1,20 +1,15 @@
 //! `[simulate]`: what the simulated Asterisk does.
 
-use std::time::Duration;
-
 use super::{DAY, Simulate};
 use crate::config::section::Section;
 
-pub(super) const KEYS: &str = "seed answered busy declined congestion invalid no_channel talk ring";
-
 pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     let share = |key, default| {
-        let fits = |share| (0.0..=1.0).contains(&share);
-        let share = section.float(key, fits, "a share between 0 and 1");
+        let share = section.float(key, 0.0..=1.0, "a share between 0 and 1");
         share.unwrap_or(default)
     };
     let mean = |key, default| {
-        let mean = section.duration(key, Duration::ZERO..=DAY);
+        let mean = section.duration(key, "0s"..=DAY);
         mean.unwrap_or(default)
     };
     let default = Simulate::default();
@@ -33,10 +28,10 @@ pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     };
     let sum = simulate.fates();
     if sum > 1.0 + 1e-9 {
-        section.error_here(format!(
-            "the shares of [simulate] add up to {sum:.2}: they must not be more than 1"
-        ));
+        section.error(
+            section.at,
+            format!("the shares of [simulate] add up to {sum:.2}: they must not be more than 1"),
+        );
     }
-    section.finish();
     simulate
 }

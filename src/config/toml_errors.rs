@@ -19,106 +19,111 @@ pub(super) fn syntax_errors(text: &str, errors: &[Error]) -> Vec<SyntaxError> {
     let mut last_line = None;
     for error in errors {
         let span = error.span().unwrap_or_default();
-        if let Some(at) = open_list(text, error.message(), span.start) {
+        let (before, after) = text.split_at_checked(span.start).unwrap_or((text, ""));
+        if let Some(at) = open_list(before, error.message()) {
             // What follows is read as if it belonged to the list.
-            let message = "the list that begins here is never closed: write ] at its end";
             syntax_errors.push(SyntaxError {
                 at,
-                message: message.to_owned(),
+                message: "the list that begins here is never closed: write ] at its end".to_owned(),
                 is_local: false,
             });
             break;
         }
-        let line = SourceLine::around(text, span.start);
-        if last_line.replace(line.start) == Some(line.start) {
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        if last_line.replace(line_start) == Some(line_start) {
             continue;
         }
-        let quoted = text.get(span.clone());
-        let (message, is_local) = match (error.message(), quoted) {
-            ("duplicate key", Some(key)) => {
-                let message = format!("`{key}` is above already: leave one of them out");
-                (message, false)
-            }
-            (said, _) => line
-                .advice(said)
-                .unwrap_or_else(|| (format!("this is not TOML: {said}"), false)),
+        let line_end = span.start + after.find('\n').unwrap_or(after.len());
+        let line = text.get(line_start..line_end).unwrap_or_default().trim();
+        let (advice, is_local) = if error.message() == "duplicate key" {
+            let key = text.get(span.clone()).unwrap_or_default();
+            (
+                Some(format!("`{key}` is above already: leave one of them out")),
+                false,
+            )
+        } else if let Some((key, value)) = line.split_once('=')
+            && !line.starts_with(['[', ';', '/'])
+        {
+            advice_for_value(key.trim(), value.trim(), error.message())
+        } else {
+            (advice_for_line(line), false)
         };
         syntax_errors.push(SyntaxError {
             at: span.start,
-            message,
+            message: advice.unwrap_or_else(|| format!("this is not TOML: {}", error.message())),
             is_local,
         });
     }
     syntax_errors
 }
 
-/// Where the list begins that the parser is still in.
-fn open_list(text: &str, said: &str, at: usize) -> Option<usize> {
-    let before = text.get(..at)?;
-    let opened = before.rfind('[')?;
-    let line = SourceLine::around(text, opened);
-    let is_value = text[line.start..opened].trim_end().ends_with('=');
-    let is_open = !before[opened..].contains(']') && before[opened..].contains('\n');
-    (said.contains("array") && !said.contains("array table") && is_value && is_open)
-        .then_some(opened)
+/// Where the list begins that the parser is still in, some lines below.
+fn open_list(before: &str, said: &str) -> Option<usize> {
+    let at = before.rfind('[')?;
+    let is_value = before[..at].trim_end().ends_with('=');
+    let is_open = !before[at..].contains(']') && before[at..].contains('\n');
+    (is_value && is_open && said.contains("array") && !said.contains("array table")).then_some(at)
 }
 
-/// A line of the file.
-struct SourceLine<'t> {
-    text: &'t str,
-    start: usize,
+fn is_key(key: &str) -> bool {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    !key.is_empty() && (key.starts_with('"') || key.bytes().all(is_bare))
 }
 
-impl<'t> SourceLine<'t> {
-    fn around(text: &'t str, at: usize) -> Self {
-        let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = at + after.find('\n').unwrap_or(after.len());
-        Self {
-            text: text.get(start..end).unwrap_or_default().trim(),
-            start,
-        }
+/// What to write instead of a line without a key and its value.
+fn advice_for_line(line: &str) -> Option<String> {
+    if line.starts_with([';', '/']) {
+        return Some("a comment begins with #".to_owned());
     }
-
-    /// What to write instead, and whether that is about one value alone.
-    fn advice(&self, said: &str) -> Option<(String, bool)> {
-        let line = self.text;
-        if line.starts_with([';', '/']) {
-            return Some(("a comment begins with #".to_owned(), false));
-        }
-        if let Some((key, value)) = line.split_once('=')
-            && !line.starts_with('[')
-        {
-            let (key, value) = (key.trim(), value.trim());
-            if is_key(key) {
-                return of_value(key, value, said);
-            }
-            let message = format!(
-                "`{key}` cannot be a key: letters, digits, _ and - only; write anything else in quotation marks"
-            );
-            return Some((message, false));
-        }
+    if line.starts_with('[') || line.ends_with(']') {
         let name = line.trim_matches(['[', ']']).trim();
-        if line.starts_with('[') || line.ends_with(']') {
-            let header = match name {
-                "trunk" | "window.open" => format!("[[{name}]]"),
-                _ => format!("[{name}]"),
-            };
-            return Some((
-                format!("a table begins with a line such as `{header}`"),
-                false,
-            ));
-        }
-        let (key, value) = line.split_once([':', ' ', '\t'])?;
-        let (key, value) = (key.trim(), value.trim_start_matches([':', ' ']).trim());
-        is_key(key).then(|| {
-            let instead = written(key, value);
-            (
-                format!("an = belongs between a key and its value: write `{instead}`"),
-                false,
-            )
-        })
+        let header = match name {
+            "trunk" | "window.open" => format!("[[{name}]]"),
+            _ => format!("[{name}]"),
+        };
+        return Some(format!("a table begins with a line such as `{header}`"));
     }
+    let (key, value) = line.split_once([':', ' ', '\t'])?;
+    let instead = quoted(key, value.trim_start_matches([':', ' ']));
+    is_key(key).then(|| format!("an = belongs between a key and its value: write `{instead}`"))
+}
+
+/// What to write instead of a key and its value, and whether that is about this value alone.
+fn advice_for_value(key: &str, value: &str, said: &str) -> (Option<String>, bool) {
+    let quotes = value.matches('"').count();
+    let number = value.replacen(',', ".", 1).parse::<f64>();
+    let instead = quoted(key, value.trim_end_matches(','));
+    let advice = if !is_key(key) {
+        let message = format!(
+            "`{key}` cannot be a key: letters, digits, _ and - only; write anything else in quotation marks"
+        );
+        return (Some(message), false);
+    } else if value.starts_with(['[', '{']) {
+        // A list or a table, with words in it.
+        let is_closed = value.ends_with([']', '}']);
+        let message = format!("write every text in `{key}` in quotation marks (\")");
+        let are_words = said.contains("quoted") || said.contains("invalid");
+        return (are_words.then_some(message), is_closed && are_words);
+    } else if value.starts_with("\"\"\"") || value.starts_with("'''") {
+        return (None, false);
+    } else if value.is_empty() {
+        format!("`{key}` has no value")
+    } else if let Some(flag) = flag(value) {
+        format!("write `{key} = {flag}`")
+    } else if let Ok(number) = number {
+        format!("write `{key} = {number}`")
+    } else if value.ends_with(',') {
+        format!("a line does not end in a comma: write `{instead}`")
+    } else if quotes > 2 {
+        format!("a quotation mark within the text of `{key}` is written \\\"")
+    } else if quotes == 1 || value.starts_with('\'') {
+        format!("a quotation mark is missing: write `{instead}`")
+    } else if quotes == 0 {
+        format!("a text needs quotation marks: write `{instead}`")
+    } else {
+        return (None, true);
+    };
+    (Some(advice), true)
 }
 
 /// What `yes` means here, and `True`.
@@ -130,81 +135,17 @@ fn flag(value: &str) -> Option<bool> {
     }
 }
 
-fn is_key(key: &str) -> bool {
-    !key.is_empty()
-        && (key.starts_with('"')
-            || key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)))
-}
-
-/// What is wrong with a value.
-fn of_value(key: &str, value: &str, said: &str) -> Option<(String, bool)> {
-    let quotes = value.matches('"').count();
-    let whole = |message: String| Some((message, true));
-    if value.is_empty() {
-        return whole(format!("`{key}` has no value"));
-    }
-    if value.starts_with(['[', '{']) {
-        // A list or a table on one line, with words in it.
-        let is_closed = value.ends_with([']', '}']);
-        return (is_closed && said.contains("quoted") || said.contains("invalid")).then(|| {
-            let message = format!("write every text in `{key}` in quotation marks (\")");
-            (message, is_closed)
-        });
-    }
-    if value.starts_with("\"\"\"") || value.starts_with("'''") {
-        return None;
-    }
-    if said.contains("escape") {
-        return whole(format!(
-            "in the text of `{key}` a backslash is written twice (\\\\)"
-        ));
-    }
-    if value.starts_with('"') && value.trim_end_matches(',').ends_with('"') && quotes > 2 {
-        return whole(format!(
-            "a quotation mark within the text of `{key}` is written \\\""
-        ));
-    }
-    if let Some(before) = value.strip_suffix(',') {
-        let instead = written(key, before);
-        return whole(format!("a line does not end in a comma: write `{instead}`"));
-    }
-    if quotes % 2 == 1 || value.starts_with('\'') {
-        let instead = written(key, value);
-        return whole(format!("a quotation mark is missing: write `{instead}`"));
-    }
-    if value.starts_with(|first: char| first.is_ascii_digit()) && said.contains("zero") {
-        let digits = value.trim_start_matches('0');
-        return whole(format!(
-            "write `{key} = {digits}`, without the zero in front"
-        ));
-    }
-    if let Some(flag) = flag(value) {
-        return whole(format!("write `{key} = {flag}`"));
-    }
-    let with_point = value.replacen(',', ".", 1);
-    if with_point != value && with_point.parse::<f64>().is_ok() {
-        return whole(format!("write `{key} = {with_point}`, with a point"));
-    }
-    if said.contains("unexpected") {
-        return None;
-    }
-    let instead = written(key, value);
-    whole(format!("a text needs quotation marks: write `{instead}`"))
-}
-
 /// A key with its value as a text. A secret is not repeated, and neither is a comment.
-fn written(key: &str, value: &str) -> String {
+fn quoted(key: &str, value: &str) -> String {
     let value = value.split(" #").next().unwrap_or(value);
     let is_mark =
         |c: char| matches!(c, '"' | '\'' | '“' | '”' | '„' | '‘' | '’') || c.is_whitespace();
     let value = value.trim_matches(is_mark);
     if key.contains("secret") {
-        return format!("{key} = \"…\"");
+        format!("{key} = \"…\"")
+    } else if value.parse::<f64>().is_ok() {
+        format!("{key} = {value}")
+    } else {
+        format!("{key} = \"{value}\"")
     }
-    if value.parse::<f64>().is_ok() {
-        return format!("{key} = {value}");
-    }
-    format!("{key} = \"{value}\"")
 }

@@ -1,41 +1,14 @@
 //! `[[trunk]]`: the lines, and the dial strings of what is called on them.
 
 use super::{LocatedTemplate, TrunkConfig};
-use crate::ami::action::check_header;
 use crate::config::section::{Section, Text};
 use crate::phone_number::DialAs;
 use crate::template::TemplatePiece;
 
-const KEYS: &str = "name channel ports calls_per_second caller_id dial_as";
-
 /// The trunks in their order. `has_region`: `[contacts]` says whose numbers are called.
 pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<TrunkConfig> {
-    const EXAMPLE: &str = "[[trunk]]";
-    let Some(value) = top.value("trunk") else {
-        top.missing("trunk", "[[trunk]]` with `name`, `channel` and `ports");
-        return Vec::new();
-    };
-    let Some(tables) = value.get_ref().as_array() else {
-        top.error_at(
-            "trunk",
-            format!("a trunk is written as {EXAMPLE}, with two brackets"),
-        );
-        return Vec::new();
-    };
-    if tables.is_empty() {
-        top.error_at("trunk", "there must be at least one [[trunk]]");
-    }
     let mut trunks: Vec<TrunkConfig> = Vec::new();
-    for table in tables {
-        let at = table.span().start;
-        let Some(keys) = table.get_ref().as_table() else {
-            top.error(
-                at,
-                format!("a trunk is written as {EXAMPLE}, with its keys on the lines below"),
-            );
-            continue;
-        };
-        let section = top.within(EXAMPLE, at, keys, KEYS);
+    for section in top.tables("trunk", "a trunk is", "`name`, `channel` and `ports") {
         let Some(trunk) = trunk(&section, has_region) else {
             continue;
         };
@@ -50,30 +23,24 @@ pub(super) fn trunks(top: &Section<'_, '_>, has_region: bool) -> Vec<TrunkConfig
 
 /// A trunk; without a name, which is an error, it still shows what it takes from the list.
 fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<TrunkConfig> {
-    let name = section
-        .required("name", "name = \"carrier\"")
-        .filter(|text| section.one_line(*text, "name"));
+    let name = section.required("name");
+    let name = name.filter(|text| section.one_line(*text, "name"));
     let channel = section
-        .required("channel", "channel = \"PJSIP/{number}@carrier\"")
+        .required("channel")
         .and_then(|text| channel(section, text));
-    let ports = section.integer("ports", 1..=u64::from(u16::MAX));
+    let dial_as = dial_as(section, has_region);
+    let ports: Option<u16> = section.integer("ports", 1..=u16::MAX.into());
     let calls_per_second = section.float(
         "calls_per_second",
-        |rate| (0.001..=100_000.0).contains(&rate),
+        0.001..=100_000.0,
         "a number of calls from 0.001 to 100000",
     );
-    let caller_id = section
-        .text("caller_id", "caller_id = \"Storm Desk <+59829000000>\"")
-        .and_then(|text| section.field(text, "caller_id", |bytes| check_header("CallerID", bytes)));
-    let dial_as = dial_as(section, has_region);
-    section.finish();
+    let caller_id = section.header("caller_id", "CallerID");
     Some(TrunkConfig {
         name: name.map_or("", |name| name.text.trim()).to_owned(),
         channel: channel?,
         dial_as,
-        ports: ports
-            .and_then(|ports| usize::try_from(ports).ok())
-            .unwrap_or(10),
+        ports: ports.map_or(10, usize::from),
         calls_per_second: calls_per_second.unwrap_or(1.0),
         caller_id,
     })
@@ -98,7 +65,7 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
 
 /// A dial string that calls each contact somewhere else, and stays in the call.
 fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<LocatedTemplate> {
-    let field = section.field(text, "channel", |bytes| check_header("Channel", bytes))?;
+    let field = section.header("channel", "Channel")?;
     let technology = match field.template.pieces().first() {
         Some(TemplatePiece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
         _ => None,

@@ -11,12 +11,8 @@ use super::{Outside, Window, nearest};
 use crate::config::section::{Section, Value};
 use crate::schedule::hours::{Hours, Opening, StopAt};
 
-pub(super) const KEYS: &str = "timezone holidays outside stop_at open";
-
 /// The days of a week as they are written.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-/// What a time of day looks like.
-const TIME: &str = "\"09:00\"";
 
 /// The zone with an IANA name.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {
@@ -34,8 +30,8 @@ pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
     let stop_at = section
         .value("stop_at")
         .and_then(|value| stop_at(section, value, zone.as_ref()));
-    let openings = openings(section);
-    section.finish();
+    let openings = section.tables("open", "opening hours are", "`days`, `from` and `to");
+    let openings = openings.iter().filter_map(opening).collect();
     Some(Window {
         hours: Hours {
             zone: zone?,
@@ -48,40 +44,23 @@ pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
 }
 
 fn timezone(section: &Section<'_, '_>) -> Option<TimeZone> {
-    let text = section.required("timezone", "timezone = \"America/Montevideo\"")?;
+    let text = section.required("timezone")?;
     let name = text.text.trim();
-    let zone = zone(name);
-    if zone.is_none() {
-        section.error(
-            text.at,
-            match like(name) {
-                // Which sign it would have is no matter of course, and it would know of no summer time.
-                _ if is_offset(name) => format!(
-                    "no time zone is called {name:?}: write a place, such as \"America/Montevideo\""
-                ),
-                Some(like) => format!("no time zone is called {name:?}; did you mean {like:?}?"),
-                None => format!(
-                    "no time zone is called {name:?}: write its IANA name, such as \"America/Montevideo\""
-                ),
-            },
-        );
-    }
-    zone
-}
-
-/// Whether this is a distance from Greenwich: `UTC-3`, `gmt+01:00`, `+3`.
-fn is_offset(name: &str) -> bool {
-    let name = name.to_uppercase();
-    let rest = name.strip_prefix("UTC").or(name.strip_prefix("GMT"));
-    rest.unwrap_or(&name)
-        .trim_start()
-        .starts_with(|first: char| {
-            matches!(first, '+' | '-' | '\u{2212}') || first.is_ascii_digit()
-        })
+    zone(name).or_else(|| {
+        let instead = match like(name) {
+            Some(like) => format!("; did you mean {like:?}?"),
+            None => ": write its IANA name, such as \"America/Montevideo\"".to_owned(),
+        };
+        section.refuse(text.at, format!("no time zone is called {name:?}{instead}"))
+    })
 }
 
 /// A zone with a name like this one, whole or without its continent.
 fn like(name: &str) -> Option<String> {
+    // A distance from Greenwich, such as `UTC-3`, is no place's name, and would know of no summer time.
+    if name.contains(|char: char| char.is_ascii_digit()) {
+        return None;
+    }
     let names: Vec<String> = jiff::tz::db()
         .available()
         .map(|name| name.as_str().to_owned())
@@ -99,11 +78,10 @@ fn like(name: &str) -> Option<String> {
 }
 
 fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
-    const EXAMPLE: &str = "holidays = [\"2026-12-25\"]";
     let holiday = |value: &Value<'_>| {
-        let must_be = format!("dates, such as `{EXAMPLE}`");
+        let must_be = "dates, such as `holidays = [\"2026-12-25\"]`";
         let Some(written) = written(value) else {
-            return section.wrong_type(value, "holidays", &must_be);
+            return section.wrong_type(value, "holidays", must_be);
         };
         // Nothing but a date: a time of day would not mean anything.
         let is_date = written.len() == "2026-12-25".len();
@@ -111,7 +89,7 @@ fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
         let message = || format!("`holidays` must be {must_be}");
         date.or_else(|| section.refuse(value.span().start, message()))
     };
-    let days = section.list("holidays", EXAMPLE);
+    let days = section.list("holidays");
     days.into_iter().filter_map(holiday).collect()
 }
 
@@ -165,39 +143,14 @@ fn rfc3339(time: &Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-fn openings(section: &Section<'_, '_>) -> Vec<Opening> {
-    const EXAMPLE: &str = "[[window.open]]";
-    let Some(value) = section.value("open") else {
-        section.missing("open", "[[window.open]]` with `days`, `from` and `to");
-        return Vec::new();
-    };
-    let tables: Vec<_> = value
-        .get_ref()
-        .as_array()
-        .into_iter()
-        .flat_map(|tables| tables.iter())
-        .map(|table| (table.span().start, table.get_ref().as_table()))
-        .collect();
-    if tables.is_empty() || tables.iter().any(|(_, table)| table.is_none()) {
-        section.error(
-            value.span().start,
-            format!("opening hours are written as {EXAMPLE}, with two brackets"),
-        );
-    }
-    tables
-        .into_iter()
-        .filter_map(|(at, table)| opening(&section.within(EXAMPLE, at, table?, "days from to")))
-        .collect()
-}
-
 fn opening(section: &Section<'_, '_>) -> Option<Opening> {
     let days = days(section);
     let from = time(section, "from").map(|(time, _)| time);
     let to = time(section, "to");
-    section.finish();
     let (from, (to, is_end_of_day)) = (from?, to?);
     if from == to && !is_end_of_day {
-        section.error_here(
+        section.error(
+            section.at,
             "`from` and `to` are the same: it never opens; write `from = \"00:00\"` and `to = \"24:00\"` for the whole day",
         );
     }
@@ -205,24 +158,21 @@ fn opening(section: &Section<'_, '_>) -> Option<Opening> {
 }
 
 fn days(section: &Section<'_, '_>) -> [bool; 7] {
-    const EXAMPLE: &str = "days = [\"mon\", \"tue\"]";
     let mut days = [false; 7];
-    let Some(value) = section.value("days") else {
-        section.missing("days", EXAMPLE);
-        return days;
-    };
-    let texts = section.texts("days", EXAMPLE);
-    if value
-        .get_ref()
-        .as_array()
-        .is_some_and(|days| days.is_empty())
-    {
-        section.error(
-            value.span().start,
-            format!("`days` names no day: it never opens; write `{EXAMPLE}`"),
-        );
+    if section.value("days").is_none() {
+        section.missing("days");
     }
-    for text in texts {
+    let is_empty = |value: &Value<'_>| {
+        value
+            .get_ref()
+            .as_array()
+            .is_some_and(|days| days.is_empty())
+    };
+    if section.value("days").is_some_and(is_empty) {
+        let message = "`days` names no day: it never opens; write `days = [\"mon\", \"tue\"]`";
+        section.error_at("days", message);
+    }
+    for text in section.texts("days") {
         let name = text.text.trim();
         match DAYS.iter().position(|day| *day == name) {
             Some(day) => days[day] = true,
@@ -244,7 +194,7 @@ fn no_day(name: &str) -> String {
 /// A time of day, and whether that is the end of a day.
 fn time(section: &Section<'_, '_>, key: &'static str) -> Option<(Time, bool)> {
     let Some(value) = section.value(key) else {
-        section.missing(key, &format!("{key} = {TIME}"));
+        section.missing(key);
         return None;
     };
     let written = written(value).unwrap_or_default();
@@ -253,28 +203,16 @@ fn time(section: &Section<'_, '_>, key: &'static str) -> Option<(Time, bool)> {
     }
     let time = time_of_day(&written);
     if time.is_none() {
-        section.error(
-            value.span().start,
-            format!("`{key}` must be a time of day, such as `{key} = {TIME}`"),
-        );
+        let message = format!("`{key}` must be a time of day, such as `{key} = \"09:00\"`");
+        section.error_at(key, message);
     }
     Some((time?, false))
 }
 
 /// `9:00`, `09:00` and `09:00:00`.
 fn time_of_day(written: &str) -> Option<Time> {
-    let mut parts = written.split(':').map(|part| {
-        let digits = matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| part.parse::<i8>().ok()).flatten()
-    });
-    let (hour, minute) = (parts.next()??, parts.next()??);
-    let second = match parts.next() {
-        Some(second) => second?,
-        None => 0,
-    };
-    let two_digits = written.split(':').skip(1).all(|part| part.len() == 2);
-    match parts.next() {
-        None if two_digits => Time::new(hour, minute, second, 0).ok(),
-        _ => None,
-    }
+    let is_plain = |byte: u8| byte.is_ascii_digit() || byte == b':';
+    let zero = if written.find(':')? == 1 { "0" } else { "" };
+    let time = format!("{zero}{written}").parse().ok();
+    time.filter(|_| written.bytes().all(is_plain))
 }

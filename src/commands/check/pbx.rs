@@ -235,7 +235,7 @@ async fn capacity(
     if let Some(channels) = channels {
         answers.say(&format!("{channels} channels live there now"));
     }
-    let lines: usize = campaign.trunks.iter().map(|trunk| trunk.ports).sum();
+    let lines = campaign.ports();
     let counted = counted(campaign);
     let count_for = if counted == lines {
         format!("{lines} lines")

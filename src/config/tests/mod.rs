@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::ami::login::Auth;
+use crate::config::schema::{EXAMPLE, known_keys};
 use crate::config::{
     self, BadRows, CallTarget, Campaign, CampaignErrors, Capture, CaptureCondition, Duplicates,
     Outside, Results, Rule,
@@ -113,78 +114,98 @@ fn the_least_campaign_gets_every_default() {
     );
 }
 
-/// Each table is given a key that there is not. What is then said to be known must stand in that table, in a comment
-/// at least, or be a table of its own.
-#[test]
-fn the_example_is_read_without_a_fault_and_shows_every_key() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-    config::load(&example, None, true).unwrap_or_else(|faults| panic!("{faults}"));
-    let text = fs::read_to_string(&example).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    let header = |line: &str| {
-        line.starts_with('[')
-            .then(|| line.split('#').next().unwrap().trim().to_owned())
-    };
-    let mut tables = vec![(0, String::new())];
-    tables.extend(
-        lines
-            .iter()
-            .enumerate()
-            .filter_map(|(place, line)| Some((place + 1, header(line)?))),
-    );
-    let mut checked = 0;
-    for (place, (start, table)) in tables.iter().enumerate() {
-        if table == "[call.variables]" {
-            continue;
+/// The lines of the example with their tables, and with what the comment behind each says.
+fn example_lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let mut table = "";
+    EXAMPLE.lines().filter_map(move |line| {
+        let (text, comment) = line.split_once("  #").unwrap_or((line, ""));
+        let text = text.trim();
+        if text.starts_with('[') {
+            table = text;
         }
-        let end = tables
-            .get(place + 1)
-            .map_or(lines.len(), |&(end, _)| end - 1);
-        let own = &lines[*start..end];
-        let mut broken = lines.clone();
-        broken.insert(*start, "qqqqqqqq = 1");
-        let known = known_keys(&broken.join("\n"));
-        for key in &known {
-            let inside = table.trim_matches(['[', ']']);
-            let sub = if inside.is_empty() {
-                key.clone()
-            } else {
-                format!("{inside}.{key}")
-            };
-            let is_table = tables.iter().any(|(_, other)| {
-                let other = other.trim_matches(['[', ']']);
-                other == sub || other.starts_with(&format!("{sub}."))
-            });
-            let stands = own.iter().any(|line| {
-                line.trim_start_matches("# ")
-                    .starts_with(&format!("{key} = "))
-            });
-            assert!(stands || is_table, "{table} {key} is not in the example");
-        }
-        checked += known.len();
-    }
-    let inline = known_keys(&text.replace("opt_out = { ", "opt_out = { qqqqqqqq = 1, "));
-    assert_eq!(inline, ["when", "file"]);
-    assert!(checked > 70, "{checked} keys are known");
+        let is_key = text.contains(" = ") && !text.starts_with("# A campaign");
+        is_key.then_some((table, text, comment.trim()))
+    })
 }
 
-/// What the fault of an unknown key says there is.
-fn known_keys(broken: &str) -> Vec<String> {
-    let told = load_with(broken, None, true).expect_err("there is no such key");
-    let known = told
-        .0
-        .iter()
-        .find_map(|fault| fault.message.split_once("known are "));
-    let (_, known) = known.unwrap_or_else(|| panic!("{told}"));
-    known.split(", ").map(str::to_owned).collect()
+#[test]
+fn the_example_is_read_without_a_fault_and_each_of_its_keys_is_looked_at() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
+    config::load(&example, None, true).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut checked = 0;
+    for (place, line) in EXAMPLE.lines().enumerate() {
+        let key = line.trim_start_matches("# ").split_once(" = ");
+        let Some((key, _)) = key.filter(|(key, _)| !key.contains(' ')) else {
+            continue;
+        };
+        let mut lines: Vec<&str> = EXAMPLE.lines().collect();
+        let wrong = format!("{key} = [[1]]");
+        lines[place] = &wrong;
+        let told = load_with(&lines.join("\n"), None, true).expect_err(key);
+        let at = Some(place as u64 + 1);
+        assert!(told.0.iter().any(|fault| fault.line == at), "{key}: {told}");
+        checked += 1;
+    }
+    assert!(checked >= 70, "{checked} keys are known");
+}
+
+#[test]
+fn the_keys_of_a_table_are_those_of_the_example() {
+    let known = |table: &str| {
+        let keys: Vec<&str> = known_keys(table).iter().map(|&(key, _)| key).collect();
+        keys.join(" ")
+    };
+    assert_eq!(known("window"), "timezone holidays outside stop_at open");
+    assert_eq!(known("window.open"), "days from to");
+    assert_eq!(
+        known(""),
+        "name results ami contacts call trunk retry window suppress capture simulate"
+    );
+    assert!(known("ami").contains("secret_file secret tls ca_file"));
+    assert!(known("call").ends_with("min_talk variables"));
+    assert_eq!(
+        (known("call.variables"), known("retry.rules")),
+        (String::new(), String::new())
+    );
+    assert!(known_keys("ami").contains(&("ca_file", "ca_file = \"ca.pem\"")));
+}
+
+#[test]
+fn what_the_example_has_as_a_default_is_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("campaign.toml");
+    let read = |table: &str, line: &str| {
+        let text = if LEAST.contains(table) {
+            LEAST.replace(table, &format!("{table}\n{line}"))
+        } else {
+            format!("{LEAST}{table}\n{line}\n")
+        };
+        fs::write(&path, text).unwrap();
+        let campaign = config::load(&path, None, false);
+        format!("{:?}", campaign.unwrap_or_else(|faults| panic!("{faults}")))
+    };
+    let mut checked = 0;
+    for (table, line, comment) in example_lines() {
+        let is_default = ["[ami]", "[contacts]", "[call]", "[[trunk]]", "[retry]", "[simulate]"]
+            .contains(&table)
+            && !line.starts_with("# ")
+            && !comment.starts_with("required")
+            && !comment.starts_with("optional")
+            // Where the column is named is remembered as well.
+            && !line.starts_with("number")
+            && !LEAST.contains(line);
+        if is_default {
+            assert_eq!(read(table, line), read(table, "#"), "{table} {line}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 25, "{checked} defaults are compared");
 }
 
 /// Whatever is commented out can be used as it stands there.
 #[test]
 fn what_the_example_has_in_comments_is_read_as_well() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-    let text = fs::read_to_string(example).unwrap();
-    let text = text
+    let text = EXAMPLE
         .replace("secret_file = ", "# ")
         .replace("tls = false", "tls = true")
         .replace("context = ", "# ")
