@@ -104,10 +104,8 @@ impl Numbering {
     /// Why the field is no number.
     pub fn read(&self, field: &str) -> Result<Number, NumberError> {
         let given = clean(field)?;
-        let read = match self.region {
-            Some(region) => Some((region, e164(given.as_str(), region)?)),
-            None => None,
-        };
+        let read = |region| Ok((region, e164(given.as_str(), region)?));
+        let read = self.region.map(read).transpose()?;
         Ok(Number { given, read })
     }
 }
@@ -185,13 +183,12 @@ impl Digits {
 
     /// Appends an ASCII character; `false` where there is no room.
     fn push(&mut self, byte: u8) -> bool {
-        let slot = self.bytes.get_mut(usize::from(self.len));
-        let fits = slot.is_some();
-        if let Some(slot) = slot {
-            *slot = byte;
-            self.len += 1;
-        }
-        fits
+        let Some(slot) = self.bytes.get_mut(usize::from(self.len)) else {
+            return false;
+        };
+        *slot = byte;
+        self.len += 1;
+        true
     }
 
     fn as_str(&self) -> &str {

@@ -1,13 +1,15 @@
-//! `{column}` in a text of the campaign: compiled once, bound to the list's columns, rendered for each contact. Pure.
+//! `{column}` in a text of the campaign. Pure.
 
-/// A text with columns of the list in it, by their names or by what they are bound to. `{{` and `}}` stand for braces.
+/// A text with columns of the list in it, by their names. `{{` and `}}` stand for braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template<C = String>(Vec<TemplatePiece<C>>);
+pub struct Template {
+    pub(crate) pieces: Vec<TemplatePiece>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplatePiece<C = String> {
+pub(crate) enum TemplatePiece {
     Text(String),
-    Column(C),
+    Column(String),
 }
 
 /// Why a text is no template.
@@ -63,37 +65,21 @@ impl Template {
         if !literal.is_empty() {
             pieces.push(TemplatePiece::Text(literal));
         }
-        Ok(Self(pieces))
-    }
-
-    /// The same with what each column's name stands for.
-    pub(crate) fn bind<C>(&self, mut column: impl FnMut(&str) -> C) -> Template<C> {
-        let bound = self.0.iter().map(|piece| match piece {
-            TemplatePiece::Text(text) => TemplatePiece::Text(text.clone()),
-            TemplatePiece::Column(name) => TemplatePiece::Column(column(name)),
-        });
-        Template(bound.collect())
+        Ok(Self { pieces })
     }
 
     /// The text around the columns.
     pub(crate) fn text(&self) -> String {
-        let text = |piece: &TemplatePiece| match piece {
-            TemplatePiece::Text(text) => text.clone(),
-            TemplatePiece::Column(_) => String::new(),
-        };
-        self.0.iter().map(text).collect()
+        let texts = self.pieces.iter().filter_map(|piece| match piece {
+            TemplatePiece::Text(text) => Some(text.as_str()),
+            TemplatePiece::Column(_) => None,
+        });
+        texts.collect()
     }
 
     pub(crate) fn names_a_column(&self) -> bool {
-        self.0
-            .iter()
-            .any(|piece| matches!(piece, TemplatePiece::Column(_)))
-    }
-}
-
-impl<C> Template<C> {
-    pub(crate) fn pieces(&self) -> &[TemplatePiece<C>] {
-        &self.0
+        let mut pieces = self.pieces.iter();
+        pieces.any(|piece| matches!(piece, TemplatePiece::Column(_)))
     }
 }
 
@@ -113,7 +99,7 @@ mod tests {
     fn columns_and_braces_are_told_apart() {
         let template = Template::parse("PJSIP/{number}@{ trunk }{{x}}").unwrap();
         assert_eq!(
-            template.pieces(),
+            template.pieces,
             [
                 text("PJSIP/"),
                 column("number"),
@@ -122,7 +108,7 @@ mod tests {
                 text("{x}")
             ]
         );
-        assert_eq!(Template::parse("").unwrap().pieces(), []);
+        assert_eq!(Template::parse("").unwrap().pieces, []);
         assert!(!Template::parse("{{number}}").unwrap().names_a_column());
     }
 

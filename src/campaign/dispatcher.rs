@@ -97,16 +97,13 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     /// Begins to follow the calls that earlier runs left.
-    ///
-    /// # Errors
-    /// The private copy of the list cannot be read.
     pub(super) fn new(
         resources: Resources,
         left: Leftover,
         limit: Option<u64>,
         stop: Stop,
         views: Views,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let resources = Arc::new(resources);
         let Leftover {
             mut earlier,
@@ -122,7 +119,7 @@ impl Dispatcher {
         let trunks = lines.trunks.len();
         let (list, rehearsal) = (&resources.list, resources.rehearsal);
         let mut dispatcher = Self {
-            queue: Queue::new(list, limit, earlier, done, trunks, rehearsal)?,
+            queue: Queue::new(list, limit, earlier, done, trunks, rehearsal),
             lines,
             tasks: JoinSet::new(),
             uncalled: 0,
@@ -148,7 +145,7 @@ impl Dispatcher {
             resources,
         };
         dispatcher.adopt(in_flight);
-        Ok(dispatcher)
+        dispatcher
     }
 
     pub(super) async fn run(mut self) -> RunEnd {

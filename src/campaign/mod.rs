@@ -35,7 +35,7 @@ use tracing::error;
 use crate::call::reconnect::Reconnector;
 use crate::clock::Clock;
 use crate::config::Campaign;
-use crate::contacts::{Done, List};
+use crate::contacts::List;
 use crate::disposition::Disposition;
 use crate::phone_number::Numbering;
 use crate::results::journal::{Journal, JournalEntry};
@@ -124,8 +124,8 @@ impl Resources {
 pub(crate) struct Leftover {
     /// How far they came with each contact.
     pub(crate) earlier: PriorRun,
-    /// Which rows of the list are done; `None` until that was looked up, at the [`beginning`].
-    pub(crate) done: Option<Done>,
+    /// Which rows of the list are done; empty until that was looked up, at the [`beginning`].
+    pub(crate) done: Vec<bool>,
     /// Calls that they had in flight, with their slots of the journal, and no row yet.
     pub(crate) in_flight: Vec<(usize, JournalEntry)>,
 }
@@ -215,7 +215,7 @@ impl RunEnd {
 pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) -> io::Result<Tally> {
     let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
     if left.earlier.finals() > 0 {
-        let done = list.done(|id| {
+        left.done = list.done(|id| {
             let progress = left.earlier.progress(id);
             let Some(progress) = progress.filter(|progress| progress.is_final) else {
                 return false;
@@ -229,8 +229,7 @@ pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) ->
                 finished[disposition as usize] += 1;
             }
             true
-        });
-        left.done = Some(done?);
+        })?;
         left.earlier.forget_finals();
     }
     let summary = list.summary();
@@ -256,10 +255,8 @@ pub(crate) async fn run(
     for (contact, at) in &left.earlier.calls {
         resources.rules.note_call(contact, *at);
     }
-    match Dispatcher::new(resources, left, limit, stop, views) {
-        Ok(dispatcher) => dispatcher.run().await,
-        Err(error) => RunEnd::Unreadable(error),
-    }
+    let dispatcher = Dispatcher::new(resources, left, limit, stop, views);
+    dispatcher.run().await
 }
 
 /// The outcome of a future that may not be there; then it never comes.

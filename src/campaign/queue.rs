@@ -16,7 +16,7 @@ use crate::campaign::eligibility::Candidate;
 use crate::campaign::or_never;
 use crate::campaign::waiting::WaitingContacts;
 use crate::contact_history::History;
-use crate::contacts::{Contact, Done, List, ListEntry, ListRows, Position, Rereader, Skipped};
+use crate::contacts::{Contact, List, ListEntry, ListRows, Position, Skipped};
 use crate::results::resume::PriorRun;
 use crate::trunk::TrunkIndex;
 
@@ -35,8 +35,7 @@ pub(super) struct Queue {
     pub(super) waiting: WaitingContacts,
     /// `None` while a piece is read, and at the end of the list.
     rows: Option<ListRows>,
-    /// `None` while a piece is read.
-    rereader: Option<Rereader>,
+    list: Arc<List>,
     pub(super) reading: Option<ReadAhead>,
     /// A rehearsal is over the sooner the fewer threads it waits for: it reads in place.
     in_place: bool,
@@ -67,41 +66,33 @@ pub(super) struct Piece {
     listed: Vec<ListEntry>,
     /// `None` when the list is at its end.
     rows: Option<ListRows>,
-    rereader: Rereader,
 }
 
 impl Queue {
     /// What earlier runs left of the list, for so many trunks; with a `limit`, that many contacts of it. Rows that are
     /// `done` are not looked at again. The list is read `in_place` in a rehearsal, else on threads that may block.
-    ///
-    /// # Errors
-    /// The private copy of the list cannot be read.
     pub(super) fn new(
         list: &Arc<List>,
         limit: Option<u64>,
         prior: PriorRun,
-        done: Option<Done>,
+        done: Vec<bool>,
         trunks: usize,
         in_place: bool,
-    ) -> io::Result<Self> {
-        let rows = match done {
-            Some(done) => list.rows_but(done)?,
-            None => list.rows()?,
-        };
-        Ok(Self {
-            rereader: Some(list.rereader()?),
+    ) -> Self {
+        Self {
+            list: Arc::clone(list),
             in_place,
             ready: VecDeque::new(),
             avoiders: (0..trunks).map(|_| VecDeque::new()).collect(),
             listed: VecDeque::new(),
             waiting: WaitingContacts::new(trunks),
-            rows: Some(rows),
+            rows: Some(list.rows(done)),
             reading: None,
             limit_left: limit.unwrap_or(u64::MAX),
             prior,
             held: HashMap::new(),
             behind: HashMap::new(),
-        })
+        }
     }
 
     /// Counts a contact that is called, or will be when it is due, among those that `--limit` allows.
@@ -249,13 +240,11 @@ impl Queue {
         if due.is_empty() && !more_rows {
             return;
         }
-        let Some(mut rereader) = self.rereader.take() else {
-            return;
-        };
+        let list = Arc::clone(&self.list);
         let mut rows = self.rows.take();
         let read = move || {
             let due = due.into_iter().map(|(at, history)| {
-                let contact = rereader.read(at)?;
+                let contact = list.reread(at)?;
                 Ok(Candidate {
                     contact,
                     history,
@@ -274,12 +263,7 @@ impl Queue {
                     None => rows = None,
                 }
             }
-            Ok(Piece {
-                due,
-                listed,
-                rows,
-                rereader,
-            })
+            Ok(Piece { due, listed, rows })
         };
         self.reading = Some(if self.in_place {
             Box::pin(std::future::ready(read()))
@@ -306,7 +290,6 @@ impl Queue {
 
     /// Adds what was read.
     pub(super) fn add(&mut self, piece: Piece) {
-        self.rereader = Some(piece.rereader);
         self.rows = piece.rows;
         for ready in piece.due {
             match self.waiting.avoids(ready.history) {

@@ -154,7 +154,7 @@ impl RunPlan {
         let list = Arc::new(list);
         let mut opens: Option<Timestamp> = None;
         let mut plan = Self::new(&campaign, results.path(), list.summary().contacts);
-        for entry in list.rows().context("the copy of the list")? {
+        for entry in list.rows(Vec::new()) {
             match entry.context("the copy of the list")? {
                 ListEntry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
                 ListEntry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {

@@ -66,7 +66,7 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
 /// A dial string that calls each contact somewhere else, and stays in the call.
 fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<LocatedTemplate> {
     let field = section.header("channel", "Channel")?;
-    let technology = match field.template.pieces().first() {
+    let technology = match field.template.pieces.first() {
         Some(TemplatePiece::Text(first)) => first.split_once('/').map(|(technology, _)| technology),
         _ => None,
     };

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::csv::{CsvReader, CsvRow, ONE_ROW, Position, diagnostic};
 use super::render::Templates;
@@ -34,42 +34,41 @@ pub(super) struct ListColumns {
 /// Reads the header and finds every column that the campaign names.
 pub(super) fn bind(
     campaign: &Campaign,
-    copy: &File,
+    copy: &Arc<File>,
 ) -> Result<(ListColumns, Templates), CampaignErrors> {
     let contacts = &campaign.contacts;
-    let errors_of_list = |message: &str| {
+    let unreadable = |error| CampaignErrors(vec![diagnostic(&contacts.file, error)]);
+    let unusable = |message: String| {
         let error = Diagnostic::of_line(&contacts.file, 1, message);
-        CampaignErrors(vec![error])
+        Err(CampaignErrors(vec![error]))
     };
-    let unreadable = |error: io::Error| CampaignErrors(vec![diagnostic(&contacts.file, error)]);
-    let file = copy.try_clone().map_err(unreadable)?;
-    let mut reader = CsvReader::open(file, &[contacts.delimiter], ONE_ROW).map_err(unreadable)?;
+    let copy = Arc::clone(copy);
+    let mut reader = CsvReader::open(copy, &[contacts.delimiter], ONE_ROW).map_err(unreadable)?;
     let mut header = CsvRow::default();
     if !reader.read(&mut header).map_err(unreadable)? {
-        return Err(errors_of_list(
-            "is empty: its first line must name the columns",
-        ));
+        return unusable("is empty: its first line must name the columns".to_owned());
     }
     if let Some(message) = not_a_header(&header, contacts) {
-        return Err(errors_of_list(&message));
+        return unusable(message);
     }
     let mut errors = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for (index, name) in header.fields().enumerate() {
-        let at = reader.location(&header, index);
-        let at = at.map_err(unreadable)?;
-        let mut error = |message| errors.push(Diagnostic::at(&contacts.file, at, message));
-        if std::str::from_utf8(name).is_err() {
-            let column = index + 1;
-            error(format!(
-                "the name of column {column} is not UTF-8: save the list as UTF-8"
-            ));
+        let fault = match str::from_utf8(name) {
+            Err(_) => format!(
+                "the name of column {} is not UTF-8: save the list as UTF-8",
+                index + 1
+            ),
+            Ok(name) if !name.is_empty() && names.iter().any(|known| known == name) => {
+                format!("the header names `{name}` twice")
+            }
+            Ok(_) => String::new(),
+        };
+        if !fault.is_empty() {
+            let at = reader.location(&header, index).map_err(unreadable)?;
+            errors.push(Diagnostic::at(&contacts.file, at, fault));
         }
-        let name = String::from_utf8_lossy(name).into_owned();
-        if !name.is_empty() && names.contains(&name) {
-            error(format!("the header names `{name}` twice"));
-        }
-        names.push(name);
+        names.push(header.text(index).into_owned());
     }
     let mut binder = Binder {
         campaign,
@@ -77,9 +76,8 @@ pub(super) fn bind(
         errors: &mut errors,
     };
     let numbers = binder.columns(&contacts.numbers);
-    let id = contacts.id.as_ref().map(|id| binder.column_of(id));
-    let zone = contacts.timezone.as_ref();
-    let zone = zone.map(|zone| binder.column_of(zone));
+    let id = binder.columns(contacts.id.as_slice()).pop();
+    let zone = binder.columns(contacts.timezone.as_slice()).pop();
     let keep = binder.columns(&contacts.keep);
     let templates = Templates::bind(campaign, &mut binder);
     if !errors.is_empty() {
@@ -110,8 +108,8 @@ impl ListColumns {
     ) -> Result<(), NumberError> {
         numbers.clear();
         let mut first_error = NumberError::Empty;
-        for read in self.read_numbers(row) {
-            match read {
+        for &column in &self.numbers {
+            match self.numbering.read(&row.text(column)) {
                 Ok(number) if numbers.contains(&number) => {}
                 Ok(number) => numbers.push(number),
                 Err(error) if first_error == NumberError::Empty => first_error = error,
@@ -124,43 +122,28 @@ impl ListColumns {
         Ok(())
     }
 
-    /// The first field of a row that is a number.
-    pub(super) fn first_number(&self, row: &CsvRow) -> Option<Number> {
-        self.read_numbers(row).find_map(Result::ok)
-    }
-
-    fn read_numbers(&self, row: &CsvRow) -> impl Iterator<Item = Result<Number, NumberError>> {
-        self.numbers.iter().map(|&column| {
-            let field = String::from_utf8_lossy(row.get(column).unwrap_or_default());
-            self.numbering.read(&field)
-        })
-    }
-
     /// The first number of a row as the list gives it, whatever it is; empty where there is none.
     pub(super) fn first_number_field<'r>(&self, row: &'r CsvRow) -> Cow<'r, str> {
-        let mut fields = self.numbers.iter().filter_map(|&column| row.get(column));
-        String::from_utf8_lossy(fields.find(|field| !field.is_empty()).unwrap_or_default())
+        let mut fields = self.numbers.iter().map(|&column| row.text(column));
+        fields.find(|field| !field.is_empty()).unwrap_or_default()
     }
 
     /// The name of the column of the time zone, and what a row has there.
     pub(super) fn zone_field<'r>(&self, row: &'r CsvRow) -> Option<(&str, &'r [u8])> {
         let zone = self.zone?;
-        Some((&self.names[zone], row.get(zone).unwrap_or_default()))
+        Some((&self.names[zone], row.get(zone)))
     }
 
     /// The values of the columns that are copied into the results.
     pub(super) fn kept(&self, row: &CsvRow) -> Vec<String> {
-        let field = |&column: &usize| row.get(column).unwrap_or_default();
-        let fields = self.keep.iter().map(field);
-        fields
-            .map(|field| String::from_utf8_lossy(field).into_owned())
-            .collect()
+        let columns = self.keep.iter();
+        columns.map(|&column| row.text(column).into()).collect()
     }
 
     /// The id as the row gives it, however often the list has it.
     pub(super) fn own_id<'r>(&self, row: &'r CsvRow) -> Cow<'r, str> {
         let id = match self.id {
-            Some(id) => String::from_utf8_lossy(row.get(id).unwrap_or_default()),
+            Some(id) => row.text(id),
             None => self.first_number_field(row),
         };
         if id.is_empty() {
@@ -172,7 +155,7 @@ impl ListColumns {
 
 /// What is wrong with a header that does not name columns one by one.
 fn not_a_header(header: &CsvRow, contacts: &Contacts) -> Option<String> {
-    let first = header.get(0).unwrap_or_default();
+    let first = header.get(0);
     if first.len() <= b"sep=;".len() && first.starts_with(b"sep=") {
         return Some("the first line, `sep=`, is for a spreadsheet alone: delete it".to_owned());
     }
@@ -185,16 +168,14 @@ fn not_a_header(header: &CsvRow, contacts: &Contacts) -> Option<String> {
         .find(|&delimiter| delimiter != contacts.delimiter && first.contains(&delimiter))?;
     Some(format!(
         "has one column only, `{}`: write `delimiter = {:?}` in [contacts]",
-        String::from_utf8_lossy(first),
+        header.text(0),
         char::from(delimiter).to_string()
     ))
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// Finds columns by name, and gathers what is not there.
@@ -205,13 +186,11 @@ pub(super) struct Binder<'b> {
 }
 
 impl Binder<'_> {
-    fn column_of(&mut self, column: &Column) -> usize {
-        self.column(&column.name, column.at)
-    }
-
     fn columns(&mut self, columns: &[Column]) -> Vec<usize> {
         let columns = columns.iter();
-        columns.map(|column| self.column_of(column)).collect()
+        columns
+            .map(|column| self.column(&column.name, column.at))
+            .collect()
     }
 
     /// The index of a column, or 0 and an error where the campaign names it.
@@ -220,8 +199,8 @@ impl Binder<'_> {
             return index;
         }
         let list = file_name(&self.campaign.contacts.file);
-        let names = self.names.iter().map(String::as_str);
-        let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        names.retain(|name| !name.is_empty());
         let instead = match nearest(name, names.iter().copied()) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("its columns are {}", names.join(", ")),

@@ -7,11 +7,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use memchr::{memchr, memchr2_iter};
 
@@ -87,61 +89,76 @@ impl CsvRow {
         self.fields.len()
     }
 
-    /// A field without the spaces around it.
-    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
-        let end = self.fields.get(index)?.end;
+    /// A field without the spaces around it; empty where the row has none.
+    pub(crate) fn get(&self, index: usize) -> &[u8] {
+        let Some(field) = self.fields.get(index) else {
+            return &[];
+        };
         let before = index.checked_sub(1).map(|before| self.fields[before].end);
-        Some(self.bytes[before.unwrap_or(0)..end].trim_ascii())
+        self.bytes[before.unwrap_or(0)..field.end].trim_ascii()
+    }
+
+    /// A field as text; bytes that are not UTF-8 become U+FFFD.
+    pub(crate) fn text(&self, index: usize) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.get(index))
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|index| self.get(index))
+        (0..self.len()).map(|index| self.get(index))
     }
 
     /// Whether it is one of the rows without anything that spreadsheets leave at the end.
     fn is_blank(&self) -> bool {
         // Most rows begin with something: the other fields need no look then.
-        self.get(0).is_none_or(<[u8]>::is_empty) && self.fields().all(<[u8]>::is_empty)
+        self.get(0).is_empty() && self.fields().all(<[u8]>::is_empty)
     }
 }
 
-/// Reads a shared file row by row, from a place of its own.
+/// Reads a shared file from a place of its own.
+#[derive(Debug)]
+struct FileReader {
+    file: Arc<File>,
+    /// Where it is read next.
+    offset: u64,
+}
+
+impl Read for FileReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+/// Reads a shared file row by row.
 #[derive(Debug)]
 pub(crate) struct CsvReader {
-    file: File,
+    input: BufReader<FileReader>,
     /// The bytes that end a field without quotation marks.
     ends_field: [bool; 256],
-    buffer: Box<[u8]>,
-    /// What of the buffer is still to be read.
-    unread: Range<usize>,
-    /// Where the file is read next.
-    offset: u64,
     line: u64,
 }
 
 impl CsvReader {
     /// Begins at a place where a row does. Any of `delimiters` ends a field.
-    pub(crate) fn new(file: File, from: Position, delimiters: &[u8], buffer: usize) -> Self {
+    pub(crate) fn new(file: Arc<File>, from: Position, delimiters: &[u8], buffer: usize) -> Self {
         let mut ends_field = [false; 256];
         for &byte in delimiters.iter().chain(b"\r\n") {
             ends_field[usize::from(byte)] = true;
         }
+        let offset = from.offset;
         Self {
-            file,
+            input: BufReader::with_capacity(buffer, FileReader { file, offset }),
             ends_field,
-            buffer: vec![0; buffer].into(),
-            unread: 0..0,
-            offset: from.offset,
             line: from.line,
         }
     }
 
     /// Begins at the beginning of a file, behind a byte order mark. What is plainly no CSV is refused.
-    pub(crate) fn open(file: File, delimiters: &[u8], buffer: usize) -> io::Result<Self> {
+    pub(crate) fn open(file: Arc<File>, delimiters: &[u8], buffer: usize) -> io::Result<Self> {
         let start = Position { offset: 0, line: 1 };
-        let mut reader = Self::new(file, start, delimiters, buffer.max(ZIP_MARK.len()));
-        reader.fill()?;
-        let begin = &reader.buffer[reader.unread.clone()];
+        let mut reader = Self::new(file, start, delimiters, buffer);
+        let begin = reader.input.fill_buf()?;
         let at = Location { line: 1, column: 1 };
         if UTF16_MARKS.iter().any(|mark| begin.starts_with(mark)) {
             return Err(invalid(at, "is UTF-16: save it as \"CSV UTF-8\""));
@@ -153,45 +170,47 @@ impl CsvReader {
             ));
         }
         if begin.starts_with(UTF8_MARK) {
-            reader.unread.start += UTF8_MARK.len();
+            reader.input.consume(UTF8_MARK.len());
         }
         Ok(reader)
-    }
-
-    /// Goes on from another place where a row begins.
-    pub(crate) fn go_to(&mut self, from: Position) {
-        self.unread = 0..0;
-        self.offset = from.offset;
-        self.line = from.line;
     }
 
     /// Where the next row begins, or a blank line in front of it.
     pub(crate) fn position(&self) -> Position {
         Position {
-            offset: self.offset - self.unread.len() as u64,
+            offset: self.input.get_ref().offset - self.input.buffer().len() as u64,
             line: self.line,
         }
     }
 
     /// Reads the next row that is not blank; `false` at the end.
     pub(crate) fn read(&mut self, row: &mut CsvRow) -> io::Result<bool> {
-        while self.read_any(row)? {
-            if !row.is_blank() {
-                return Ok(true);
+        loop {
+            match self.peek()? {
+                None => return Ok(false),
+                Some(b'\r' | b'\n') => self.end_line()?,
+                Some(_) => {
+                    self.read_fields(row)?;
+                    if !row.is_blank() {
+                        return Ok(true);
+                    }
+                }
             }
         }
-        Ok(false)
     }
 
     /// Passes over the rest of the line at a place where a row begins; `false` where that has no end.
     pub(crate) fn skip_line(&mut self, from: Position) -> io::Result<bool> {
-        self.go_to(from);
+        let file = Arc::clone(&self.input.get_ref().file);
+        let offset = from.offset;
+        self.input = BufReader::with_capacity(self.input.capacity(), FileReader { file, offset });
+        self.line = from.line;
         while let Some(byte) = self.peek()? {
             if matches!(byte, b'\r' | b'\n') {
                 self.end_line()?;
                 return Ok(true);
             }
-            self.unread.start += 1;
+            self.input.consume(1);
         }
         Ok(false)
     }
@@ -202,14 +221,7 @@ impl CsvReader {
         self.location_of(row.at, offset)
     }
 
-    fn read_any(&mut self, row: &mut CsvRow) -> io::Result<bool> {
-        loop {
-            match self.peek()? {
-                None => return Ok(false),
-                Some(b'\r' | b'\n') => self.end_line()?,
-                Some(_) => break,
-            }
-        }
+    fn read_fields(&mut self, row: &mut CsvRow) -> io::Result<()> {
         row.at = self.position();
         row.bytes.clear();
         row.fields.clear();
@@ -230,26 +242,25 @@ impl CsvReader {
                     true
                 }
                 Some(_) => {
-                    self.unread.start += 1;
+                    self.input.consume(1);
                     continue;
                 }
             };
-            return Ok(true);
+            return Ok(());
         }
     }
 
     /// Reads a field up to its delimiter or the end of the line.
     fn unquoted(&mut self, row: &mut CsvRow) -> io::Result<()> {
         loop {
-            let unread = &self.buffer[self.unread.clone()];
-            let end = unread
-                .iter()
-                .position(|&byte| self.ends_field[usize::from(byte)]);
+            let unread = self.input.fill_buf()?;
+            let mut bytes = unread.iter();
+            let end = bytes.position(|&byte| self.ends_field[usize::from(byte)]);
             let length = end.unwrap_or(unread.len());
             row.bytes.extend_from_slice(&unread[..length]);
-            self.unread.start += length;
+            self.input.consume(length);
             self.check_length(row)?;
-            if end.is_some() || !self.fill()? {
+            if end.is_some() || length == 0 {
                 return Ok(());
             }
         }
@@ -258,24 +269,24 @@ impl CsvReader {
     /// Reads a field in quotation marks, and the blanks behind it.
     fn quoted(&mut self, row: &mut CsvRow, offset: u64) -> io::Result<()> {
         let (begin, line) = (row.bytes.len(), self.line);
-        self.unread.start += 1;
+        self.input.consume(1);
         loop {
-            if self.unread.is_empty() && !self.fill()? {
+            let unread = self.input.fill_buf()?;
+            if unread.is_empty() {
                 let message = "a quotation mark (\") is opened here and never closed";
                 return Err(self.invalid(row, offset, message));
             }
-            let unread = &self.buffer[self.unread.clone()];
             let end = memchr(b'"', unread);
-            let text = &unread[..end.unwrap_or(unread.len())];
-            row.bytes.extend_from_slice(text);
-            self.unread.start += text.len();
+            let length = end.unwrap_or(unread.len());
+            row.bytes.extend_from_slice(&unread[..length]);
+            self.input.consume(length);
             self.check_length(row)?;
             if end.is_some() {
-                self.unread.start += 1;
+                self.input.consume(1);
                 if self.peek()? != Some(b'"') {
                     break;
                 }
-                self.unread.start += 1;
+                self.input.consume(1);
                 row.bytes.push(b'"');
             }
         }
@@ -289,7 +300,7 @@ impl CsvReader {
                 );
                 return Err(self.invalid(row, self.position().offset, message));
             }
-            self.unread.start += 1;
+            self.input.consume(1);
         }
         Ok(())
     }
@@ -312,35 +323,25 @@ impl CsvReader {
 
     /// The next byte; `None` at the end of the file.
     fn peek(&mut self) -> io::Result<Option<u8>> {
-        if self.unread.is_empty() && !self.fill()? {
-            return Ok(None);
-        }
-        Ok(Some(self.buffer[self.unread.start]))
+        Ok(self.input.fill_buf()?.first().copied())
     }
 
     /// Passes over a line end: LF, CRLF or CR.
     fn end_line(&mut self) -> io::Result<()> {
-        let is_cr = self.buffer[self.unread.start] == b'\r';
-        self.unread.start += 1;
+        let is_cr = self.peek()? == Some(b'\r');
+        self.input.consume(1);
         if is_cr && self.peek()? == Some(b'\n') {
-            self.unread.start += 1;
+            self.input.consume(1);
         }
         self.line += 1;
         Ok(())
     }
 
-    /// Reads on; `false` at the end of the file.
-    fn fill(&mut self) -> io::Result<bool> {
-        let read = read_at(&self.file, &mut self.buffer, self.offset)?;
-        self.offset += read as u64;
-        self.unread = 0..read;
-        Ok(read > 0)
-    }
-
     /// The location of an offset, counted from the beginning of a line before it.
     fn location_of(&self, from: Position, offset: u64) -> io::Result<Location> {
         let mut text = vec![0; usize::try_from(offset - from.offset).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut text, from.offset)?;
+        let file = &self.input.get_ref().file;
+        file.read_exact_at(&mut text, from.offset)?;
         let lines = count_lines(&text);
         let line_start = memchr::memrchr2(b'\r', b'\n', &text).map_or(0, |end| end + 1);
         let is_char = |byte: &&u8| **byte & 0xC0 != 0x80;
@@ -357,30 +358,22 @@ fn count_lines(text: &[u8]) -> u64 {
     memchr2_iter(b'\r', b'\n', text).filter(is_end).count() as u64
 }
 
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, offset) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read,
-        }
-    }
-}
-
 /// Hands on a part of a file in pieces; `false` where the file ends before.
 pub(crate) fn read_part(
-    file: &File,
-    mut part: Range<u64>,
+    file: &Arc<File>,
+    part: Range<u64>,
     mut take: impl FnMut(&[u8]),
 ) -> io::Result<bool> {
-    let mut buffer = vec![0; STREAM];
-    while part.start < part.end {
-        let length = usize::try_from(part.end - part.start).map_or(STREAM, |left| left.min(STREAM));
-        let read = read_at(file, &mut buffer[..length], part.start)?;
-        if read == 0 {
-            return Ok(false);
+    let (file, offset) = (Arc::clone(file), part.start);
+    let reader = BufReader::with_capacity(STREAM, FileReader { file, offset });
+    let mut part = reader.take(part.end - part.start);
+    loop {
+        let bytes = part.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(part.limit() == 0);
         }
-        take(&buffer[..read]);
-        part.start += read as u64;
+        take(bytes);
+        let length = bytes.len();
+        part.consume(length);
     }
-    Ok(true)
 }

@@ -2,14 +2,13 @@
 //!
 //! The list is dialed as it was at the start. It is copied to an unnamed file first, every row of the copy is looked at
 //! once, and the rows are then read again from there as the calls need them: memory holds only what cannot be told
-//! from a row alone, which is what repeats, and a bit for each row that cannot be called. What a row may hold is decided
+//! from a row alone, which is what repeats, and a byte or two for each row that say whether it is called. What a row may hold is decided
 //! here; when it is dialed is the campaign's.
 
 mod columns;
 pub(crate) mod csv;
 mod render;
 mod row;
-mod row_set;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -17,6 +16,7 @@ mod validate;
 mod zones;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -34,12 +34,10 @@ use columns::ListColumns;
 use csv::{CsvReader, CsvRow, ONE_ROW, STREAM, read_part};
 use render::Templates;
 use row::ContactError;
-use row_set::RowSet;
 use zones::Zones;
 
 pub use csv::Position;
 pub use row::{Contact, ListEntry, Rendered, Skipped};
-pub use row_set::RowSet as Done;
 pub use shard::Shard;
 
 /// How many rows there are in this run's part of the list.
@@ -56,7 +54,7 @@ pub struct ListSummary {
 /// The list as it was when it was opened.
 #[derive(Debug)]
 pub struct List {
-    copy: File,
+    copy: Arc<File>,
     columns: ListColumns,
     templates: Templates,
     zones: Zones,
@@ -64,14 +62,14 @@ pub struct List {
     shard: Option<Shard>,
     duplicates: Duplicates,
     summary: ListSummary,
-    /// Rows that cannot be called.
-    bad: RowSet,
-    /// Rows that are not this run's.
-    other_parts: RowSet,
-    /// Rows whose id was there before, by their offset, in order: the number behind the `#`.
-    repeated_ids: Vec<(u64, u32)>,
-    /// The keys of numbers that are there more than once, in order: the line of the first.
-    first_lines: Vec<(u64, u64)>,
+    /// Which rows cannot be called.
+    bad: Vec<bool>,
+    /// Which rows are not this run's.
+    other_parts: Vec<bool>,
+    /// Rows whose id was there before, by their offset: the number behind the `#`.
+    repeated_ids: HashMap<u64, u32>,
+    /// The keys of numbers that are there more than once: the line of the first.
+    first_lines: HashMap<u64, u64>,
 }
 
 impl List {
@@ -83,7 +81,7 @@ impl List {
     /// `bad_rows = "stop"`, a row cannot be called.
     pub fn open(campaign: &Campaign, shard: Option<Shard>) -> Result<Self, CampaignErrors> {
         let source = &campaign.contacts.file;
-        let copy = copy(source).map_err(|message| {
+        let copy = copy(source).map(Arc::new).map_err(|message| {
             let at = campaign.contacts.file_at;
             CampaignErrors(vec![Diagnostic::at(&campaign.path, at, message)])
         })?;
@@ -96,15 +94,16 @@ impl List {
             shard,
             duplicates: campaign.contacts.duplicates,
             summary: ListSummary::default(),
-            bad: RowSet::default(),
-            other_parts: RowSet::default(),
-            repeated_ids: Vec::new(),
-            first_lines: Vec::new(),
+            bad: Vec::new(),
+            other_parts: Vec::new(),
+            repeated_ids: HashMap::new(),
+            first_lines: HashMap::new(),
         };
-        let bad = validate::check(&mut list);
-        let bad = bad.map_err(|error| CampaignErrors(vec![csv::diagnostic(source, error)]))?;
-        if campaign.contacts.bad_rows == BadRows::Stop && bad.count > 0 {
-            return Err(CampaignErrors(bad.into_errors(source)));
+        let errors = validate::check(&mut list, source);
+        let errors =
+            errors.map_err(|error| CampaignErrors(vec![csv::diagnostic(source, error)]))?;
+        if campaign.contacts.bad_rows == BadRows::Stop && !errors.is_empty() {
+            return Err(CampaignErrors(errors));
         }
         Ok(list)
     }
@@ -132,29 +131,19 @@ impl List {
     /// The time zones of the contacts. The first is that of a contact without one of its own: the window's, or the
     /// system's where there is no window.
     pub fn zones(&self) -> &[TimeZone] {
-        self.zones.all()
+        &self.zones.all
     }
 
-    /// The rows in their order. Blocks on the disk; memory does not grow with the list.
-    ///
-    /// # Errors
-    /// The copy cannot be opened a second time.
-    pub fn rows(self: &Arc<Self>) -> io::Result<ListRows> {
-        self.rows_but(RowSet::default())
-    }
-
-    /// The rows in their order but for those that are `done`. Blocks on the disk.
-    ///
-    /// # Errors
-    /// The copy cannot be opened a second time.
-    pub fn rows_but(self: &Arc<Self>, done: RowSet) -> io::Result<ListRows> {
-        Ok(ListRows {
-            reader: self.reader(self.columns.body, STREAM)?,
+    /// The rows in their order but for those that are `done`, which is empty where none is. Blocks on the disk; memory
+    /// does not grow with the list.
+    pub fn rows(self: &Arc<Self>, done: Vec<bool>) -> ListRows {
+        ListRows {
+            reader: self.reader(self.columns.body, STREAM),
             row: CsvRow::default(),
             list: Arc::clone(self),
             done,
             index: 0,
-        })
+        }
     }
 
     /// Tells which rows are done by the ids of their contacts, whether those can be called or not. Rows that are not
@@ -162,29 +151,34 @@ impl List {
     ///
     /// # Errors
     /// The copy cannot be read.
-    pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<RowSet> {
-        let mut reader = self.reader(self.columns.body, STREAM)?;
-        let (mut row, mut done) = (CsvRow::default(), RowSet::default());
-        for index in 0.. {
+    pub fn done(&self, mut is_done: impl FnMut(&str) -> bool) -> io::Result<Vec<bool>> {
+        let mut reader = self.reader(self.columns.body, STREAM);
+        let mut row = CsvRow::default();
+        let mut done = self.other_parts.clone();
+        for done in &mut done {
             if !reader.read(&mut row)? {
                 break;
             }
-            let other = self.other_parts.contains(index);
-            done.push(other || is_done(&self.id(&row)));
+            *done = *done || is_done(&self.id(&row));
         }
         Ok(done)
     }
 
-    /// What reads contacts at their places once more.
+    /// Reads a contact again at its place. Blocks on the disk.
     ///
     /// # Errors
-    /// The copy cannot be opened a second time.
-    pub fn rereader(self: &Arc<Self>) -> io::Result<Rereader> {
-        Ok(Rereader {
-            reader: self.reader(self.columns.body, ONE_ROW)?,
-            row: CsvRow::default(),
-            list: Arc::clone(self),
-        })
+    /// The copy cannot be read.
+    pub fn reread(&self, at: Position) -> io::Result<Contact> {
+        let mut row = CsvRow::default();
+        if self.reader(at, ONE_ROW).read(&mut row)?
+            && let ListEntry::Contact(contact) = self.entry(&row, false)
+        {
+            return Ok(contact);
+        }
+        let name = self.file_name();
+        Err(io::Error::other(format!(
+            "the private copy of {name} has changed"
+        )))
     }
 
     /// What the Originate of a contact says when this of its numbers is called on this trunk (both by their indices).
@@ -197,8 +191,10 @@ impl List {
         number: usize,
         trunk: usize,
     ) -> Result<Rendered, ContactError> {
-        self.templates
-            .render(&contact.row, &contact.numbers[number], trunk)
+        let (templates, mut rendered) = (&self.templates, Rendered::default());
+        let (number, trunk) = (&contact.numbers[number], &templates.trunks[trunk]);
+        templates.render(&contact.row, number, trunk, &mut rendered)?;
+        Ok(rendered)
     }
 
     /// The values of the columns that the campaign keeps, in its order.
@@ -216,15 +212,23 @@ impl List {
     ) -> Result<u16, ContactError> {
         let (found, expected) = (row.len(), self.columns.names.len());
         if found != expected {
-            return Err(ContactError::Fields { found, expected });
+            return Err(ContactError::Unsendable(format!(
+                "{found} fields, where the header has {expected}"
+            )));
         }
         let zone = self.read(row, numbers)?;
         let id = self.columns.own_id(row);
         if !journal::has_room(&id, numbers.len()) {
-            return Err(ContactError::LongId { bytes: id.len() });
+            return Err(ContactError::Unsendable(format!(
+                "the contact's id is too long: {} bytes, and {} always fit into the journal",
+                id.len(),
+                journal::ALWAYS_FITS
+            )));
         }
         for number in &*numbers {
-            self.templates.check(row, number, scratch)?;
+            for trunk in &self.templates.trunks {
+                self.templates.render(row, number, trunk, scratch)?;
+            }
         }
         Ok(zone)
     }
@@ -235,9 +239,11 @@ impl List {
         let Some((column, name)) = self.columns.zone_field(row) else {
             return Ok(0);
         };
-        self.zones.find(name).ok_or_else(|| ContactError::Zone {
-            column: column.to_owned(),
-            name: String::from_utf8_lossy(name).into_owned(),
+        self.zones.find(name).ok_or_else(|| {
+            let name = String::from_utf8_lossy(name);
+            ContactError::Unsendable(format!(
+                "column `{column}`: no time zone is called {name:?}; write it like America/Montevideo"
+            ))
         })
     }
 
@@ -266,7 +272,7 @@ impl List {
         let (mut first_line, mut passed_over) = (None, Vec::new());
         if !self.first_lines.is_empty() {
             numbers.retain(|number| {
-                let line = noted(&self.first_lines, number.key());
+                let line = self.first_lines.get(&number.key()).copied();
                 let earlier = line.filter(|&line| line != row.at.line);
                 first_line = first_line.or(earlier);
                 passed_over.extend(earlier.map(|_| *number));
@@ -287,11 +293,13 @@ impl List {
         })
     }
 
-    /// Whether a row is in this run's part of the list. That is told by its first number, also where the row cannot be
-    /// called, or else by its id.
-    fn is_ours(&self, row: &CsvRow) -> bool {
+    /// Whether a row is in this run's part of the list. That is decided by its first number, also where the row cannot
+    /// be called, or else by its id.
+    fn is_ours(&self, row: &CsvRow, numbers: &mut Vec<Number>) -> bool {
         self.shard.is_none_or(|shard| {
-            shard.holds(match self.columns.first_number(row) {
+            // Without a number the id decides, whatever is wrong with the number.
+            let _ = self.columns.numbers(row, numbers);
+            shard.holds(match numbers.first() {
                 Some(number) => number.key(),
                 None => xxh3_64(self.columns.own_id(row).as_bytes()),
             })
@@ -301,27 +309,16 @@ impl List {
     /// The id of a row: the column's, or the number as given, or the line; with `#2` and so on where it repeats.
     fn id<'r>(&self, row: &'r CsvRow) -> Cow<'r, str> {
         let id = self.columns.own_id(row);
-        match noted(&self.repeated_ids, row.at.offset) {
+        match self.repeated_ids.get(&row.at.offset) {
             Some(repetition) => format!("{id}#{repetition}").into(),
             None => id,
         }
     }
 
-    fn reader(&self, from: Position, buffer: usize) -> io::Result<CsvReader> {
-        let file = self.copy.try_clone()?;
-        Ok(CsvReader::new(
-            file,
-            from,
-            &[self.columns.delimiter],
-            buffer,
-        ))
+    fn reader(&self, from: Position, buffer: usize) -> CsvReader {
+        let copy = Arc::clone(&self.copy);
+        CsvReader::new(copy, from, &[self.columns.delimiter], buffer)
     }
-}
-
-/// What is noted under a key.
-fn noted<T: Copy>(notes: &[(u64, T)], key: u64) -> Option<T> {
-    let place = notes.binary_search_by_key(&key, |&(key, _)| key);
-    place.ok().map(|place| notes[place].1)
 }
 
 /// The rows of a list, in order.
@@ -330,10 +327,10 @@ pub struct ListRows {
     list: Arc<List>,
     reader: CsvReader,
     row: CsvRow,
-    /// Rows that are passed over.
-    done: RowSet,
+    /// Which rows are passed over.
+    done: Vec<bool>,
     /// Of the row that is read next.
-    index: u64,
+    index: usize,
 }
 
 impl Iterator for ListRows {
@@ -348,37 +345,11 @@ impl Iterator for ListRows {
             }
             let (list, index) = (&self.list, self.index);
             self.index += 1;
-            if !self.done.contains(index) && !list.other_parts.contains(index) {
-                return Some(Ok(list.entry(&self.row, list.bad.contains(index))));
+            let is_in = |rows: &[bool]| rows.get(index) == Some(&true);
+            if !is_in(&self.done) && !is_in(&list.other_parts) {
+                return Some(Ok(list.entry(&self.row, is_in(&list.bad))));
             }
         }
-    }
-}
-
-/// Reads contacts of a list at their places.
-#[derive(Debug)]
-pub struct Rereader {
-    list: Arc<List>,
-    reader: CsvReader,
-    row: CsvRow,
-}
-
-impl Rereader {
-    /// The contact at a place where one was read before. Blocks on the disk.
-    ///
-    /// # Errors
-    /// The copy cannot be read.
-    pub fn read(&mut self, at: Position) -> io::Result<Contact> {
-        self.reader.go_to(at);
-        if self.reader.read(&mut self.row)?
-            && let ListEntry::Contact(contact) = self.list.entry(&self.row, false)
-        {
-            return Ok(contact);
-        }
-        let name = self.list.file_name();
-        Err(io::Error::other(format!(
-            "the private copy of {name} has changed"
-        )))
     }
 }
 

@@ -6,7 +6,6 @@ use super::csv::{CsvRow, Position};
 use crate::ami::action::ActionError;
 use crate::disposition::Disposition;
 use crate::phone_number::{Number, NumberError};
-use crate::results::journal::ALWAYS_FITS;
 
 /// A person to call.
 #[derive(Debug, Clone)]
@@ -70,22 +69,11 @@ pub struct Rendered {
 pub(crate) enum ContactError {
     #[error(transparent)]
     Number(#[from] NumberError),
-    #[error("{found} fields, where the header has {expected}")]
-    Fields { found: usize, expected: usize },
-    #[error(
-        "the contact's id is too long: {bytes} bytes, and {ALWAYS_FITS} always fit into the journal"
-    )]
-    LongId { bytes: usize },
-    #[error("column `{0}` is not UTF-8: save the list as UTF-8")]
-    Encoding(String),
-    #[error("column `{column}`: no time zone is called {name:?}; write it like America/Montevideo")]
-    Zone { column: String, name: String },
-    /// A character that could make the dial string another one.
-    #[error("column `{column}` holds {char:?}, which has no place in a dial string")]
-    Undialable { column: String, char: char },
-    /// Asterisk would not take it, or take it as something else.
+    /// Asterisk would not take a value, or take it as something else.
     #[error(transparent)]
     Action(#[from] ActionError),
+    #[error("{0}")]
+    Unsendable(String),
 }
 
 impl ContactError {

@@ -12,8 +12,8 @@ const UNKNOWN_KEPT: usize = 256;
 /// The zones of a list by their names.
 #[derive(Debug)]
 pub(super) struct Zones {
-    /// The campaign's own zone is the first.
-    zones: Vec<TimeZone>,
+    /// By their numbers. The campaign's own zone is the first.
+    pub(super) all: Vec<TimeZone>,
     /// `None`: no zone is called so.
     by_name: HashMap<Box<[u8]>, Option<u16>>,
 }
@@ -22,45 +22,32 @@ impl Zones {
     /// A list that has named no zone yet; `own` is that of contacts which have none.
     pub(super) fn new(own: TimeZone) -> Self {
         Self {
-            zones: vec![own],
-            by_name: HashMap::new(),
+            all: vec![own],
+            by_name: HashMap::from([(Box::default(), Some(0))]),
         }
-    }
-
-    /// The zones by their numbers.
-    pub(super) fn all(&self) -> &[TimeZone] {
-        &self.zones
     }
 
     /// Looks a name up that was not met before.
     pub(super) fn learn(&mut self, name: &[u8]) {
-        if name.is_empty() || self.by_name.contains_key(name) {
+        if self.by_name.contains_key(name) {
             return;
         }
-        let zone = std::str::from_utf8(name).ok().and_then(zone);
-        let number = match zone {
-            Some(zone) => self.number(zone),
-            None if self.by_name.len() >= self.zones.len() + UNKNOWN_KEPT => return,
-            None => None,
-        };
+        let zone = str::from_utf8(name).ok().and_then(zone);
+        if zone.is_none() && self.by_name.len() > self.all.len() + UNKNOWN_KEPT {
+            return;
+        }
+        let number = zone.and_then(|zone| {
+            let known = self.all.iter().position(|known| *known == zone);
+            if known.is_none() {
+                self.all.push(zone);
+            }
+            u16::try_from(known.unwrap_or(self.all.len() - 1)).ok()
+        });
         self.by_name.insert(name.into(), number);
     }
 
-    /// The number of a zone by a name that was [learnt](Self::learn), 0 for none; `None`: no zone is called so.
+    /// The number of a zone by a name that was [learnt](Self::learn), 0 for an empty one; `None`: no zone is called so.
     pub(super) fn find(&self, name: &[u8]) -> Option<u16> {
-        if name.is_empty() {
-            return Some(0);
-        }
         self.by_name.get(name).copied().flatten()
-    }
-
-    /// The number of a zone, which is a new one where it is.
-    fn number(&mut self, zone: TimeZone) -> Option<u16> {
-        let known = self.zones.iter().position(|known| *known == zone);
-        let place = known.unwrap_or_else(|| {
-            self.zones.push(zone);
-            self.zones.len() - 1
-        });
-        u16::try_from(place).ok()
     }
 }

@@ -36,17 +36,13 @@ pub fn opt_out(file: &Path, numbers: &[&str]) -> io::Result<()> {
             continue;
         }
         let length = opened.metadata()?.len();
-        let mut lines = String::new();
+        let mut lines = numbers.join("\n") + "\n";
         if let Some(last) = length.checked_sub(1) {
             let mut byte = [0];
             opened.read_exact_at(&mut byte, last)?;
             if byte != *b"\n" {
-                lines.push('\n');
+                lines.insert(0, '\n');
             }
-        }
-        for number in numbers {
-            lines.push_str(number);
-            lines.push('\n');
         }
         opened.write_all(lines.as_bytes())?;
         opened.sync_all()?;

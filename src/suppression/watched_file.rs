@@ -1,15 +1,13 @@
 //! One file of numbers: what it says, and what has changed in it since.
 //!
-//! Runs and people add to such files while others read them, one line at a time. A file that grew, and has in front of its
-//! old end what it had there, is read on from there. That says nothing of what is further in front, so the whole is
-//! compared once the file does not change any more, or has changed often, and is read again where it differs.
+//! Runs and people add to such files while others read them, one line at a time. A file that begins with what was read of
+//! it, which its hash shows, is read on from there; any other is read again.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::str;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use tracing::warn;
 use xxhash_rust::xxh3::Xxh3;
@@ -22,23 +20,18 @@ use crate::results::fs::FileId;
 
 /// Any of them ends a field: people write these files with whichever they like.
 const DELIMITERS: &[u8] = b",;\t";
-/// So many bytes in front of the old end of a file that grew must be as they were.
-const TAIL: u64 = 1 << 16;
-/// After so many changes of which only that is known, the whole is compared.
-const MAX_TRUSTED: u32 = 60;
 
 const NO_NUMBERS: &str =
     "no line of it begins with a number; where nobody is on the list, leave the file empty";
 
 /// A file, and how far it was read.
+#[derive(Default)]
 pub(super) struct WatchedFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// It need not exist yet.
     may_be_missing: bool,
     seen: Option<FileStamp>,
     reading: Reading,
-    /// Changes since the whole was compared.
-    trusted: u32,
     /// So many lines without a number were warned of.
     warned: u64,
     failing: bool,
@@ -54,39 +47,21 @@ pub(super) struct FileChange {
     pub(super) unfinished: Option<u64>,
 }
 
-/// What tells that a file has changed, short of reading it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileStamp {
-    id: FileId,
-    length: u64,
-    modified: (i64, i64),
-}
+/// What tells that a file has changed, short of reading it: which file, its length, and when it was modified.
+type FileStamp = (FileId, u64, Option<SystemTime>);
 
-impl FileStamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            id: FileId::of(metadata),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
+fn stamp(metadata: &Metadata) -> FileStamp {
+    let modified = metadata.modified().ok();
+    (FileId::of(metadata), metadata.len(), modified)
 }
 
 impl WatchedFile {
-    pub(super) fn new(path: PathBuf, may_be_missing: bool) -> Self {
+    pub(super) fn new(path: &Path, may_be_missing: bool) -> Self {
         Self {
-            path,
+            path: path.to_owned(),
             may_be_missing,
-            seen: None,
-            reading: Reading::default(),
-            trusted: 0,
-            warned: 0,
-            failing: false,
+            ..Self::default()
         }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Reads what is new in the file; `None` if it has not changed.
@@ -96,18 +71,15 @@ impl WatchedFile {
         let Some((file, stamp)) = self.open().map_err(unreadable)? else {
             return Ok(None);
         };
-        let is_whole = !self.is_as_before(&file, stamp).map_err(unreadable)?;
-        if !is_whole && self.seen == Some(stamp) {
-            return Ok(None);
-        }
+        let is_first = self.seen.is_none();
+        let is_whole = is_first || !self.reading.begins(&file).map_err(unreadable)?;
         let mut reading = if is_whole {
             Reading::default()
         } else {
             self.reading.clone()
         };
         // Before it is parsed: what is written in between is found to be different at the next look.
-        reading.hash(&file, stamp.length).map_err(unreadable)?;
-        let is_first = self.seen.is_none();
+        reading.hash_up_to(&file, stamp.1).map_err(unreadable)?;
         let (mut numbers, unfinished) = reading
             .read(&file, numbering, is_first)
             .map_err(unreadable)?;
@@ -117,7 +89,6 @@ impl WatchedFile {
             }
             numbers.sort_unstable();
             numbers.dedup();
-            self.trusted = 0;
         }
         self.reading = reading;
         self.seen = Some(stamp);
@@ -129,12 +100,11 @@ impl WatchedFile {
     }
 
     /// Opens the file if there is something to be looked at.
-    fn open(&self) -> io::Result<Option<(File, FileStamp)>> {
+    fn open(&self) -> io::Result<Option<(Arc<File>, FileStamp)>> {
         if let Some(seen) = self.seen {
             let metadata = fs::metadata(&self.path)?;
             // What is no file, such as a pipe, was read once and for all.
-            let is_same = seen == FileStamp::of(&metadata) && self.trusted == 0;
-            if is_same || !metadata.is_file() {
+            if seen == stamp(&metadata) || !metadata.is_file() {
                 return Ok(None);
             }
         }
@@ -154,27 +124,7 @@ impl WatchedFile {
             io::copy(&mut file, &mut copy)?;
             file = copy;
         }
-        Ok(Some((file, FileStamp::of(&metadata))))
-    }
-
-    /// Whether the file begins with what was read of it.
-    fn is_as_before(&mut self, file: &File, stamp: FileStamp) -> io::Result<bool> {
-        let Some(seen) = self.seen else {
-            return Ok(false);
-        };
-        let known = &self.reading;
-        let mut hasher = Xxh3::new();
-        let grew = stamp.id == seen.id && stamp.length > seen.length;
-        if grew && self.trusted < MAX_TRUSTED {
-            self.trusted += 1;
-            let is_there = read_part(file, tail_before(known.hashed), |bytes| {
-                hasher.update(bytes)
-            })?;
-            return Ok(is_there && hasher.digest() == known.tail);
-        }
-        self.trusted = 0;
-        let is_there = read_part(file, 0..known.hashed, |bytes| hasher.update(bytes))?;
-        Ok(is_there && hasher.digest() == known.whole.digest())
+        Ok(Some((Arc::new(file), stamp(&metadata))))
     }
 
     /// Warns of lines that are no numbers, unless that was done.
@@ -200,10 +150,9 @@ impl WatchedFile {
 struct Reading {
     /// Behind its last complete row.
     end: Position,
-    /// So many bytes of it are in the hashes: of all of them, and of their tail.
+    /// So many bytes of it are in the hash.
     hashed: u64,
-    whole: Xxh3,
-    tail: u64,
+    hash: Xxh3,
     /// Something stands in front, so that no header comes any more.
     has_begun: bool,
     has_odd_header: bool,
@@ -245,12 +194,16 @@ impl Reading {
         self.bad().0 > 0 || self.has_odd_header || is_odd
     }
 
-    fn hash(&mut self, file: &File, length: u64) -> io::Result<()> {
-        read_part(file, self.hashed..length, |bytes| self.whole.update(bytes))?;
+    /// Whether a file begins with what was read of this one.
+    fn begins(&self, file: &Arc<File>) -> io::Result<bool> {
+        let mut hash = Xxh3::new();
+        let is_there = read_part(file, 0..self.hashed, |bytes| hash.update(bytes))?;
+        Ok(is_there && hash.digest() == self.hash.digest())
+    }
+
+    fn hash_up_to(&mut self, file: &Arc<File>, length: u64) -> io::Result<()> {
+        read_part(file, self.hashed..length, |bytes| self.hash.update(bytes))?;
         self.hashed = length;
-        let mut tail = Xxh3::new();
-        read_part(file, tail_before(length), |bytes| tail.update(bytes))?;
-        self.tail = tail.digest();
         Ok(())
     }
 
@@ -258,11 +211,11 @@ impl Reading {
     /// `strict`, a line with a fault is one without a number: the lines behind it hold.
     fn read(
         &mut self,
-        file: &File,
+        file: &Arc<File>,
         numbering: Numbering,
         strict: bool,
     ) -> io::Result<(Vec<u64>, Option<u64>)> {
-        let file = file.try_clone()?;
+        let file = Arc::clone(file);
         let mut reader = if self.end.offset == 0 {
             CsvReader::open(file, DELIMITERS, STREAM)?
         } else {
@@ -305,12 +258,10 @@ impl Reading {
     }
 
     fn meaning(&self, row: &CsvRow, numbering: Numbering) -> RowMeaning {
-        let field = row.get(0).unwrap_or_default();
-        let text = String::from_utf8_lossy(field);
-        match str::from_utf8(field)
-            .ok()
-            .and_then(|field| key(numbering, field))
-        {
+        let field = row.get(0);
+        let text = row.text(0);
+        let is_text = str::from_utf8(field).is_ok();
+        match key(numbering, &text).filter(|_| is_text) {
             Some(number) => RowMeaning::Number(number),
             None if field.starts_with(b"#") => RowMeaning::Nothing,
             None if !self.has_begun && text.chars().any(char::is_alphabetic) => {
@@ -321,10 +272,6 @@ impl Reading {
             None => RowMeaning::NoNumber,
         }
     }
-}
-
-fn tail_before(end: u64) -> Range<u64> {
-    end.saturating_sub(TAIL)..end
 }
 
 /// Whether this may be the name of a column of telephone numbers.
@@ -346,16 +293,16 @@ mod tests {
 
     /// A file that is read after each piece that is added to it.
     fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Reading, Vec<u64>) {
-        let (mut file, mut reading, mut all) = (
-            tempfile::tempfile().unwrap(),
+        let (file, mut reading, mut all) = (
+            Arc::new(tempfile::tempfile().unwrap()),
             Reading::default(),
             Vec::new(),
         );
         let mut length = 0;
         for piece in pieces {
-            file.write_all(piece).unwrap();
+            file.as_ref().write_all(piece).unwrap();
             length += piece.len() as u64;
-            reading.hash(&file, length).unwrap();
+            reading.hash_up_to(&file, length).unwrap();
             all.extend(reading.read(&file, Numbering::new(None), false).unwrap().0);
         }
         (reading, all)
@@ -404,8 +351,7 @@ mod tests {
             prop_assert_eq!(numbers, same);
             prop_assert_eq!(whole.bad, grown.bad);
             prop_assert!(whole.unfinished == grown.unfinished);
-            prop_assert_eq!(whole.tail, grown.tail);
-            prop_assert_eq!(whole.whole.digest(), grown.whole.digest());
+            prop_assert_eq!(whole.hash.digest(), grown.hash.digest());
         }
     }
 }

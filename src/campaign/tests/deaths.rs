@@ -7,7 +7,7 @@ use crate::trunk::rate_limit::PaceToken;
 fn dispatcher(resources: Resources) -> Dispatcher {
     let (views, _) = views(&resources);
     let left = Leftover::default();
-    Dispatcher::new(resources, left, None, Stop::default(), views).unwrap()
+    Dispatcher::new(resources, left, None, Stop::default(), views)
 }
 
 const FIRST: TrunkIndex = TrunkIndex(0);
@@ -50,7 +50,7 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let resources = lab.resources(&path).await;
     let (views, viewer) = views(&resources);
     let left = Leftover::default();
-    let mut dispatcher = Dispatcher::new(resources, left, None, Stop::default(), views).unwrap();
+    let mut dispatcher = Dispatcher::new(resources, left, None, Stop::default(), views);
     let (call, _, token) = take_a_line(&mut dispatcher).await;
     dispatcher.follow(Arc::new(call), |_, _| async move {
         let _token = token;

@@ -47,7 +47,7 @@ fn judge(case: &Case) -> Eligibility {
     lab.campaign.window = Some(hours);
     lab.campaign.retry.max_per_day = Some(1);
     let list = Arc::new(List::open(&lab.campaign, None).unwrap());
-    let Some(Ok(ListEntry::Contact(contact))) = list.rows().unwrap().next() else {
+    let Some(Ok(ListEntry::Contact(contact))) = list.rows(Vec::new()).next() else {
         panic!("it can be called");
     };
     let now = at(case.now.unwrap_or("2026-11-23T15:00:00Z"));

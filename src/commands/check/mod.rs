@@ -160,7 +160,7 @@ impl ListSurvey {
             destinations: Destinations::of(campaign),
         };
         let is_free = |number: &Number| suppress.is_none_or(|of| !of.contains(number.key()));
-        for entry in list.rows()? {
+        for entry in list.rows(Vec::new()) {
             match entry? {
                 ListEntry::Contact(contact) if is_done(&contact.id) => survey.done += 1,
                 ListEntry::Contact(contact) => {

@@ -91,7 +91,7 @@ pub(super) fn read(
     }
     Ok(Leftover {
         earlier,
-        done: None,
+        done: Vec::new(),
         in_flight,
     })
 }

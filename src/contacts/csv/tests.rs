@@ -6,10 +6,10 @@ use super::*;
 
 type FieldsAt = (u64, Vec<Vec<u8>>);
 
-fn file(text: &[u8]) -> File {
+fn file(text: &[u8]) -> Arc<File> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(text).unwrap();
-    file
+    Arc::new(file)
 }
 
 /// The rows with the offset of each, or why they cannot be read.
