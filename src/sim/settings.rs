@@ -33,7 +33,7 @@ pub struct SimulatorConfig {
     /// Everything happens at multiples of this after the start; later than drawn, never earlier. A coarse grid makes
     /// a rehearsal faster, since what happens at once is told at once. Below a millisecond it means a millisecond.
     pub step: Duration,
-    /// Whether every dial string is kept for [`Simulator::dialed`]. Memory grows with it.
+    /// Whether every dial string is kept for `Simulator::dialed`. Memory grows with it.
     pub record_dialed: bool,
 }
 
