@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
+use super::binder::{Binder, file_name};
 use super::csv::{CsvReader, CsvRow, ONE_ROW, Position, diagnostic};
 use super::render::Templates;
-use crate::config::{Campaign, CampaignErrors, Column, Contacts, Diagnostic, Location, nearest};
+use crate::config::{Campaign, CampaignErrors, Contacts, Diagnostic};
 use crate::phone_number::{Number, NumberError, Numbering};
 
 /// What spreadsheets write between two fields.
@@ -171,43 +171,4 @@ fn not_a_header(header: &CsvRow, contacts: &Contacts) -> Option<String> {
         header.text(0),
         char::from(delimiter).to_string()
     ))
-}
-
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
-}
-
-/// Finds columns by name, and gathers what is not there.
-pub(super) struct Binder<'b> {
-    campaign: &'b Campaign,
-    names: &'b [String],
-    errors: &'b mut Vec<Diagnostic>,
-}
-
-impl Binder<'_> {
-    fn columns(&mut self, columns: &[Column]) -> Vec<usize> {
-        let columns = columns.iter();
-        columns
-            .map(|column| self.column(&column.name, column.at))
-            .collect()
-    }
-
-    /// The index of a column, or 0 and an error where the campaign names it.
-    pub(super) fn column(&mut self, name: &str, at: Location) -> usize {
-        if let Some(index) = self.names.iter().position(|known| known == name) {
-            return index;
-        }
-        let list = file_name(&self.campaign.contacts.file);
-        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        names.retain(|name| !name.is_empty());
-        let instead = match nearest(name, names.iter().copied()) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("its columns are {}", names.join(", ")),
-        };
-        let message = format!("{list} has no column `{name}`; {instead}");
-        self.errors
-            .push(Diagnostic::at(&self.campaign.path, at, message));
-        0
-    }
 }

@@ -5,6 +5,7 @@
 //! from a row alone, which is what repeats, and a byte or two for each row that say whether it is called. What a row may hold is decided
 //! here; when it is dialed is the campaign's.
 
+mod binder;
 mod columns;
 pub(crate) mod csv;
 mod render;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::columns::Binder;
+use super::binder::Binder;
 use super::csv::CsvRow;
 use super::row::{ContactError, Rendered};
 use crate::ami::action::{check_header, check_variable};
