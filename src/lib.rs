@@ -37,6 +37,7 @@ mod error_chain;
 pub mod exit;
 mod output;
 mod phone_number;
+mod plural;
 mod results;
 mod schedule;
 mod shutdown;

@@ -9,9 +9,10 @@ use tracing::{info, warn};
 use crate::campaign::lines::Lines;
 use crate::campaign::queue::Queue;
 use crate::campaign::snapshot::{TrunkView, Views, Waits};
-use crate::campaign::stats::{self, CallSpeed, Tally};
+use crate::campaign::stats::{CallSpeed, Tally};
 use crate::clock::Clock;
 use crate::disposition::Disposition;
+use crate::plural::counted;
 use crate::trunk::{Admission, Trunk, breaker};
 
 /// A wait for a retry that is shorter, in milliseconds, is not logged.
@@ -118,7 +119,7 @@ impl RunReport {
                 let are = if left == 1 { "is" } else { "are" };
                 info!(
                     "nobody is being called: {why}; {} {are} left",
-                    stats::contacts(left)
+                    counted(left, "contact")
                 );
             }
         }

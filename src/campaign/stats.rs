@@ -5,14 +5,6 @@ use tokio::time::Instant;
 use crate::disposition::Disposition;
 use crate::trunk::line_times::LineTimes;
 
-/// A number of contacts, in words.
-pub(crate) fn contacts(count: u64) -> String {
-    match count {
-        1 => "1 contact".to_owned(),
-        _ => format!("{count} contacts"),
-    }
-}
-
 /// What has happened so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {

@@ -1,7 +1,6 @@
 //! `dialer run --dry-run`: the plan. Nothing is connected to, locked, repaired or written.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,6 @@ use tracing::warn;
 use crate::campaign::eligibility::{
     CallingRules, Candidate, Eligibility, Never, RunMoment, Wait, hours_now,
 };
-use crate::campaign::stats;
 use crate::cli::RunArgs;
 use crate::clock::Clock;
 use crate::commands::Failure;
@@ -27,6 +25,7 @@ use crate::contacts::{Contact, ListEntry};
 use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::format::rough;
+use crate::plural::counted;
 use crate::schedule::calling_window::WindowState;
 
 /// When a window opens, as it is shown.
@@ -35,7 +34,7 @@ pub(super) const OPENS: &str = "%Y-%m-%d %H:%M %:z";
 const SHOWN: usize = 5;
 
 /// The plan, for people as text and for programs as an object, whose keys scripts depend on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct RunPlan {
     campaign: String,
     results: Option<PathBuf>,
@@ -101,37 +100,6 @@ pub(super) fn print(
 }
 
 impl RunPlan {
-    /// A plan in which nothing is counted yet.
-    fn new(campaign: &Campaign, results: Option<&Path>, contacts: u64) -> Self {
-        Self {
-            campaign: campaign.name.clone(),
-            results: results.map(Path::to_owned),
-            contacts,
-            to_call: 0,
-            done: 0,
-            suppressed: 0,
-            duplicates: 0,
-            bad_rows: 0,
-            outside_the_window_now: 0,
-            window_opens_at: None,
-            beyond_the_limit: 0,
-            trunks: campaign
-                .trunks
-                .iter()
-                .map(|trunk| PlannedTrunk {
-                    name: trunk.name.clone(),
-                    lines: trunk.ports,
-                    calls_per_second: trunk.calls_per_second,
-                })
-                .collect(),
-            expected_calls: 0,
-            expected_seconds: 0,
-            expected_end_at: None,
-            assumptions: Vec::new(),
-            first_calls: Vec::new(),
-        }
-    }
-
     fn of(
         input: Input,
         results: &ResultsTarget,
@@ -152,89 +120,94 @@ impl RunPlan {
             warn!("{warning}");
         }
         let list = Arc::new(list);
+        let trunks = campaign.trunks.iter().map(|trunk| PlannedTrunk {
+            name: trunk.name.clone(),
+            lines: trunk.ports,
+            calls_per_second: trunk.calls_per_second,
+        });
         let mut opens: Option<Timestamp> = None;
-        let mut plan = Self::new(&campaign, results.path(), list.summary().contacts);
+        let mut plan = Self {
+            campaign: campaign.name.clone(),
+            results: results.path().map(Path::to_owned),
+            contacts: list.summary().contacts,
+            trunks: trunks.collect(),
+            ..Self::default()
+        };
         for entry in list.rows(Vec::new()) {
-            match entry.context("the copy of the list")? {
-                ListEntry::Skipped(skipped) if is_done(&skipped.id) => plan.done += 1,
-                ListEntry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {
-                    plan.duplicates += 1;
-                }
-                ListEntry::Skipped(_) => plan.bad_rows += 1,
-                ListEntry::Contact(contact) if is_done(&contact.id) => plan.done += 1,
-                ListEntry::Contact(contact) => {
-                    let history = prior.history(&contact.id, &contact.numbers);
-                    let candidate = Candidate {
-                        contact,
-                        history,
-                        due: None,
-                        counted: false,
-                    };
-                    let limit_left = args.limit.map_or(u64::MAX, |most| most - plan.to_call);
-                    let moment = RunMoment {
-                        now,
-                        numbers_in_use: &numbers_in_use,
-                        limit_left,
-                    };
-                    let (waits, opening) = match rules.judge(&candidate, &moment) {
-                        Eligibility::Never(Never::Suppressed | Never::NoSuchNumber) => {
-                            plan.suppressed += 1;
-                            continue;
-                        }
-                        Eligibility::Never(Never::BeyondLimit) => {
-                            plan.beyond_the_limit += 1;
-                            continue;
-                        }
-                        Eligibility::Now(_) | Eligibility::Wait(Wait::NumberInUse(_)) => {
-                            (false, None)
-                        }
-                        Eligibility::Wait(
-                            Wait::Retry(at) | Wait::Limits(at) | Wait::Window(at),
-                        ) => (true, Some(at)),
-                        Eligibility::Never(Never::Closed(opening)) => (true, opening),
-                        Eligibility::Never(Never::StopAt) => (true, None),
-                    };
-                    opens = opens.into_iter().chain(opening).min();
-                    let contact = &candidate.contact;
-                    if let Ok(number) = rules.next_number(contact, &candidate.history) {
-                        let number = contact.numbers[usize::from(number)].to_string();
-                        plan.call(contact, number, waits);
+            let contact = match entry.context("the copy of the list")? {
+                ListEntry::Contact(contact) if !is_done(&contact.id) => contact,
+                ListEntry::Skipped(skipped) if !is_done(&skipped.id) => {
+                    match skipped.disposition {
+                        Disposition::Duplicate => plan.duplicates += 1,
+                        _ => plan.bad_rows += 1,
                     }
+                    continue;
                 }
+                _ => {
+                    plan.done += 1;
+                    continue;
+                }
+            };
+            let history = prior.history(&contact.id, &contact.numbers);
+            let candidate = Candidate {
+                contact,
+                history,
+                due: None,
+                counted: false,
+            };
+            let moment = RunMoment {
+                now,
+                numbers_in_use: &numbers_in_use,
+                limit_left: args.limit.map_or(u64::MAX, |most| most - plan.to_call),
+            };
+            let (waits, opening) = match rules.judge(&candidate, &moment) {
+                Eligibility::Never(Never::Suppressed | Never::NoSuchNumber) => {
+                    plan.suppressed += 1;
+                    continue;
+                }
+                Eligibility::Never(Never::BeyondLimit) => {
+                    plan.beyond_the_limit += 1;
+                    continue;
+                }
+                Eligibility::Now(_) | Eligibility::Wait(Wait::NumberInUse(_)) => (false, None),
+                Eligibility::Wait(Wait::Retry(at) | Wait::Limits(at) | Wait::Window(at)) => {
+                    (true, Some(at))
+                }
+                Eligibility::Never(Never::Closed(opening)) => (true, opening),
+                Eligibility::Never(Never::StopAt) => (true, None),
+            };
+            opens = opens.into_iter().chain(opening).min();
+            let contact = &candidate.contact;
+            if let Ok(number) = rules.next_number(contact, &candidate.history) {
+                plan.call(contact, usize::from(number), waits);
             }
         }
         plan.window_opens_at = opens.map(|at| clock.zoned(at).strftime(OPENS).to_string());
         if plan.to_call > 0 {
+            let suppress = rules.suppressions();
             let to_call = plan.to_call;
-            let forecast = rehearsal::forecast(
-                &campaign,
-                &list,
-                rules.suppressions(),
-                prior,
-                args.limit,
-                to_call,
-            )?;
+            let forecast =
+                rehearsal::forecast(&campaign, &list, suppress, prior, args.limit, to_call)?;
             plan.expect(&campaign, &forecast);
         }
         Ok(plan)
     }
 
-    fn call(&mut self, contact: &Contact, number: String, waits: bool) {
+    fn call(&mut self, contact: &Contact, number: usize, waits: bool) {
         self.to_call += 1;
         self.outside_the_window_now += u64::from(waits);
-        if self.first_calls.len() < SHOWN {
+        let place = self.first_calls.len();
+        if place < SHOWN {
             // The first calls fill the lines of the first trunk, then those of the next.
-            let mut index = self.first_calls.len();
-            let trunk = self.trunks.iter().find(|trunk| {
-                let fits = index < trunk.lines;
-                index = index.saturating_sub(trunk.lines);
-                fits
-            });
-            let trunk = trunk.or(self.trunks.first());
+            let mut names = self
+                .trunks
+                .iter()
+                .flat_map(|trunk| std::iter::repeat_n(&trunk.name, trunk.lines));
+            let trunk = names.nth(place).unwrap_or(&self.trunks[0].name);
             self.first_calls.push(FirstCall {
                 contact: contact.id.clone(),
-                number,
-                trunk: trunk.map(|trunk| trunk.name.clone()).unwrap_or_default(),
+                number: contact.numbers[number].to_string(),
+                trunk: trunk.clone(),
                 waits,
             });
         }
@@ -244,21 +217,32 @@ impl RunPlan {
         self.expected_calls = forecast.calls;
         let rounded_up = forecast.dialing.saturating_add(Duration::from_millis(999));
         self.expected_seconds = rounded_up.as_secs();
-        self.assumptions = fates(campaign).to_vec();
-        let busy: Vec<String> = campaign
-            .trunks
-            .iter()
-            .zip(&forecast.busy)
-            .map(|(trunk, busy)| format!("{:.0}% on {}", busy * 100.0, trunk.name))
+        let simulate = campaign.simulate;
+        let percent = |share: f64| format!("{:.0}%", share * 100.0);
+        let busy = campaign.trunks.iter().zip(&forecast.busy);
+        let busy: Vec<_> = busy
+            .map(|(trunk, busy)| format!("{} on {}", percent(*busy), trunk.name))
             .collect();
-        let busy = busy.join(", ");
-        self.assumptions
-            .push(format!("lines that are busy in that time: {busy}"));
+        self.assumptions = vec![
+            format!(
+                "{} answer after {:.0} s and talk for {:.0} s",
+                percent(simulate.answered),
+                simulate.ring.as_secs_f64(),
+                simulate.talk.as_secs_f64(),
+            ),
+            format!(
+                "{} are busy, {} do not answer within {:.0} s",
+                percent(simulate.busy),
+                percent(simulate.unanswered()),
+                campaign.call.ring_timeout.as_secs_f64(),
+            ),
+            format!("lines that are busy in that time: {}", busy.join(", ")),
+        ];
         match &forecast.extent {
             Extent::Whole { end, left } => {
                 self.expected_end_at = Some(end.strftime(OPENS).to_string());
                 if *left > 0 {
-                    let left = stats::contacts(*left);
+                    let left = counted(left, "contact");
                     self.assumptions
                         .push(format!("it is stopped with {left} left"));
                 }
@@ -271,11 +255,8 @@ impl RunPlan {
 
     fn text(&self) -> String {
         let mut text = format!("campaign {}\n\n", self.campaign);
-        // Writing to a string cannot fail.
-        let mut line = |count: u64, what: &str| {
-            let _ = writeln!(text, "{count:>10}  {what}");
-        };
-        line(self.contacts, "contacts");
+        let mut line = |count: u64, what: &str| text += &format!("{count:>10}  {what}\n");
+        line(self.contacts, "in the list");
         for (count, what) in [
             (self.done, "done already"),
             (self.suppressed, "on a list of numbers never to call"),
@@ -299,67 +280,47 @@ impl RunPlan {
             text += &trunk_line(&trunk.name, trunk.lines, trunk.calls_per_second);
         }
         if self.to_call > 0 {
-            let _ = writeln!(
-                text,
-                "\nabout {} calls in {}, if it goes as [simulate] says:",
-                self.expected_calls,
+            text += &format!(
+                "\nabout {} in {}, if it goes as [simulate] says:\n",
+                counted(self.expected_calls, "call"),
                 rough(Duration::from_secs(self.expected_seconds)),
             );
             for assumption in &self.assumptions {
-                let _ = writeln!(text, "  {assumption}");
+                text += &format!("  {assumption}\n");
             }
             if let Some(end) = &self.expected_end_at {
-                let _ = writeln!(text, "a run begun now would end at {end}");
+                text += &format!("a run begun now would end at {end}\n");
             }
         }
         if !self.first_calls.is_empty() {
-            text.push_str("\nfirst:\n");
+            text += "\nfirst:\n";
         }
-        for first in &self.first_calls {
-            let waits = if first.waits {
+        for FirstCall {
+            contact,
+            number,
+            trunk,
+            waits,
+        } in &self.first_calls
+        {
+            let waits = if *waits {
                 ", when the window opens"
             } else {
                 ""
             };
-            let _ = writeln!(
-                text,
-                "  {} at {} on {}{waits}",
-                first.contact, first.number, first.trunk
-            );
+            text += &format!("  {contact} at {number} on {trunk}{waits}\n");
         }
-        match &self.results {
-            Some(results) => {
-                let _ = writeln!(text, "\nresults: {}", results.display());
-            }
-            None => text.push_str("\nresults: standard output\n"),
-        }
-        text
+        let results = match &self.results {
+            Some(results) => results.display().to_string(),
+            None => "standard output".to_owned(),
+        };
+        text + &format!("\nresults: {results}\n")
     }
 }
 
 /// The lines and the pace of a trunk, as plan and check show them.
 pub(super) fn trunk_line(name: &str, lines: usize, calls_per_second: f64) -> String {
-    format!("trunk {name}: {lines} lines, {calls_per_second} calls a second at most\n")
-}
-
-/// How the calls of a rehearsal end: who answers, and who does not.
-fn fates(campaign: &Campaign) -> [String; 2] {
-    let simulate = campaign.simulate;
-    let percent = |share: f64| format!("{:.0}%", share * 100.0);
-    [
-        format!(
-            "{} answer after {:.0} s and talk for {:.0} s",
-            percent(simulate.answered),
-            simulate.ring.as_secs_f64(),
-            simulate.talk.as_secs_f64(),
-        ),
-        format!(
-            "{} are busy, {} do not answer within {:.0} s",
-            percent(simulate.busy),
-            percent(simulate.unanswered()),
-            campaign.call.ring_timeout.as_secs_f64(),
-        ),
-    ]
+    let (lines, calls) = (counted(lines, "line"), counted(calls_per_second, "call"));
+    format!("trunk {name}: {lines}, {calls} a second at most\n")
 }
 
 /// What there is to say of a `stop_at` that comes before the hours open: the run would wait for it, and call nobody.

@@ -16,6 +16,7 @@ use crate::commands::Failure;
 use crate::config::{self, Simulate};
 use crate::exit;
 use crate::output::progress;
+use crate::plural::counted;
 use crate::signals::{self, Requests, Signals};
 use crate::sim::{Simulator, SimulatorConfig};
 
@@ -108,8 +109,9 @@ async fn serve(
     }
     let counters = simulator.counters();
     info!(
-        "stopped after {} originates, at most {} calls at once",
-        counters.originates, counters.most_calls
+        "stopped after {}, at most {} at once",
+        counted(counters.originates, "originate"),
+        counted(counters.most_calls, "call")
     );
     Ok(exit::DONE)
 }

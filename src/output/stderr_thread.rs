@@ -5,10 +5,11 @@
 //! meanwhile, log lines are dropped, and a warning says how many.
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::{error, warn};
@@ -16,17 +17,18 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::campaign::snapshot::Viewer;
 use crate::cli::LogFormat;
-use crate::output::progress;
+use crate::output::progress::{self, RunWatch};
 use crate::output::terminal::{ProgressForm, Settings};
+use crate::plural::counted;
 
 /// How often the bar is drawn.
 const DRAW: Duration = Duration::from_millis(200);
 /// How often the plain line appears.
 const LINE: Duration = Duration::from_secs(5);
-/// How long a run may take to say how it is, to be drawn,
-const AT_A_GLANCE: Duration = Duration::from_millis(50);
+/// How long a run may take to answer how it is, to be drawn,
+const PATIENCE_TO_DRAW: Duration = Duration::from_millis(50);
 /// and when a person asks.
-const IN_EARNEST: Duration = Duration::from_secs(1);
+const PATIENCE_TO_REPORT: Duration = Duration::from_secs(1);
 /// How many log lines may wait for a terminal that takes none.
 const WAITING: usize = 16 * 1024;
 /// How many bytes of them are written at once.
@@ -34,12 +36,12 @@ const AT_ONCE: usize = 64 * 1024;
 
 enum ScreenMessage {
     Text(Vec<u8>),
-    Watch(ProgressForm, Viewer),
-    Unwatch,
+    /// Shows this run, and no other any more.
+    Watch(Option<(ProgressForm, Viewer)>),
+    /// Answers when everything before is written.
     Settle(SyncSender<()>),
-    /// Somebody wants to know how the run is.
+    /// Logs how the run is.
     Report,
-    Close,
 }
 
 /// The owner of standard error. When it is dropped, everything that was said has been written.
@@ -47,36 +49,28 @@ enum ScreenMessage {
 pub struct Screen {
     settings: Settings,
     log: LogWriter,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Screen {
-    /// Starts writing.
     pub fn open(settings: Settings) -> Self {
         let (orders, taken) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        let log = LogWriter {
-            orders,
-            lost: Arc::clone(&lost),
-        };
         let painter = Painter {
-            orders: taken,
-            lost,
+            lost: Arc::clone(&lost),
             json: settings.log_format == LogFormat::Json,
             shown: None,
-            behind: None,
+            footer: String::new(),
         };
-        let thread = thread::Builder::new()
+        // Without the thread there is nowhere to say that it is missing.
+        let _ = thread::Builder::new()
             .name("stderr".to_owned())
-            .spawn(move || painter.run());
+            .spawn(move || painter.run(&taken));
         Self {
             settings,
-            log,
-            thread: thread.ok(),
+            log: LogWriter { orders, lost },
         }
     }
 
-    /// The resolved switches.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -102,7 +96,9 @@ impl Screen {
     }
 
     fn say_each(&self, sentences: &str, log: impl Fn(String)) {
-        for sentence in sentences.lines().map(printable) {
+        for sentence in sentences.lines() {
+            // It may quote a file: a terminal obeys nothing in it.
+            let sentence = sentence.replace(char::is_control, "\u{fffd}");
             match self.settings.log_format {
                 LogFormat::Text => self.say(&format!("{sentence}\n")),
                 LogFormat::Json => log(sentence),
@@ -110,16 +106,18 @@ impl Screen {
         }
     }
 
-    /// Shows this run until the answer is dropped. `results_on_stdout`: a bar would be torn by rows on the same
-    /// terminal.
-    pub fn watch(&self, viewer: Viewer, results_on_stdout: bool) -> Watching<'_> {
+    /// Shows this run. `results_on_stdout`: a bar would be torn by rows on the same terminal.
+    pub fn watch(&self, viewer: Viewer, results_on_stdout: bool) {
         let shared = results_on_stdout && self.settings.stdout_terminal;
-        let progress = match self.settings.progress {
+        let form = match self.settings.progress {
             ProgressForm::Bar if shared => ProgressForm::Plain,
-            progress => progress,
+            form => form,
         };
-        self.order(ScreenMessage::Watch(progress, viewer));
-        Watching(self)
+        self.order(ScreenMessage::Watch(Some((form, viewer))));
+    }
+
+    pub fn unwatch(&self) {
+        self.order(ScreenMessage::Watch(None));
     }
 
     /// Waits until everything is written, before something else writes to standard output: on a terminal both are one
@@ -137,28 +135,10 @@ impl Screen {
     }
 }
 
-/// A sentence without what a terminal would obey: it may quote a file.
-fn printable(sentence: &str) -> String {
-    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    sentence.chars().map(printable).collect()
-}
-
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.order(ScreenMessage::Close);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Progress is shown as long as this lives.
-#[derive(Debug)]
-pub struct Watching<'a>(&'a Screen);
-
-impl Drop for Watching<'_> {
-    fn drop(&mut self) {
-        self.0.order(ScreenMessage::Unwatch);
+        self.unwatch();
+        self.settle();
     }
 }
 
@@ -173,7 +153,11 @@ impl LogWriter {
     /// Logs how the run is that is being shown.
     pub fn report(&self) {
         // Where so much waits to be written, one line more would not be read.
-        if self.orders.try_send(ScreenMessage::Report).is_err() {
+        self.offer(ScreenMessage::Report);
+    }
+
+    fn offer(&self, message: ScreenMessage) {
+        if self.orders.try_send(message).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -181,13 +165,7 @@ impl LogWriter {
 
 impl io::Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self
-            .orders
-            .try_send(ScreenMessage::Text(line.to_vec()))
-            .is_err()
-        {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.offer(ScreenMessage::Text(line.to_vec()));
         Ok(line.len())
     }
 
@@ -206,142 +184,122 @@ impl MakeWriter<'_> for LogWriter {
 
 /// The thread's side.
 struct Painter {
-    orders: Receiver<ScreenMessage>,
     lost: Arc<AtomicU64>,
     json: bool,
     shown: Option<ShownRun>,
-    /// What came behind the text that is being written.
-    behind: Option<ScreenMessage>,
+    /// The lines at the foot of the terminal. The cursor stays behind the last of them.
+    footer: String,
 }
 
 struct ShownRun {
-    progress: progress::RunWatch,
-    /// Without one there are lines.
-    bar: Option<Footer>,
+    progress: RunWatch,
+    form: ProgressForm,
     /// When it is shown next; `None`: when a person asks.
     next: Option<Instant>,
 }
 
 impl Painter {
-    fn run(mut self) {
+    fn run(mut self, orders: &Receiver<ScreenMessage>) {
         loop {
-            match self.next() {
-                Ok(ScreenMessage::Text(text)) => self.write(text),
-                Ok(ScreenMessage::Close) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(message) => self.obey(message),
-                Err(RecvTimeoutError::Timeout) => self.show(),
-            }
-        }
-    }
-
-    /// The next message; a timeout when something is to be shown, also while the log never pauses.
-    fn next(&mut self) -> Result<ScreenMessage, RecvTimeoutError> {
-        if let Some(message) = self.behind.take() {
-            return Ok(message);
-        }
-        let Some(next) = self.shown.as_ref().and_then(|shown| shown.next) else {
-            return self.orders.recv().map_err(RecvTimeoutError::from);
-        };
-        let until_next = next.checked_duration_since(Instant::now());
-        let until_next = until_next.ok_or(RecvTimeoutError::Timeout)?;
-        self.orders.recv_timeout(until_next)
-    }
-
-    /// Writes a text and all that wait behind it, so that the bar is drawn once for them.
-    fn write(&mut self, mut text: Vec<u8>) {
-        while text.len() < AT_ONCE
-            && let Ok(message) = self.orders.try_recv()
-        {
-            let ScreenMessage::Text(more) = message else {
-                self.behind = Some(message);
-                break;
+            let next = self.shown.as_ref().and_then(|shown| shown.next);
+            let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let message = match left {
+                // Also while the log never pauses.
+                Some(Duration::ZERO) => Err(RecvTimeoutError::Timeout),
+                Some(left) => orders.recv_timeout(left),
+                None => orders.recv().map_err(RecvTimeoutError::from),
             };
-            text.extend_from_slice(&more);
-        }
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        match self.shown.as_mut().and_then(|shown| shown.bar.as_mut()) {
-            Some(bar) => bar.write_above(&text),
-            None => put(&text),
-        }
-        if lost > 0 {
-            tracing::warn!(
-                "{lost} lines of this log are missing here: they could not be written in time"
-            );
+            match message {
+                Ok(first) => self.obey(iter::once(first).chain(orders.try_iter())),
+                Err(RecvTimeoutError::Timeout) => self.show(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
 
-    fn obey(&mut self, message: ScreenMessage) {
-        if let ScreenMessage::Settle(settled) = message {
-            // Who asked may have gone.
-            let _ = settled.send(());
-            return;
-        }
-        if let ScreenMessage::Report = message {
-            match &mut self.shown {
-                Some(shown) => progress::log(&shown.progress.look(IN_EARNEST), self.json),
-                None => progress::log_that_nothing_runs(),
+    /// Texts that wait behind each other are written together, so that the bar is drawn once for them.
+    fn obey(&mut self, messages: impl Iterator<Item = ScreenMessage>) {
+        let mut text = Vec::new();
+        for message in messages {
+            if !matches!(message, ScreenMessage::Text(_)) {
+                self.write(&std::mem::take(&mut text));
             }
-            return;
+            match message {
+                ScreenMessage::Text(more) => text.extend(more),
+                ScreenMessage::Watch(run) => self.watch(run),
+                ScreenMessage::Report => self.report(),
+                // The one that asked may have gone.
+                ScreenMessage::Settle(settled) => drop(settled.send(())),
+            }
+            if text.len() >= AT_ONCE {
+                break;
+            }
         }
-        if let Some(mut bar) = self.shown.take().and_then(|shown| shown.bar) {
-            bar.draw(String::new());
+        self.write(&text);
+    }
+
+    fn report(&mut self) {
+        match &mut self.shown {
+            Some(shown) => progress::log(&shown.progress.look(PATIENCE_TO_REPORT), self.json),
+            None => progress::log_that_nothing_runs(),
         }
-        let ScreenMessage::Watch(progress, viewer) = message else {
-            return;
-        };
-        let (bar, next) = match progress {
-            ProgressForm::None => (None, None),
-            ProgressForm::Bar => (Some(Footer::default()), Some(Instant::now())),
-            ProgressForm::Plain => (None, Some(Instant::now() + LINE)),
-        };
-        self.shown = Some(ShownRun {
-            progress: progress::RunWatch::of(viewer),
-            bar,
-            next,
+    }
+
+    fn watch(&mut self, run: Option<(ProgressForm, Viewer)>) {
+        self.draw(String::new());
+        self.shown = run.map(|(form, viewer)| ShownRun {
+            progress: RunWatch::of(viewer),
+            form,
+            next: match form {
+                ProgressForm::Bar => Some(Instant::now()),
+                ProgressForm::Plain => Some(Instant::now() + LINE),
+                ProgressForm::None => None,
+            },
         });
     }
 
     /// Draws the bar, or logs the line.
     fn show(&mut self) {
         let Some(shown) = &mut self.shown else { return };
-        let seen = shown.progress.look(AT_A_GLANCE);
-        let now = Instant::now();
-        if let Some(bar) = &mut shown.bar {
+        let seen = shown.progress.look(PATIENCE_TO_DRAW);
+        if shown.form == ProgressForm::Bar {
+            shown.next = Some(Instant::now() + DRAW);
             let (columns, rows) = size();
             // The last column is left free: some terminals wrap as soon as it is filled.
-            bar.draw(progress::bar(&seen, columns.saturating_sub(1), rows));
-            shown.next = Some(now + DRAW);
+            self.draw(progress::bar(&seen, columns.saturating_sub(1), rows));
+        } else {
+            shown.next = Some(Instant::now() + LINE);
+            progress::log(&seen, self.json);
+        }
+    }
+
+    /// Writes whole lines, and the footer below them.
+    fn write(&self, text: &[u8]) {
+        if text.is_empty() {
             return;
         }
-        shown.next = Some(now + LINE);
-        progress::log(&seen, self.json);
-    }
-}
-
-/// The lines at the foot of the terminal. The cursor stays behind the last of them.
-#[derive(Debug, Default)]
-struct Footer(String);
-
-impl Footer {
-    /// Draws other lines in their place; none erases them.
-    fn draw(&mut self, lines: String) {
-        let mut drawing = self.erasing();
-        drawing.push_str(&lines);
-        self.0 = lines;
-        put(drawing.as_bytes());
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        put(&[self.erase().as_bytes(), text, self.footer.as_bytes()].concat());
+        if lost > 0 {
+            warn!(
+                "this log lacks {} here: what wrote to it was faster than the terminal",
+                counted(lost, "line")
+            );
+        }
     }
 
-    /// Writes whole lines, and draws the footer below them.
-    fn write_above(&mut self, text: &[u8]) {
-        let erasing = self.erasing();
-        put(&[erasing.as_bytes(), text, self.0.as_bytes()].concat());
+    /// Draws other lines at the foot; none erases them.
+    fn draw(&mut self, footer: String) {
+        let erase = self.erase();
+        self.footer = footer;
+        put((erase + &self.footer).as_bytes());
     }
 
-    /// What takes the lines off the screen. A terminal that became narrower has broken them into more.
-    fn erasing(&self) -> String {
+    /// What takes the footer off the screen. A terminal that became narrower has broken it into more lines.
+    fn erase(&self) -> String {
         let (columns, _) = size();
         let rows = |line: &str| line.chars().count().div_ceil(columns.max(1)).max(1);
-        match self.0.lines().map(rows).sum::<usize>() {
+        match self.footer.lines().map(rows).sum::<usize>() {
             0 => String::new(),
             1 => "\r\x1b[J".to_owned(),
             rows => format!("\r\x1b[{}A\x1b[J", rows - 1),

@@ -1,16 +1,16 @@
 //! What became of a run: a table for people, an object for programs.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Zoned;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::campaign::stats::{Tally, contacts};
+use crate::campaign::stats::Tally;
 use crate::clock;
 use crate::disposition::Disposition;
 use crate::output::format::{cut, exact, percent, rounded, seconds};
+use crate::plural::counted;
 
 /// Characters of a trunk's name in the table.
 const NAME: usize = 16;
@@ -18,17 +18,13 @@ const NAME: usize = 16;
 /// A run that is over.
 #[derive(Debug)]
 pub struct RunSummary {
-    /// The campaign's name.
     pub campaign: String,
     /// Where the results are.
     pub results: String,
-    /// What was counted.
     pub tally: Tally,
     /// The trunks, in the order of the campaign: names and lines.
     pub trunks: Vec<(String, usize)>,
-    /// When it began.
     pub started_at: Zoned,
-    /// When it was over.
     pub ended_at: Zoned,
     /// How long that took.
     pub took: Duration,
@@ -50,116 +46,103 @@ impl RunSummary {
             let (finals, attempts) = (tally.finals(disposition), tally.attempts(disposition));
             if finals > 0 || attempts > 0 {
                 let share = percent(finals, tally.contacts);
-                let _ = writeln!(
-                    table,
-                    "{disposition:<16}{finals:>10}{share:>10}{attempts:>10}"
-                );
+                table += &format!("{disposition:<16}{finals:>10}{share:>10}{attempts:>10}\n");
             }
         }
         let pending = tally.pending();
         if pending > 0 {
             let share = percent(pending, tally.contacts);
-            let _ = writeln!(table, "{:<16}{pending:>10}{share:>10}", "not finished");
+            table += &format!("{:<16}{pending:>10}{share:>10}\n", "not finished");
         }
-        let _ = writeln!(
-            table,
-            "{:<16}{:>10}{:>10}{:>10}\n",
-            "total", tally.contacts, "", tally.dispatched
+        table += &format!(
+            "{:<16}{:>10}{:>20}\n\n",
+            "total", tally.contacts, tally.dispatched
         );
         if !tally.line_times.dialing().is_zero() {
-            let _ = writeln!(table, "{:<16}{:>10}{:>10}", "trunk", "lines", "busy");
+            table += &format!("{:<16}{:>10}{:>10}\n", "trunk", "lines", "busy");
             for (place, (name, lines)) in self.trunks.iter().enumerate() {
                 let name = cut(name, NAME);
                 let busy = tally.line_times.share(place, *lines).unwrap_or_default() * 100.0;
-                let _ = writeln!(table, "{name:<NAME$} {lines:>9}{busy:>9.1}%");
+                table += &format!("{name:<NAME$} {lines:>9}{busy:>9.1}%\n");
             }
             let dialing = exact(tally.line_times.dialing());
-            let _ = writeln!(table, "busy: of the {dialing} in which there were calls\n");
+            table += &format!("busy: of the {dialing} in which there were calls\n\n");
         }
-        let _ = writeln!(
-            table,
-            "{}: {} of {} contacts reached ({}) in {}",
+        let reached = tally.reached();
+        table += &format!(
+            "{}: {reached} of {} reached ({}) in {}\n",
             self.campaign,
-            tally.reached(),
-            tally.contacts,
-            percent(tally.reached(), tally.contacts),
+            counted(tally.contacts, "contact"),
+            percent(reached, tally.contacts),
             exact(self.took),
         );
         let unreached = tally.unreached();
         if unreached > 0 {
-            let _ = writeln!(table, "unreached in the end: {unreached}");
+            table += &format!("unreached in the end: {unreached}\n");
         }
         if self.simulated && !self.drained {
             let at = self.ended_at.strftime(clock::SHOWN);
-            let _ = match pending {
-                0 => writeln!(table, "a run begun now would finish at {at}"),
-                _ => writeln!(
-                    table,
-                    "a run begun now would stop at {at} with {} left",
-                    contacts(pending)
+            table += &match pending {
+                0 => format!("a run begun now would finish at {at}\n"),
+                _ => format!(
+                    "a run begun now would stop at {at} with {} left\n",
+                    counted(pending, "contact")
                 ),
             };
         }
-        let _ = writeln!(table, "results: {}", self.results);
-        table
+        table + &format!("results: {}\n", self.results)
     }
 
-    /// The same for programs, in one line. Scripts depend on its keys: none is ever renamed, and each disposition is
-    /// always there.
+    /// The same for programs, in one line.
     ///
     /// # Errors
     /// None that the data could cause.
     pub fn json(&self, exit_code: u8, stopped: &str) -> serde_json::Result<String> {
-        let tally = &self.tally;
-        serde_json::to_string(&Json {
-            campaign: &self.campaign,
-            results: &self.results,
-            contacts: tally.contacts,
-            finished: tally.finished,
-            pending: tally.pending(),
-            dispatched: tally.dispatched,
-            dispositions: TallyByDisposition(tally),
-            started_at: clock::rfc3339(&self.started_at),
-            ended_at: clock::rfc3339(&self.ended_at),
-            seconds: seconds(self.took),
+        serde_json::to_string(&SummaryObject {
+            run: self,
             exit_code,
             stopped,
-            simulated: self.simulated,
-            unreached: tally.unreached(),
-            dialing_seconds: seconds(tally.line_times.dialing()),
-            trunks: self
-                .trunks
-                .iter()
-                .enumerate()
-                .map(|(place, (trunk, lines))| TrunkSummary {
-                    trunk,
-                    lines: *lines,
-                    busy_seconds: seconds(tally.line_times.carried(place)),
-                    busy: tally.line_times.share(place, *lines).map(rounded),
-                })
-                .collect(),
         })
     }
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
-    campaign: &'a str,
-    results: &'a str,
-    contacts: u64,
-    finished: u64,
-    pending: u64,
-    dispatched: u64,
-    dispositions: TallyByDisposition<'a>,
-    started_at: String,
-    ended_at: String,
-    seconds: f64,
+/// Scripts depend on its keys: none is ever renamed, and each disposition is always there.
+struct SummaryObject<'a> {
+    run: &'a RunSummary,
     exit_code: u8,
     stopped: &'a str,
-    simulated: bool,
-    unreached: u64,
-    dialing_seconds: f64,
-    trunks: Vec<TrunkSummary<'a>>,
+}
+
+impl Serialize for SummaryObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (run, tally) = (self.run, &self.run.tally);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("campaign", &run.campaign)?;
+        map.serialize_entry("results", &run.results)?;
+        map.serialize_entry("contacts", &tally.contacts)?;
+        map.serialize_entry("finished", &tally.finished)?;
+        map.serialize_entry("pending", &tally.pending())?;
+        map.serialize_entry("dispatched", &tally.dispatched)?;
+        map.serialize_entry("dispositions", &TallyByDisposition(tally))?;
+        map.serialize_entry("started_at", &clock::rfc3339(&run.started_at))?;
+        map.serialize_entry("ended_at", &clock::rfc3339(&run.ended_at))?;
+        map.serialize_entry("seconds", &seconds(run.took))?;
+        map.serialize_entry("exit_code", &self.exit_code)?;
+        map.serialize_entry("stopped", self.stopped)?;
+        map.serialize_entry("simulated", &run.simulated)?;
+        map.serialize_entry("unreached", &tally.unreached())?;
+        let dialing = seconds(tally.line_times.dialing());
+        map.serialize_entry("dialing_seconds", &dialing)?;
+        let trunks = run.trunks.iter().enumerate();
+        let trunks = trunks.map(|(place, (trunk, lines))| TrunkSummary {
+            trunk,
+            lines: *lines,
+            busy_seconds: seconds(tally.line_times.carried(place)),
+            busy: tally.line_times.share(place, *lines).map(rounded),
+        });
+        map.serialize_entry("trunks", &trunks.collect::<Vec<_>>())?;
+        map.end()
+    }
 }
 
 /// `busy` is what `busy_seconds` are of `lines` times `dialing_seconds`; nothing where there was no call.
@@ -181,15 +164,13 @@ struct DispositionCounts {
 
 impl Serialize for TallyByDisposition<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Disposition::ALL.len()))?;
-        for disposition in Disposition::ALL {
+        serializer.collect_map(Disposition::ALL.map(|disposition| {
             let counts = DispositionCounts {
                 contacts: self.0.finals(disposition),
                 attempts: self.0.attempts(disposition),
             };
-            map.serialize_entry(disposition.as_str(), &counts)?;
-        }
-        map.end()
+            (disposition.as_str(), counts)
+        }))
     }
 }
 

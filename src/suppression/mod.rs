@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::config::Diagnostic;
 use crate::phone_number::Numbering;
+use crate::plural::counted;
 pub(crate) use opt_out::opt_out;
 use watched_file::{FileChange, WatchedFile};
 
@@ -81,7 +82,11 @@ impl Suppressions {
             }
             let now = &of_file.now;
             let known = now.sorted.len() + usize::from(now.unfinished.is_some());
-            info!("{}: {known} numbers that are never called", path.display());
+            info!(
+                "{}: {} never to call",
+                path.display(),
+                counted(known, "number")
+            );
             file.warn_of_lines();
             files.push(file);
             numbers.of_files.push(of_file);

@@ -16,6 +16,7 @@ use super::key;
 use crate::config::Diagnostic;
 use crate::contacts::csv::{CsvReader, CsvRow, Position, STREAM, diagnostic, read_part};
 use crate::phone_number::Numbering;
+use crate::plural::counted;
 use crate::results::fs::FileId;
 
 /// Any of them ends a field: people write these files with whichever they like.
@@ -132,8 +133,9 @@ impl WatchedFile {
         let (bad, first) = self.reading.bad();
         if bad > self.warned {
             warn!(
-                "{}: {bad} lines begin with no number and suppress nobody, the first is line {first}",
-                self.path.display()
+                "{}: {} without a number at the beginning, which suppress nobody; the first is line {first}",
+                self.path.display(),
+                counted(bad, "line")
             );
         }
         self.warned = bad;

@@ -487,7 +487,7 @@ fn the_first_call_is_shown_as_asterisk_would_be_asked_for_it_and_the_secret_neve
         before,
         "campaign campaign: no faults\n\
          list contacts.csv: 2 contacts, 1 that cannot be called\n\
-         trunk carrier: 10 lines, 1 calls a second at most\n\
+         trunk carrier: 10 lines, 1 call a second at most\n\
          results: campaign.results.csv"
     );
     let id = preview
@@ -531,7 +531,7 @@ fn the_first_call_is_to_whom_a_run_would_call_first() {
     let shown = stdout(&check_in(folder.path(), &[]));
     for said in [
         "4 contacts, 1 on a list of numbers never to call\n",
-        "results: campaign.results.csv, where 1 contacts are done\n",
+        "results: campaign.results.csv, which have the final outcome of 1 contact\n",
         "the first call, to 101#2 at 103, is asked for as\n",
         "  Channel: PJSIP/103@carrier\n",
     ] {

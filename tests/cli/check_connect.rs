@@ -54,7 +54,7 @@ fn asterisk_says_that_all_is_there_and_nobody_is_called() {
          user dialer may dial, hang up, and hear how calls end; whether it hears of variables (`dialplan` in `read =`) is seen at the first call\n\
          extension s of context notify, priority 1, is there\n\
          trunk carrier: PJSIP/carrier can be called\n\
-         0 channels live there now\n\
+         0 channels in use now\n\
          it carries 100 calls at most, and there are 20 lines\n"
     );
     let dialed = pbx.simulator.dialed();
@@ -183,7 +183,7 @@ fn what_a_user_may_not_ask_is_said_and_not_guessed() {
     ] {
         assert!(told.contains(said), "{told}");
     }
-    assert!(!told.contains("channels live"), "{told}");
+    assert!(!told.contains("in use now"), "{told}");
 }
 
 #[test]

@@ -385,8 +385,8 @@ fn a_pbx_that_stays_away_ends_the_run_with_contacts_left() {
     let unseen = rows.iter().filter(|row| row["disposition"] == "UNKNOWN");
     let said = match unseen.count() {
         0 => "left; the same command goes on".to_owned(),
-        1 => "left; 1 call has the disposition UNKNOWN; the same command goes on".to_owned(),
-        n => format!("left; {n} calls have the disposition UNKNOWN; the same command goes on"),
+        1 => "left; 1 call with the disposition UNKNOWN; the same command goes on".to_owned(),
+        n => format!("left; {n} calls with the disposition UNKNOWN; the same command goes on"),
     };
     assert!(stderr(&output).contains(&said), "{}", stderr(&output));
 }
@@ -683,7 +683,7 @@ fn a_plan_says_who_would_be_called_and_touches_nothing() {
     };
     let text = plan(&[]);
     for line in [
-        "         6  contacts\n",
+        "         6  in the list\n",
         "         1  done already\n",
         "         1  on a list of numbers never to call\n",
         "         1  whose number is in an earlier row\n",

@@ -100,7 +100,7 @@ fn what_is_there_is_told_by_the_permissions_of_the_readme_and_nobody_is_called()
         "trunk people: PJSIP/crowd can be called\n",
         "trunk phone: PJSIP/crowd can be called\n",
         "trunk inside: 100@inbound, 900@inbound can be called\n",
-        "0 channels live there now\n",
+        "0 channels in use now\n",
         "keep `maxcalls` in asterisk.conf at 41 or more",
     ] {
         seen.assert_says(line);

@@ -1,6 +1,7 @@
 //! What is allowed and probably not meant: lines that the pace never fills, answers that prove nothing.
 
 use crate::config::{Campaign, Diagnostic, TrunkConfig};
+use crate::plural::counted;
 
 /// Technologies whose lines may be analog: an analog line counts as answered as soon as it is dialed on.
 const MAY_BE_ANALOG: [&str; 5] = ["DAHDI", "Zap", "VPB", "Phone", "MGCP"];
@@ -29,10 +30,10 @@ fn never_filled(campaign: &Campaign, trunk: &TrunkConfig) -> Option<String> {
         return None;
     }
     Some(format!(
-        "trunk {}: at {} calls a second about {filled:.0} of its {} lines are in use at once, and never more; \
+        "trunk {}: at {} a second about {filled:.0} of its {} lines are in use at once, and never more; \
          `calls_per_second = {:.1}` would fill them (a call takes {call:.1} s on average, by [simulate])",
         trunk.name,
-        trunk.calls_per_second,
+        counted(trunk.calls_per_second, "call"),
         trunk.ports,
         (lines / call * 10.0).ceil() / 10.0,
     ))

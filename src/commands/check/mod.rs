@@ -8,7 +8,6 @@ mod advice;
 mod destination;
 mod pbx;
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
@@ -32,6 +31,7 @@ use crate::disposition::Disposition;
 use crate::exit;
 use crate::output::terminal::Screen;
 use crate::phone_number::Number;
+use crate::plural::counted;
 use crate::results::resume::PriorRun;
 use crate::schedule::calling_window::WindowState;
 use crate::suppression::Suppressions;
@@ -45,10 +45,12 @@ const ROWS_SHOWN: usize = 100;
 /// # Errors
 /// Everything that is wrong.
 pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
+    let warn = |mut diagnostic: Diagnostic| {
+        diagnostic.message.insert_str(0, "warning: ");
+        screen.caution(&diagnostic.to_string());
+    };
     let examined = load::examine(&args.campaign, false, None);
-    for diagnostic in &examined.warnings {
-        screen.caution(&warning(diagnostic));
-    }
+    examined.warnings.into_iter().for_each(warn);
     let mut errors: Vec<String> = examined.errors.iter().map(ToString::to_string).collect();
     let Some(campaign) = examined.campaign else {
         return Err(Failure::Usage(errors.join("\n")));
@@ -67,23 +69,19 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
         errors.push(error.to_string());
     }
     if errors.is_empty() {
-        for diagnostic in advice::of(&campaign) {
-            screen.caution(&warning(&diagnostic));
-        }
+        advice::of(&campaign).into_iter().for_each(warn);
     }
     let Some(list) = examined.list.map(Arc::new) else {
         return Err(Failure::Usage(errors.join("\n")));
     };
-    let survey = ListSurvey::of(&list, &campaign, &prior, examined.suppress.as_ref())
+    let mut survey = ListSurvey::of(&list, &campaign, &prior, examined.suppress.as_ref())
         .context("the copy of the list")?;
-    for diagnostic in survey.warnings(&campaign) {
-        screen.caution(&warning(&diagnostic));
-    }
+    survey.warnings.drain(..).for_each(warn);
     if !errors.is_empty() {
         return Err(Failure::Usage(errors.join("\n")));
     }
     if let Some(message) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
-        screen.caution(&warning(&Diagnostic::of_file(&campaign.path, message)));
+        warn(Diagnostic::of_file(&campaign.path, message));
     }
     let mut text = heading(&campaign, &survey, &results);
     text.push_str(&hours(&campaign, &list, &clock));
@@ -99,33 +97,20 @@ pub(super) fn run(args: &CheckArgs, screen: &Screen) -> Result<u8, Failure> {
     };
     say(&text)?;
     if args.connect {
-        let told = ask(&campaign, &survey.destinations)?;
-        say(&format!("\n{}", told.text))?;
-        for diagnostic in &told.warnings {
-            screen.caution(&warning(diagnostic));
-        }
-        for failure in &told.failures {
+        let answers = ask(&campaign, &survey.destinations)?;
+        say(&format!("\n{}", answers.text))?;
+        answers.warnings.into_iter().for_each(warn);
+        for failure in &answers.failures {
             screen.fail(failure);
         }
-        if !told.errors.is_empty() {
-            return Err(Failure::Usage(CampaignErrors(told.errors).to_string()));
+        if !answers.errors.is_empty() {
+            return Err(Failure::Usage(CampaignErrors(answers.errors).to_string()));
         }
-        if !told.failures.is_empty() {
+        if !answers.failures.is_empty() {
             return Ok(exit::NO_PBX);
         }
     }
     Ok(exit::DONE)
-}
-
-/// As compilers say it.
-fn warning(diagnostic: &Diagnostic) -> String {
-    let message = format!("warning: {}", diagnostic.message);
-    let diagnostic = diagnostic.clone();
-    Diagnostic {
-        message,
-        ..diagnostic
-    }
-    .to_string()
 }
 
 /// What the list holds.
@@ -138,8 +123,8 @@ struct ListSurvey {
     first: Option<(Contact, usize)>,
     /// Those all of whose numbers are never to be called.
     suppressed: u64,
-    /// The first rows that cannot be called: their lines, and why.
-    bad: Vec<(u64, String)>,
+    /// Of the first rows that cannot be called, and of a list with no contact to call.
+    warnings: Vec<Diagnostic>,
     destinations: Destinations,
 }
 
@@ -156,9 +141,10 @@ impl ListSurvey {
             done: 0,
             first: None,
             suppressed: 0,
-            bad: Vec::new(),
+            warnings: Vec::new(),
             destinations: Destinations::of(campaign),
         };
+        let file = &campaign.contacts.file;
         let is_free = |number: &Number| suppress.is_none_or(|of| !of.contains(number.key()));
         for entry in list.rows(Vec::new()) {
             match entry? {
@@ -172,32 +158,24 @@ impl ListSurvey {
                     survey.first.get_or_insert((contact, number));
                 }
                 ListEntry::Skipped(skipped) if skipped.disposition == Disposition::Duplicate => {}
-                ListEntry::Skipped(skipped) if survey.bad.len() < ROWS_SHOWN => {
-                    survey.bad.push((skipped.line, skipped.why));
+                ListEntry::Skipped(skipped) if survey.warnings.len() < ROWS_SHOWN => {
+                    let message = format!("not called: {}", skipped.why);
+                    let warning = Diagnostic::of_line(file, skipped.line, message);
+                    survey.warnings.push(warning);
                 }
                 ListEntry::Skipped(_) => {}
             }
         }
-        Ok(survey)
-    }
-
-    /// The rows that cannot be called, as far as they are named, and how many more there are.
-    fn warnings(&self, campaign: &Campaign) -> Vec<Diagnostic> {
-        let list = &campaign.contacts.file;
-        let mut warnings: Vec<Diagnostic> = self
-            .bad
-            .iter()
-            .map(|(line, why)| Diagnostic::of_line(list, *line, format!("not called: {why}")))
-            .collect();
-        let more = self.summary.bad - self.bad.len() as u64;
+        let more = survey.summary.bad - survey.warnings.len() as u64;
         if more > 0 {
-            let message = format!("and {more} more rows that cannot be called");
-            warnings.push(Diagnostic::of_file(list, message));
+            let message = format!("and {} that cannot be called", counted(more, "more row"));
+            survey.warnings.push(Diagnostic::of_file(file, message));
         }
-        if self.first.is_none() {
-            warnings.push(Diagnostic::of_file(list, "there is no contact to call"));
+        if survey.first.is_none() {
+            let message = "there is no contact to call";
+            survey.warnings.push(Diagnostic::of_file(file, message));
         }
-        warnings
+        Ok(survey)
     }
 }
 
@@ -218,11 +196,11 @@ fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
         bad,
         duplicates,
     } = survey.summary;
-    let mut text = format!("campaign {}: no faults\n", campaign.name);
-    let _ = write!(
-        text,
-        "list {}: {contacts} contacts",
-        campaign.contacts.file.display()
+    let mut text = format!(
+        "campaign {}: no faults\nlist {}: {}",
+        campaign.name,
+        campaign.contacts.file.display(),
+        counted(contacts, "contact"),
     );
     for (count, what) in [
         (bad, "that cannot be called"),
@@ -230,7 +208,7 @@ fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
         (survey.suppressed, "on a list of numbers never to call"),
     ] {
         if count > 0 {
-            let _ = write!(text, ", {count} {what}");
+            text += &format!(", {count} {what}");
         }
     }
     text.push('\n');
@@ -239,10 +217,12 @@ fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
     }
     let done = match survey.done {
         0 => String::new(),
-        done => format!(", where {done} contacts are done"),
+        done => format!(
+            ", which have the final outcome of {}",
+            counted(done, "contact")
+        ),
     };
-    let _ = writeln!(text, "results: {results}{done}");
-    text
+    text + &format!("results: {results}{done}\n")
 }
 
 /// Whether calls may begin now, where the campaign has hours.
@@ -283,9 +263,9 @@ fn preview(
     };
     let mut text = format!("\nthe first call, to {whom}, is asked for as\n\n");
     for line in lines.lines().filter(|line| !line.is_empty()) {
-        let _ = match line.strip_prefix("Channel: ") {
-            Some(channel) => writeln!(text, "  Channel: {}", without_password(channel)),
-            None => writeln!(text, "  {line}"),
+        text += &match line.strip_prefix("Channel: ") {
+            Some(channel) => format!("  Channel: {}\n", without_password(channel)),
+            None => format!("  {line}\n"),
         };
     }
     Ok(text)

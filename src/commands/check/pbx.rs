@@ -6,6 +6,7 @@ use crate::call::preflight::{CoreSetting, DeviceState, ExtensionState, Preflight
 use crate::call::reconnect::Reconnector;
 use crate::commands::check::destination::{Destination, Destinations};
 use crate::config::{CallTarget, Campaign, Diagnostic, Location, TrunkConfig};
+use crate::plural::counted;
 
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -211,16 +212,12 @@ impl Reachability {
 
 /// How many calls the lines are for Asterisk. With a Local channel, each of its halves runs in the dialplan and is
 /// counted once it is answered (seen on 22).
-fn counted(campaign: &Campaign) -> usize {
+fn channels_of_lines(campaign: &Campaign) -> usize {
     let of = |trunk: &TrunkConfig| {
         let dialed = trunk.channel.template.text();
         let technology = dialed.split('/').next().unwrap_or_default();
         let is_local = technology.eq_ignore_ascii_case("Local");
-        if is_local {
-            2 * trunk.ports
-        } else {
-            trunk.ports
-        }
+        trunk.ports * if is_local { 2 } else { 1 }
     };
     campaign.trunks.iter().map(of).sum()
 }
@@ -233,36 +230,34 @@ async fn capacity(
 ) -> Result<(), PreflightError> {
     let channels = preflight.channels().await?;
     if let Some(channels) = channels {
-        answers.say(&format!("{channels} channels live there now"));
+        let channels = counted(channels, "channel");
+        answers.say(&format!("{channels} in use now"));
     }
     let lines = campaign.ports();
-    let counted = counted(campaign);
-    let count_for = if counted == lines {
-        format!("{lines} lines")
+    let lines_in_words = counted(lines, "line");
+    let weight = channels_of_lines(campaign);
+    let count_for = if weight == lines {
+        lines_in_words
     } else {
-        format!("{lines} lines, which count for {counted} since a Local channel counts twice")
+        format!("{lines_in_words}, which count for {weight} since a Local channel counts twice")
     };
     match preflight.max_calls().await? {
         CoreSetting::Value(0) => answers.say("it carries any number of calls"),
         CoreSetting::Value(most) => {
             let living = channels.unwrap_or_default();
-            if counted > most {
-                answers.warnings.push(Diagnostic {
-                    file: campaign.path.clone(),
-                    line: None,
-                    column: None,
-                    message: format!(
-                        "there are {count_for}, and Asterisk carries {most} calls at most (`maxcalls` in asterisk.conf): beyond them it lets phones ring, and drops whoever answers"
-                    ),
-                });
-            } else if counted + living > most {
+            if weight > most {
+                let message = format!(
+                    "there are {count_for}, and Asterisk carries {most} calls at most (`maxcalls` in asterisk.conf): beyond them it lets phones ring, and drops whoever answers"
+                );
+                answers.warnings.push(Diagnostic::of_file(&campaign.path, message));
+            } else if weight + living > most {
                 answers.say(&format!("it carries {most} calls at most: there is no room for {count_for}, beside what lives there now"));
             } else {
                 answers.say(&format!("it carries {most} calls at most, and there are {count_for}"));
             }
         }
         CoreSetting::Denied => answers.say(&format!(
-            "how many calls it carries it does not tell user {}: keep `maxcalls` in asterisk.conf at {counted} or more, or add `reporting` to `write =` in manager.conf to have it checked",
+            "how many calls it carries it does not tell user {}: keep `maxcalls` in asterisk.conf at {weight} or more, or add `reporting` to `write =` in manager.conf to have it checked",
             campaign.ami.username
         )),
         CoreSetting::Unclear => answers.say("how many calls it carries it does not tell"),

@@ -1,12 +1,11 @@
 //! What is said at the end of a run, and its exit code.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 
 use tracing::{error, info, warn};
 
 use crate::campaign::RunEnd;
-use crate::campaign::stats::{self, Tally};
+use crate::campaign::stats::Tally;
 use crate::cli::{LogFormat, RunArgs};
 use crate::clock;
 use crate::disposition::Disposition;
@@ -15,6 +14,7 @@ use crate::exit;
 use crate::output::status_file::RunOutcome;
 use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
+use crate::plural::counted;
 use crate::trunk::breaker;
 
 /// Shows people what became of it.
@@ -58,70 +58,45 @@ pub(super) fn print(summary: &RunSummary, ended: RunOutcome) -> u8 {
     }
 }
 
-/// What comes of the same command, for whoever is told that contacts are left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SameCommand {
-    GoesOn,
-    GoesOnWithoutFresh,
-    RehearsesAnew,
-    CallsEverybody,
-}
+pub(super) const CONTINUES: &str = "the same command goes on";
+const CALLS_EVERYBODY: &str = "the rows on standard output are not kept, and the same command calls everybody again: \
+     first remove the contacts that have a final row from the list";
 
-impl SameCommand {
-    pub(super) fn of(args: &RunArgs, to_stdout: bool) -> Self {
-        match args {
-            _ if to_stdout => Self::CallsEverybody,
-            RunArgs { simulate: true, .. } => Self::RehearsesAnew,
-            RunArgs { fresh: true, .. } => Self::GoesOnWithoutFresh,
-            _ => Self::GoesOn,
-        }
+/// What the same command does where contacts are left.
+pub(super) fn same_command(args: &RunArgs, to_stdout: bool) -> &'static str {
+    match args {
+        _ if to_stdout => CALLS_EVERYBODY,
+        RunArgs { simulate: true, .. } => "the same command begins the rehearsal anew",
+        RunArgs { fresh: true, .. } => "the same command without --fresh goes on",
+        _ => CONTINUES,
     }
 }
 
-impl fmt::Display for SameCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GoesOn => "the same command goes on",
-            Self::GoesOnWithoutFresh => "the same command without --fresh goes on",
-            Self::RehearsesAnew => "the same command begins the rehearsal anew",
-            Self::CallsEverybody => {
-                "the rows on standard output are not kept, and the same command calls everybody again: first remove the contacts that have a final row from the list"
-            }
-        })
-    }
-}
-
-/// Says how the run ended and what comes of the same command, and answers the exit code for it and the word of the
+/// Says how the run ended and what the same command does, and returns the exit code and the word of the
 /// machine-readable summary.
 pub(super) fn conclude(
     end: RunEnd,
     tally: &Tally,
-    same_command: SameCommand,
+    same_command: &str,
     screen: &Screen,
 ) -> RunOutcome {
-    let left = stats::contacts(tally.pending());
+    let left = counted(tally.pending(), "contact");
     let stopped = Some(end.word());
+    let stop = |why: &str| {
+        warn!("stopped with {left} left: {why}{same_command}");
+        exit::CONTACTS_LEFT
+    };
     let exit_code = match end {
         RunEnd::Finished => exit::DONE,
-        RunEnd::Drained => {
-            warn!("stopped with {left} left: {same_command}");
-            exit::CONTACTS_LEFT
+        RunEnd::Drained => stop(""),
+        RunEnd::Outside(None) => stop("no calling hours can be foreseen; "),
+        RunEnd::Outside(Some(opens)) => {
+            let opens = opens.strftime(clock::SHOWN);
+            stop(&format!(
+                "outside the calling hours until {opens}, and [window] says outside = \"stop\"; "
+            ))
         }
-        RunEnd::Outside(opens) => {
-            let why = match opens {
-                Some(opens) => format!(
-                    "outside the calling hours until {}, and [window] says outside = \"stop\"",
-                    opens.strftime(clock::SHOWN)
-                ),
-                None => "no calling hours can be foreseen".to_owned(),
-            };
-            warn!("stopped with {left} left: {why}; {same_command}");
-            exit::CONTACTS_LEFT
-        }
-        RunEnd::StopAt => {
-            warn!("stopped with {left} left: stop_at has come; {same_command}");
-            exit::CONTACTS_LEFT
-        }
+        RunEnd::StopAt => stop("stop_at has come; "),
         RunEnd::TrunksLost(finals) => {
             error!(
                 "stopped with {left} left: no trunk has worked for reconnect_for; when one does again, {same_command}"
@@ -135,17 +110,16 @@ pub(super) fn conclude(
             exit::CONTACTS_LEFT
         }
         RunEnd::PbxLost(why) => {
-            let unseen = match tally.attempts(Disposition::Unknown) {
+            let unknown = match tally.attempts(Disposition::Unknown) {
                 0 => String::new(),
-                1 => "1 call has the disposition UNKNOWN; ".to_owned(),
-                calls => format!("{calls} calls have the disposition UNKNOWN; "),
+                calls => format!("{} with the disposition UNKNOWN; ", counted(calls, "call")),
             };
-            error!("{why}: stopped with {left} left; {unseen}{same_command}");
+            error!("{why}: stopped with {left} left; {unknown}{same_command}");
             exit::CONTACTS_LEFT
         }
         RunEnd::Unwritable(why, rows) => {
             let mend = match same_command {
-                SameCommand::CallsEverybody => "",
+                CALLS_EVERYBODY => "",
                 _ if why.is_full() => "make room; then ",
                 _ if why.is_lost() => {
                     "put the results back before you run it again, or everybody in them is called again; then "
@@ -216,7 +190,7 @@ mod tests {
                 stopped: Some(word),
             };
             assert_eq!(
-                conclude(end, &Tally::new(1, 1), SameCommand::GoesOn, &screen),
+                conclude(end, &Tally::new(1, 1), CONTINUES, &screen),
                 expected
             );
         }

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::call::preflight::Preflight;
 use crate::campaign::eligibility::CallingRules;
 use crate::campaign::snapshot;
-use crate::campaign::stats::{self, Tally};
+use crate::campaign::stats::Tally;
 use crate::campaign::{self, Resources, RunEnd, Stop};
 use crate::cli::RunArgs;
 use crate::clock::Clock;
@@ -28,11 +28,12 @@ use crate::commands::run::result_files::{
     ClaimedResults, CutOffResults, OpenResults, ResultsTarget,
 };
 use crate::config::Campaign;
-use crate::contacts::{self, List};
+use crate::contacts::{List, ListSummary};
 use crate::exit;
 use crate::output::status_file::{RunIdentity, RunOutcome, StatusFile};
 use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
+use crate::plural::counted;
 use crate::signals::{self, Aborted, Requests};
 
 /// Runs the command and returns the exit code of the process.
@@ -82,11 +83,17 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         } else {
             clock
         };
-        let show = Show {
+        let status = status.as_ref();
+        Box::pin(dial(
+            input,
+            ami.as_ref(),
+            claimed,
+            clock,
+            args,
             screen,
-            status: status.as_ref(),
-        };
-        Box::pin(dial(input, ami.as_ref(), claimed, clock, args, &show)).await
+            status,
+        ))
+        .await
     });
     // A disk that does not answer is not waited for.
     runtime.shutdown_background();
@@ -125,12 +132,6 @@ fn open_status(
     StatusFile::open(path, about, taken).map_err(Failure::usage)
 }
 
-/// Where it is shown how the run is.
-struct Show<'s> {
-    screen: &'s Screen,
-    status: Option<&'s StatusFile>,
-}
-
 async fn dial(
     Input {
         campaign,
@@ -141,7 +142,8 @@ async fn dial(
     mut claimed: ClaimedResults,
     clock: Clock,
     args: &RunArgs,
-    &Show { screen, status }: &Show<'_>,
+    screen: &Screen,
+    status: Option<&StatusFile>,
 ) -> Result<RunOutcome, Failure> {
     Requests::new()
         .context("signals cannot be listened to")?
@@ -174,7 +176,7 @@ async fn dial(
         if !matches!(over, RunEnd::Finished) {
             let ended = aborted_or(
                 &aborted,
-                ending::conclude(over, &tally, ending::SameCommand::GoesOn, screen),
+                ending::conclude(over, &tally, ending::CONTINUES, screen),
             );
             connect::log_off(&reconnector).await;
             return Ok(ended);
@@ -190,13 +192,13 @@ async fn dial(
     if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
         warn!("{doubt}");
     }
-    let watching = screen.watch(viewer.clone(), claimed.is_stdout());
+    screen.watch(viewer.clone(), claimed.is_stdout());
     if let Some(status) = status {
         status.watch(viewer.clone());
     }
     let began = Instant::now();
     let over = campaign::run(resources(&opened), left, args.limit, stop, views).await;
-    drop(watching);
+    screen.unwatch();
     let ended = Instant::now();
     let summary = RunSummary {
         campaign: campaign.name.clone(),
@@ -220,7 +222,7 @@ async fn dial(
         &over,
         RunEnd::Finished | RunEnd::Drained | RunEnd::Outside(_) | RunEnd::StopAt
     );
-    let same = ending::SameCommand::of(args, claimed.is_stdout());
+    let same = ending::same_command(args, claimed.is_stdout());
     let ended = ending::conclude(over, &summary.tally, same, screen);
     if clean_end
         && let Some(journal) = opened.journal
@@ -236,37 +238,30 @@ async fn dial(
     Ok(ended)
 }
 
-/// Says what a run begins with.
+/// Says what a run begins with, and why it has nobody to call, if so.
 fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>, results: &str) {
-    let list = list.summary();
+    let ListSummary {
+        contacts,
+        bad,
+        duplicates,
+    } = list.summary();
+    let uncallable = bad + duplicates;
     info!(
-        "campaign {}: {}, {} of them cannot be called; results go to {results}",
+        "campaign {}: {}, {uncallable} of them cannot be called; results go to {results}",
         campaign.name,
-        stats::contacts(list.contacts),
-        list.bad + list.duplicates,
+        counted(contacts, "contact"),
     );
-    if let Some(why) = nobody_to_call(&list, tally, limit) {
-        info!("{why}");
-    }
-}
-
-/// Why a run that begins has nobody to call, if so.
-fn nobody_to_call(
-    list: &contacts::ListSummary,
-    tally: &Tally,
-    limit: Option<u64>,
-) -> Option<&'static str> {
-    if tally.to_call > 0 || limit == Some(0) {
-        None
-    } else if list.contacts == 0 {
-        Some("the list has no contacts")
-    } else if list.contacts == list.bad + list.duplicates {
-        Some("nobody in the list can be called: the notes of their rows say why")
-    } else {
-        Some(
-            "everybody has a final outcome already: --redial DISPOSITION calls some again, --fresh everybody",
-        )
-    }
+    let why = match contacts {
+        _ if tally.to_call > 0 || limit == Some(0) => return,
+        0 => "the list has no contacts",
+        _ if contacts == uncallable => {
+            "nobody in the list can be called: the notes of their rows say why"
+        }
+        _ => {
+            "everybody has a final outcome already: --redial DISPOSITION calls some again, --fresh everybody"
+        }
+    };
+    info!("{why}");
 }
 
 /// The end of a run that was aborted by a signal, or else the one that it came to.

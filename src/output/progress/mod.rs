@@ -11,6 +11,7 @@ use tracing::info;
 use crate::campaign::snapshot::{TrunkView, View, Viewer};
 use crate::clock;
 use crate::output::format::{rough, rounded};
+use crate::plural::counted;
 use crate::trunk::breaker::{Condition, Trouble};
 pub use bar::bar;
 pub use left::TimeLeft;
@@ -97,7 +98,8 @@ pub fn log_that_nothing_runs() {
 
 /// Says how a simulated Asterisk is.
 pub fn log_simulator(originates: u64, calls: usize, most_calls: usize) {
-    info!("{originates} originates so far, {calls} calls now, at most {most_calls} at once");
+    let (originates, calls) = (counted(originates, "originate"), counted(calls, "call"));
+    info!("{originates} so far, {calls} now, at most {most_calls} at once");
 }
 
 /// How the run is, for the log.

@@ -11,10 +11,11 @@ mod target;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use jiff::Zoned;
 use tracing::warn;
 
@@ -23,7 +24,6 @@ use crate::contacts::Shard;
 use crate::output::progress::{RunWatch, Seen};
 use crate::shutdown;
 use crate::trunk::breaker::Condition;
-pub(crate) use target::StatusTargetError;
 use target::{StatusFormat, StatusTarget};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -99,8 +99,8 @@ enum StatusOrder {
 pub(crate) struct StatusFile {
     path: PathBuf,
     orders: Sender<StatusOrder>,
-    /// Closed after the last write; no message ever comes.
-    done: Receiver<()>,
+    /// Whether the file may be written comes first; it is closed after the last write.
+    answers: Receiver<anyhow::Result<()>>,
 }
 
 impl StatusFile {
@@ -112,42 +112,32 @@ impl StatusFile {
         path: &Path,
         run: RunIdentity,
         taken: Vec<(PathBuf, String)>,
-    ) -> Result<Self, StatusTargetError> {
+    ) -> anyhow::Result<Self> {
         let (orders, received) = channel();
-        let (finish, done) = channel();
-        let (answer, answered) = channel();
+        let (answer, answers) = channel();
         let status = Self {
             path: path.to_owned(),
             orders,
-            done,
+            answers,
         };
         let path = path.to_owned();
-        let writer = move || {
-            // Dropped after the last write.
-            let _finish = finish;
-            match StatusTarget::choose(&path, &taken) {
-                Ok(place) => {
-                    let _ = answer.send(Ok(()));
-                    let write = |text: &str| place.replace(text.as_bytes());
-                    StatusWriter::new(&path, run, place.format, write).run(&received);
-                }
-                Err(error) => {
-                    if let Err(SendError(Err(error))) = answer.send(Err(error)) {
-                        warn!("{error}");
-                    }
-                }
+        let writer = move || match StatusTarget::choose(&path, &taken) {
+            Ok(place) => {
+                let _ = answer.send(Ok(()));
+                let write = |text: &str| place.replace(text.as_bytes());
+                StatusWriter::new(&path, run, place.format, write).run(&received);
+            }
+            Err(error) => {
+                let _ = answer.send(Err(error));
             }
         };
         let thread = thread::Builder::new().name("status".to_owned());
-        if let Err(error) = thread.spawn(writer) {
-            let path = status.path.display();
-            warn!("the status file {path} is not written: its thread cannot be started: {error}");
-            return Ok(status);
-        }
-        match answered.recv_timeout(FIRST) {
+        thread
+            .spawn(writer)
+            .context("the thread of the status file cannot be started")?;
+        match status.answers.recv_timeout(FIRST) {
             Ok(answer) => answer?,
-            Err(RecvTimeoutError::Disconnected) => {}
-            Err(RecvTimeoutError::Timeout) => warn!(
+            Err(_) => warn!(
                 "the folder of the status file {} does not answer: the run begins without waiting for it",
                 status.path.display()
             ),
@@ -157,18 +147,26 @@ impl StatusFile {
 
     /// From now on the run dials, and its viewer shows how it is.
     pub(crate) fn watch(&self, viewer: Viewer) {
-        // Without its thread there is no file, and a warning said so.
+        // Without its thread there is no file, and an error says so.
         let _ = self.orders.send(StatusOrder::Watch(viewer));
     }
 
     /// Writes how the run ended.
     pub(crate) fn end(self, end: RunOutcome) {
         let _ = self.orders.send(StatusOrder::End(end));
-        if let Err(RecvTimeoutError::Timeout) = self.done.recv_timeout(shutdown::STATUS_FILE) {
-            warn!(
-                "the status file {} cannot be written: it does not say that the run is over",
-                self.path.display()
-            );
+        let path = self.path.display();
+        loop {
+            match self.answers.recv_timeout(shutdown::STATUS_FILE) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!("{error}"),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    warn!(
+                        "the status file {path} cannot be written: it does not say that the run is over"
+                    );
+                    return;
+                }
+            }
         }
     }
 }

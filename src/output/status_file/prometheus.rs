@@ -3,6 +3,7 @@
 //! Such a folder has the files of several runs, which become one page: each sample names its run. A name is only ever
 //! used with one help text, and no sample has a time of its own, which that collector refuses.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use jiff::Zoned;
@@ -15,55 +16,26 @@ use crate::output::format::rounded;
 use crate::output::progress::Seen;
 use crate::trunk::breaker::Condition;
 
-/// Every metric and its help text. Those that end in `_total` are counters, the others gauges.
-const HELP: &str = "\
-info The run, and which dialer it is.
-state How far the run is: 1 for the state that it is in.
-started_timestamp_seconds When the run was started.
-updated_timestamp_seconds When these figures were true; in a rehearsal by its own clock.
-contacts Contacts of the list.
-contacts_to_call Contacts that this run calls.
-contacts_pending Contacts without a final outcome.
-contacts_reached Contacts whose call was picked up.
-contacts_finished Contacts whose final outcome this is, in this run or an earlier one.
-contacts_waiting Contacts that wait to be called again.
-next_retry_timestamp_seconds When the next of them is due.
-calls_ended_total Calls that ended in this run, by how they did.
-calls_running Calls that are running.
-calls_per_second Calls begun in a second, over the last ten.
-answer_ratio Calls that were picked up, of those that ended in this run.
-left_seconds How long the rest takes if it goes on as it did lately.
-trunk_lines Lines of the trunk.
-trunk_lines_busy Lines of the trunk that carry a call.
-trunk_state Whether the trunk works: 1 for the state that it is in.
-trunk_rests_until_timestamp_seconds When the trunk, which rests, is tried again.
-connected Whether there is a connection to Asterisk.
-waiting Why no further call is begun: 1 for what is the case.
-waiting_until_timestamp_seconds Until when no further call is begun.
-waiting_since_timestamp_seconds Since when no further call is begun.
-ended_timestamp_seconds When the run was over.
-exit_code The exit code of the run.
-stopped Why the run stopped: 1 for what was the case.
-";
+/// Every metric and its help text, in the order of the page. Those that end in `_total` are counters, the others gauges.
+const METRICS: &str = include_str!("metrics.txt");
 
 /// The samples of one run.
 struct MetricsPage {
-    text: String,
     /// The labels that every sample has.
     run: String,
-    /// The metric of the last sample.
-    metric: &'static str,
+    /// By metric.
+    samples: BTreeMap<&'static str, String>,
 }
 
 pub(super) fn text(run: &RunIdentity, state: &RunState<'_>) -> String {
-    let mut labels = format!("campaign=\"{}\"", escaped(&run.campaign));
-    if let Some(shard) = run.shard {
-        labels += &format!(",shard=\"{shard}\"");
-    }
+    let shard = run.shard.map(|shard| format!(",shard=\"{shard}\""));
     let mut page = MetricsPage {
-        text: String::new(),
-        run: labels,
-        metric: "",
+        run: format!(
+            "campaign=\"{}\"{}",
+            escaped(&run.campaign),
+            shard.unwrap_or_default()
+        ),
+        samples: BTreeMap::new(),
     };
     let simulated = if run.simulated { "true" } else { "false" };
     let version = env!("CARGO_PKG_VERSION");
@@ -81,11 +53,10 @@ pub(super) fn text(run: &RunIdentity, state: &RunState<'_>) -> String {
         let words: Vec<_> = RunEnd::WORDS.into_iter().chain(["aborted"]).collect();
         page.one_of("stopped", &[], "reason", &words, end.stopped.unwrap_or(""));
     }
-    page.text
+    page.text()
 }
 
 impl MetricsPage {
-    /// All samples of a metric come one after another.
     fn run(&mut self, Seen { view, left }: &Seen) {
         let tally = &view.tally;
         self.sample("contacts", &[], tally.contacts);
@@ -95,15 +66,9 @@ impl MetricsPage {
         for how in Disposition::ALL {
             let label = [("disposition", how.as_str())];
             self.sample("contacts_finished", &label, tally.finals(how));
-        }
-        self.sample("contacts_waiting", &[], view.retrying);
-        if let Some(due) = view.next_due {
-            self.time("next_retry_timestamp_seconds", &view.time(due));
-        }
-        for how in Disposition::ALL {
-            let label = [("disposition", how.as_str())];
             self.sample("calls_ended_total", &label, tally.attempts(how));
         }
+        self.sample("contacts_waiting", &[], view.retrying);
         self.sample("calls_running", &[], view.running);
         if let Some(speed) = view.calls_per_second {
             self.sample("calls_per_second", &[], rounded(speed));
@@ -114,22 +79,12 @@ impl MetricsPage {
         if let Some(left) = left {
             self.sample("left_seconds", &[], left.as_secs());
         }
-        let trunks = || {
-            view.trunks
-                .iter()
-                .map(|trunk| ([("trunk", &*trunk.name)], trunk))
-        };
-        for (label, trunk) in trunks() {
+        for trunk in &view.trunks {
+            let label = [("trunk", &*trunk.name)];
             self.sample("trunk_lines", &label, trunk.ports);
-        }
-        for (label, trunk) in trunks() {
             self.sample("trunk_lines_busy", &label, trunk.busy);
-        }
-        for (label, trunk) in trunks() {
             let state = trunk_state(trunk.condition);
             self.one_of("trunk_state", &label, "state", &TRUNK_STATES, state);
-        }
-        for (label, trunk) in trunks() {
             if let Condition::Rests { until, .. } = trunk.condition {
                 let until = seconds(&view.time(until));
                 self.sample("trunk_rests_until_timestamp_seconds", &label, until);
@@ -138,11 +93,14 @@ impl MetricsPage {
         self.sample("connected", &[], u8::from(view.connected));
         let words: Vec<_> = Waits::WORDS.into_iter().chain(RunEnd::WORDS).collect();
         self.one_of("waiting", &[], "for", &words, view.waits.word());
-        if let Some(until) = view.waits.until() {
-            self.time("waiting_until_timestamp_seconds", &view.time(until));
-        }
-        if let Some(since) = view.waits.since() {
-            self.time("waiting_since_timestamp_seconds", &view.time(since));
+        for (metric, time) in [
+            ("next_retry_timestamp_seconds", view.next_due),
+            ("waiting_until_timestamp_seconds", view.waits.until()),
+            ("waiting_since_timestamp_seconds", view.waits.since()),
+        ] {
+            if let Some(time) = time {
+                self.time(metric, &view.time(time));
+            }
         }
     }
 
@@ -166,22 +124,26 @@ impl MetricsPage {
     }
 
     fn sample(&mut self, metric: &'static str, labels: &[(&str, &str)], value: impl Display) {
-        if std::mem::replace(&mut self.metric, metric) != metric {
-            let help = HELP
-                .lines()
-                .find(|line| line.split(' ').next() == Some(metric));
-            let help = help.unwrap_or(metric);
-            let kind = match metric.strip_suffix("_total") {
-                Some(_) => "counter",
-                None => "gauge",
-            };
-            self.text += &format!("# HELP dialer_{help}\n# TYPE dialer_{metric} {kind}\n");
-        }
-        self.text += &format!("dialer_{metric}{{{}", self.run);
+        let samples = self.samples.entry(metric).or_default();
+        *samples += &format!("dialer_{metric}{{{}", self.run);
         for (label, text) in labels {
-            self.text += &format!(",{label}=\"{}\"", escaped(text));
+            *samples += &format!(",{label}=\"{}\"", escaped(text));
         }
-        self.text += &format!("}} {value}\n");
+        *samples += &format!("}} {value}\n");
+    }
+
+    /// All samples of a metric come one after another.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for help in METRICS.lines() {
+            let (metric, _) = help.split_once(' ').unwrap_or((help, ""));
+            if let Some(samples) = self.samples.get(metric) {
+                let is_counter = metric.ends_with("_total");
+                let kind = if is_counter { "counter" } else { "gauge" };
+                text += &format!("# HELP dialer_{help}\n# TYPE dialer_{metric} {kind}\n{samples}");
+            }
+        }
+        text
     }
 }
 

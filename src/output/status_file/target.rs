@@ -5,25 +5,14 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use anyhow::{anyhow, bail, ensure};
+
 use crate::results::fs::{folder, is_same, resolve};
 
 /// How a status file begins, in each format.
 const BEGINNINGS: [&[u8]; 2] = [b"{\"dialer\":\"", b"# HELP dialer_"];
 /// Other users may read it, as a node exporter does.
 const MODE: u32 = 0o666;
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StatusTargetError {
-    #[error("{} is no file: name one with --status", .0.display())]
-    NoFile(PathBuf),
-    #[error("--status {}: there is no folder {}", .0.display(), folder(.0).display())]
-    NoFolder(PathBuf),
-    #[error("{} is there and is no status file: it is not overwritten, name another file with --status", .0.display())]
-    OtherFile(PathBuf),
-    /// Another file of this run, and which one.
-    #[error("--status {} is {}: name another file", .0.display(), .1)]
-    Taken(PathBuf, String),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatusFormat {
@@ -41,37 +30,42 @@ pub(super) struct StatusTarget {
 
 impl StatusTarget {
     /// Looks what is there.
-    pub(super) fn choose(
-        path: &Path,
-        taken: &[(PathBuf, String)],
-    ) -> Result<Self, StatusTargetError> {
-        let owned = path.to_owned();
-        if path == Path::new("-") || path.file_name().is_none() {
-            return Err(StatusTargetError::NoFile(owned));
-        }
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub(super) fn choose(path: &Path, taken: &[(PathBuf, String)]) -> anyhow::Result<Self> {
+        let name = path.display();
+        let is_no_file = || anyhow!("{name} is no file: name one with --status");
+        ensure!(
+            path != Path::new("-") && path.file_name().is_some(),
+            is_no_file()
+        );
         // An error may have passed by the first write; if not, that reports it.
         let real = resolve(path).unwrap_or_else(|_| path.to_owned());
         if let Some((_, what)) = taken.iter().find(|(other, _)| is_same(&real, other)) {
-            return Err(StatusTargetError::Taken(owned, what.clone()));
+            bail!("--status {name} is {what}: name another file");
         }
         let has_folder = match fs::metadata(folder(&real)) {
             Ok(there) => there.is_dir(),
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         };
-        match fs::metadata(&real) {
-            _ if !has_folder => Err(StatusTargetError::NoFolder(owned)),
-            Ok(there) if !there.is_file() => Err(StatusTargetError::NoFile(owned)),
-            Ok(there) if there.len() > 0 && !is_status_file(&real) => {
-                Err(StatusTargetError::OtherFile(owned))
-            }
-            _ => Ok(Self {
-                real,
-                format: match path.extension() {
-                    Some(extension) if extension == "prom" => StatusFormat::Prometheus,
-                    _ => StatusFormat::Json,
-                },
-            }),
+        ensure!(
+            has_folder,
+            "--status {name}: there is no folder {}",
+            folder(path).display()
+        );
+        if let Ok(there) = fs::metadata(&real) {
+            ensure!(there.is_file(), is_no_file());
+            ensure!(
+                there.len() == 0 || is_status_file(&real),
+                "{name} is there and is no status file: it is not overwritten, name another file with --status"
+            );
         }
+        let format = match path.extension() {
+            Some(extension) if extension == "prom" => StatusFormat::Prometheus,
+            _ => StatusFormat::Json,
+        };
+        Ok(Self { real, format })
     }
 
     /// Replaces the file by one with this text. Whoever reads it has the old one or the new one, and never a part.
