@@ -37,7 +37,7 @@ fn tells_of_outcome(event: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Events {
     pub(super) out: Vec<u8>,
-    /// Whether events that tell nothing of a call's outcome are written too.
+    /// Whether events that say nothing of a call's outcome are written too.
     pub(super) all: bool,
     /// The outcomes that sessions wait for, instead of an `OriginateResponse`; true is answered.
     pub(super) outcomes: Vec<(SessionNumber, bool)>,

@@ -100,7 +100,7 @@ pub(super) fn prefixed_headers(out: &mut Vec<u8>, keys: &ChannelKeys, channel: &
     out.extend_from_slice(b"\r\n");
 }
 
-/// The headers of a channel, as they also stand in lists.
+/// The headers of a channel, as lists show them too.
 pub(super) fn channel_headers(out: &mut Vec<u8>, channel: &Channel) {
     prefixed_headers(out, &PLAIN, channel);
 }

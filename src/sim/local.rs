@@ -53,7 +53,7 @@ pub(super) fn is_refused(call: &mut SimulatedCall, events: &mut Events, cause: H
     } else {
         status
     };
-    let (application, told, end, reason) = if status == "BUSY" {
+    let (application, dial_end, end, reason) = if status == "BUSY" {
         ("Busy", "BUSY", 17, OriginateReason::Busy)
     } else {
         ("Congestion", "CONGESTION", 34, OriginateReason::Congestion)
@@ -72,7 +72,7 @@ pub(super) fn is_refused(call: &mut SimulatedCall, events: &mut Events, cause: H
     call.second.priority = 1;
     events.newexten(&mut call.second, application, "3");
     events.newstate(&mut call.second, ChannelState::Busy);
-    events.dial_end(None, &call.first, told);
+    events.dial_end(None, &call.first, dial_end);
     if far_goes == 1 {
         events.hangup(&mut call.far, cause);
     }

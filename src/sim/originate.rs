@@ -46,9 +46,9 @@ pub(super) struct Originate {
 }
 
 impl Originate {
-    /// Reads the action; the error is what stands in `Message:`.
+    /// Reads the action; the error is the `Message:` of the answer.
     ///
-    /// `exists` tells whether the dialplan has that context and extension.
+    /// `exists` says whether the dialplan has that context and extension.
     pub(super) fn parse(
         message: &Message,
         session: SessionNumber,

@@ -10,7 +10,7 @@ use crate::sim::fate::Fates;
 pub struct SimulatorConfig {
     /// The shares of fates, their seed, and the means of ring and talk time.
     pub simulate: Simulate,
-    /// Whether fates are drawn, or told by the number.
+    /// Whether fates are drawn, or asked for by the number.
     pub fates: Fates,
     /// Who may log in.
     pub username: String,
@@ -31,7 +31,7 @@ pub struct SimulatorConfig {
     /// Actions that this user may not use, by name, such as `Originate`.
     pub denied_actions: Vec<String>,
     /// Everything happens at multiples of this after the start; later than drawn, never earlier. A coarse grid makes
-    /// a rehearsal faster, since what happens at once is told at once. Below a millisecond it means a millisecond.
+    /// a rehearsal faster, since what happens at the same time is sent with one write. Below a millisecond it means a millisecond.
     pub step: Duration,
     /// Whether every dial string is kept for `Simulator::dialed`. Memory grows with it.
     pub record_dialed: bool,
@@ -56,8 +56,8 @@ impl SimulatorConfig {
         }
     }
 
-    /// Whether the dialplan has an extension. Where it is not told which there are, it has all but the one that is run
-    /// for calls that fail.
+    /// Whether the dialplan has an extension. Where none are configured, it has all but the one that is run for calls
+    /// that fail.
     pub(super) fn has_extension(&self, context: &str, exten: &str) -> bool {
         let Some(known) = &self.extensions else {
             return exten != "failed";

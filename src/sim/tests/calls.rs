@@ -1,4 +1,4 @@
-//! What a call tells, beyond the recordings.
+//! What is sent of a call, beyond the recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ async fn the_last_digits_of_a_number_ask_for_its_fate() {
         let messages = dial(&mut peer, &format!("PJSIP/5989{digits}@carrier")).await;
         let expected = (reason.to_owned(), cause.to_owned(), code.to_owned());
         assert_eq!(outcome(&messages), expected, "{digits}");
-        let told: Vec<String> = messages
+        let statuses: Vec<String> = messages
             .iter()
             .filter(|message| {
                 message
@@ -76,7 +76,7 @@ async fn the_last_digits_of_a_number_ask_for_its_fate() {
             .map(|message| text(message, "DialStatus"))
             .filter(|status| !status.is_empty())
             .collect();
-        assert_eq!(told.join(" "), signs, "{digits}");
+        assert_eq!(statuses.join(" "), signs, "{digits}");
     }
 }
 
@@ -86,8 +86,8 @@ async fn a_number_that_is_busy_first_is_answered_when_dialed_again() {
     let mut peer = Peer::log_in(&simulator).await;
     for (reason, cause) in [("0", "17"), ("4", "16"), ("4", "16")] {
         let messages = dial(&mut peer, "PJSIP/180@carrier").await;
-        let (told, hung_up, _) = outcome(&messages);
-        assert_eq!((told.as_str(), hung_up.as_str()), (reason, cause));
+        let (response, hung_up, _) = outcome(&messages);
+        assert_eq!((response.as_str(), hung_up.as_str()), (reason, cause));
     }
 }
 
@@ -134,7 +134,7 @@ async fn a_failure_without_an_id_of_ours_names_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_is_told_in_place_of_an_extension_and_ends_without_a_cause() {
+async fn an_application_is_reported_in_place_of_an_extension_and_ends_without_a_cause() {
     let simulator = Simulator::new(by_number());
     let mut peer = Peer::log_in(&simulator).await;
     peer.send("Action: Originate\nActionID: a\nChannelId: id\nChannel: PJSIP/101@c\nApplication: Playback\nData: storm\nAsync: true")
@@ -205,7 +205,7 @@ async fn variables_are_set_on_the_channel_and_inherited_as_their_underscores_say
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_rings_longer_than_the_timeout() {
+async fn a_call_rings_no_longer_than_the_timeout() {
     let simulator = Simulator::new(SimulatorConfig {
         simulate: Simulate {
             ring: Duration::from_secs(10),
@@ -261,15 +261,15 @@ async fn the_outcome_of_a_ring_timeout_comes_before_or_after_the_hangup() {
         let mut last = BTreeSet::new();
         for number in 0..60 {
             let channel = channel.replace("{}", &number.to_string());
-            let told = names(&dial(&mut peer, &channel).await);
+            let sent = names(&dial(&mut peer, &channel).await);
             let of_ours = |name: &&String| *name == "OriginateResponse" || *name == "Hangup";
-            last.insert(told.into_iter().find(|name| of_ours(&name)).unwrap());
+            last.insert(sent.into_iter().find(|name| of_ours(&name)).unwrap());
         }
         assert_eq!(last.len(), 2, "{channel}: {last:?}");
     }
 }
 
-/// Where the outcome of a failed call stands among its other events.
+/// Where the outcome of a failed call comes among its other events.
 fn place_of_outcome(messages: &[Message]) -> &'static str {
     let names = names(messages);
     let at = |name: &str| names.iter().position(|event| event == name).unwrap();
@@ -342,8 +342,8 @@ async fn a_fate_does_not_depend_on_the_order_of_arrival() {
         for message in &messages {
             let event = text(message, "Event");
             if event == "Hangup" || event == "OriginateResponse" {
-                let told = ["Reason", "Cause", "TechCause"].map(|key| text(message, key));
-                fates.insert((text(message, "Uniqueid"), event), told);
+                let fate = ["Reason", "Cause", "TechCause"].map(|key| text(message, key));
+                fates.insert((text(message, "Uniqueid"), event), fate);
             }
         }
         runs.push(fates);
@@ -419,17 +419,17 @@ async fn a_ringing_local_channel_goes_with_all_its_legs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_filter_only_what_tells_of_the_outcome_is_sent() {
+async fn with_a_filter_only_events_that_show_the_outcome_are_sent() {
     let simulator = Simulator::new(SimulatorConfig {
         all_events: false,
         ..by_number()
     });
     let mut peer = Peer::log_in(&simulator).await;
     let messages = dial(&mut peer, "PJSIP/101@carrier").await;
-    let mut told = names(&messages);
-    told.sort();
+    let mut sent = names(&messages);
+    sent.sort();
     assert_eq!(
-        told,
+        sent,
         [
             "",
             "DialBegin",

@@ -42,7 +42,7 @@ fn shape(message: &Message) -> String {
     for (key, value) in message.headers() {
         let key = std::str::from_utf8(key).unwrap();
         shape.push_str(key);
-        // `Dial` events are told by another thread than the state of the channel that they show.
+        // `Dial` events come from another thread than the state of the channel that they show.
         let races = dialing && key.starts_with("DestChannelState");
         if SAME_VALUE.contains(&key) && !races {
             shape.push_str(": ");
@@ -56,7 +56,7 @@ fn shape(message: &Message) -> String {
     shape
 }
 
-/// Dials, and returns everything that is told from the response on.
+/// Dials, and returns everything that is sent from the response on.
 async fn simulated(channel: &str, more: &str) -> Vec<Message> {
     let simulator = Simulator::new(by_number());
     let mut peer = Peer::log_in(&simulator).await;
@@ -67,9 +67,9 @@ async fn simulated(channel: &str, more: &str) -> Vec<Message> {
     messages
 }
 
-/// Asserts that a simulated call tells exactly what the recording tells; the order may differ as it does between two
+/// Asserts that a simulated call sends exactly what was recorded; the order may differ as it does between two
 /// calls of a real Asterisk.
-async fn tells_what_is_recorded(name: &str, channel: &str, more: &str) {
+async fn sends_what_is_recorded(name: &str, channel: &str, more: &str) {
     let mut counts: BTreeMap<String, i32> = BTreeMap::new();
     let recorded = recording(name);
     let begin = recorded
@@ -122,7 +122,7 @@ macro_rules! recorded {
     ($($test:ident: $recording:literal, $channel:literal, $more:literal;)*) => {$(
         #[tokio::test(start_paused = true)]
         async fn $test() {
-            tells_what_is_recorded($recording, $channel, $more).await;
+            sends_what_is_recorded($recording, $channel, $more).await;
         }
     )*};
 }

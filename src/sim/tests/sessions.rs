@@ -302,7 +302,7 @@ async fn calls_go_on_when_the_session_drops() {
     peer.until("Newchannel").await;
     simulator.drop_sessions();
     assert!(peer.is_closed().await);
-    // It ends while nobody is there to hear of it.
+    // It ends while no session is open.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let mut peer = Peer::log_in(&simulator).await;
     peer.send("Action: Status\nActionID: s").await;
