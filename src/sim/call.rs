@@ -58,14 +58,15 @@ impl SimulatedCall {
     ) -> Self {
         let dialed = DialString::parse(&originate.dial_string);
         let is_local = dialed.is_local();
-        let given = originate.channel_id.clone();
-        let second_id = given.as_ref().map(|id| format!("{id};2"));
-        let id = given.unwrap_or_else(|| numbers.unique_id());
+        let id = originate.channel_id.clone();
+        let id = id.unwrap_or_else(|| numbers.unique_id());
         let (mut second, mut far) = (Channel::default(), Channel::default());
         let first;
         let mut far_address = String::new();
         if is_local {
-            let ids = [id.clone(), second_id.unwrap_or_else(|| numbers.unique_id())];
+            let given = originate.channel_id.as_ref();
+            let two = given.map_or_else(|| numbers.unique_id(), |id| format!("{id};2").into());
+            let ids = [id.clone(), two];
             (first, second) = numbers.local_halves(dialed.number, dialed.endpoint, ids);
             let trunk = originate.variable("TRUNK").unwrap_or("trunk");
             far = numbers.leg("PJSIP", trunk, None, &id);

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,7 +43,7 @@ pub(super) struct SimulatedCalls {
     due: BinaryHeap<Reverse<(Instant, u64, CallNumber)>>,
     scheduled: u64,
     /// The calls whose originated channel lives, or is about to, by its unique id.
-    by_id: HashMap<String, CallNumber>,
+    by_id: HashMap<Arc<str>, CallNumber>,
     /// How often each dial string was dialed, by its hash.
     times_dialed: HashMap<u64, u32>,
     /// Every dial string, if they are recorded.
@@ -143,10 +144,11 @@ impl SimulatedCalls {
         if self.config.record_dialed {
             self.dial_strings.push(originate.dial_string.clone());
         }
-        let Some(plan) = self.plan(&originate) else {
+        let dialed = DialString::parse(&originate.dial_string);
+        let Some(plan) = self.plan(&originate, dialed) else {
             return events.originate_response(&originate, None, OriginateReason::Failed);
         };
-        self.take_trunk(DialString::parse(&originate.dial_string).endpoint);
+        self.take_trunk(dialed.endpoint);
         let number = CallNumber(self.counters.originates);
         let call = SimulatedCall::new(originate, plan, now, &mut self.numbers);
         self.by_id.insert(call.first.uniqueid.clone(), number);
@@ -155,8 +157,7 @@ impl SimulatedCalls {
     }
 
     /// What becomes of a call; `None` if it gets no channel.
-    fn plan(&mut self, originate: &Originate) -> Option<CallPlan> {
-        let dialed = DialString::parse(&originate.dial_string);
+    fn plan(&mut self, originate: &Originate, dialed: DialString<'_>) -> Option<CallPlan> {
         let id = originate.channel_id.as_ref();
         let is_duplicate = id.is_some_and(|id| self.by_id.contains_key(id));
         let exists = dialed.is_local() || self.config.has_endpoint(dialed.endpoint);

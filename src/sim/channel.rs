@@ -1,5 +1,8 @@
 //! A channel as events and lists show it, and the parties on it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 /// The state of a channel, as `ChannelState` numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum ChannelState {
@@ -61,8 +64,8 @@ pub(super) const FORWARD: &str = "777";
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) name: String,
-    pub(super) uniqueid: String,
-    pub(super) linkedid: String,
+    pub(super) uniqueid: Arc<str>,
+    pub(super) linkedid: Arc<str>,
     pub(super) state: ChannelState,
     pub(super) caller: Party,
     pub(super) connected: Party,
@@ -70,8 +73,8 @@ pub(super) struct Channel {
     pub(super) exten: String,
     pub(super) priority: u32,
     /// What it runs now, for the lists of channels.
-    pub(super) application: String,
-    pub(super) data: String,
+    pub(super) application: Cow<'static, str>,
+    pub(super) data: Cow<'static, str>,
     /// From its `Newchannel` to its `Hangup`.
     pub(super) lives: bool,
 }
@@ -79,7 +82,7 @@ pub(super) struct Channel {
 impl Channel {
     /// Whether a client means this channel by that name or unique id.
     pub(super) fn is(&self, name: &str) -> bool {
-        self.lives && (self.name == name || self.uniqueid == name)
+        self.lives && (self.name == name || *self.uniqueid == *name)
     }
 }
 
@@ -101,9 +104,9 @@ impl ChannelNumbers {
         }
     }
 
-    pub(super) fn unique_id(&mut self) -> String {
+    pub(super) fn unique_id(&mut self) -> Arc<str> {
         self.unique += 1;
-        format!("{}.{}", self.epoch, self.unique)
+        format!("{}.{}", self.epoch, self.unique).into()
     }
 
     /// A channel that has not appeared yet, in the endpoint's context.
@@ -111,14 +114,14 @@ impl ChannelNumbers {
         &mut self,
         technology: &str,
         endpoint: &str,
-        id: Option<&str>,
-        linkedid: &str,
+        id: Option<&Arc<str>>,
+        linkedid: &Arc<str>,
     ) -> Channel {
         self.channel = self.channel.wrapping_add(1);
         Channel {
             name: format!("{technology}/{endpoint}-{:08x}", self.channel),
-            uniqueid: id.map_or_else(|| self.unique_id(), str::to_owned),
-            linkedid: linkedid.to_owned(),
+            uniqueid: id.cloned().unwrap_or_else(|| self.unique_id()),
+            linkedid: Arc::clone(linkedid),
             context: INBOUND.to_owned(),
             exten: "s".to_owned(),
             priority: 1,
@@ -131,7 +134,7 @@ impl ChannelNumbers {
         &mut self,
         exten: &str,
         context: &str,
-        ids: [String; 2],
+        ids: [Arc<str>; 2],
     ) -> (Channel, Channel) {
         self.local = self.local.wrapping_add(1);
         let linkedid = ids[0].clone();
@@ -177,7 +180,7 @@ mod tests {
             channel: 0x2_ba7d,
             ..ChannelNumbers::default()
         };
-        let leg = numbers.leg("PJSIP", "a", None, "x");
+        let leg = numbers.leg("PJSIP", "a", None, &"x".into());
         assert_eq!(leg.name, "PJSIP/a-0002ba7e");
         let (one, two) = numbers.local_halves("1", "a", ["x".into(), "y".into()]);
         assert_eq!(one.name, "Local/1@a-00000001;1");

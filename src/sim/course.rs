@@ -12,7 +12,7 @@ use crate::sim::dial_string::DialString;
 use crate::sim::event::{Events, OUTGOING, OriginateReason};
 use crate::sim::fate::{CallFate, EndedBy, RingSignal, SETUP};
 use crate::sim::local;
-use crate::sim::originate::{CallTarget, without_inheritance};
+use crate::sim::originate::CallTarget;
 
 const CLEARING: HangupCause = HangupCause::CLEARING;
 
@@ -48,11 +48,10 @@ fn outcome(call: &mut SimulatedCall, events: &mut Events, dialplan_variables: &[
         CallFate::Redirected if !call.is_local => is_redirected(call, events),
         CallFate::Answered(_) | CallFate::OperatorBusy | CallFate::Redirected => {
             is_answered(call, events);
-            for (name, value) in dialplan_variables {
-                events.varset(&call.first, name, value);
-            }
             let set = dialplan_variables.iter().cloned();
             call.originate.variables.splice(0..0, set);
+            let set = call.originate.variables().take(dialplan_variables.len());
+            events.varsets(&call.first, set);
         }
     }
     call.answered = call.plan.outcome_at.map(|at| call.dialed + at);
@@ -74,9 +73,7 @@ fn setup(call: &mut SimulatedCall, events: &mut Events) {
     }
     events.newexten(&mut call.first, "AppDial2", OUTGOING);
     call.report_if(early, events, OriginateReason::Failed);
-    for (name, value) in &call.originate.variables {
-        events.varset(&call.first, name, value);
-    }
+    events.varsets(&call.first, call.originate.variables());
     let caller = &call.originate.caller;
     if *caller != Party::default() {
         call.first.caller = caller.clone();
@@ -106,20 +103,18 @@ fn dial_far(call: &mut SimulatedCall, events: &mut Events) {
     } else {
         &mut call.first
     };
-    events.newexten(dialer, "Dial", &format!("PJSIP/{address},20"));
+    events.newexten(dialer, "Dial", format!("PJSIP/{address},20"));
     for variable in CLEARED.split(' ') {
         events.own_varsets(dialer, &[(variable, "")]);
     }
     events.newchannel(far);
     events.own_varsets(far, &[("DIALEDPEERNUMBER", address)]);
-    for (name, value) in &call.originate.variables {
+    let inherited = call.originate.variables().filter_map(|(name, value)| {
         // Two underscores are inherited for ever, one once, and then it is gone from the name.
-        if name.starts_with("__") {
-            events.varset(far, name, value);
-        } else if name.starts_with('_') {
-            events.varset(far, without_inheritance(name), value);
-        }
-    }
+        let for_ever = name.starts_with("__").then_some(name);
+        Some((for_ever.or_else(|| name.strip_prefix('_'))?, value))
+    });
+    events.varsets(far, inherited);
     far.exten.clone_from(&dialer.exten);
     far.caller.number.clone_from(&dialer.exten);
     far.caller.name.clone_from(&call.originate.caller.name);
@@ -228,14 +223,19 @@ fn enter_dialplan(channel: &mut Channel, target: &CallTarget, events: &mut Event
             events.newexten(channel, "Answer", "");
         }
         CallTarget::Application { application, data } => {
-            application.clone_into(&mut channel.application);
-            data.clone_into(&mut channel.data);
+            channel.application = application.clone().into();
+            channel.data = data.clone().into();
         }
     }
 }
 
 /// The dialplan goes to the next priority.
-fn run_next(channel: &mut Channel, application: &str, data: &str, events: &mut Events) {
+fn run_next(
+    channel: &mut Channel,
+    application: &'static str,
+    data: &'static str,
+    events: &mut Events,
+) {
     channel.priority += 1;
     events.newexten(channel, application, data);
 }

@@ -2,11 +2,13 @@
 //!
 //! Whether and when an event happens is decided elsewhere.
 
+use std::borrow::Cow;
+
 use crate::sim::cause::{HangupCause, cause_text};
 use crate::sim::channel::{Channel, ChannelState};
 use crate::sim::headers::{
-    ChannelKeys, DEST, LOCAL_ONE, LOCAL_TWO, PLAIN, UNKNOWN, channel_headers, end, escape_c,
-    header, or_unknown, prefixed_headers,
+    UNKNOWN, channel_headers, dest_headers, end, escape_c, header, local_one_headers,
+    local_two_headers, number_header, or_unknown,
 };
 use crate::sim::originate::{CallTarget, Originate, SessionNumber};
 
@@ -23,8 +25,14 @@ pub(super) enum OriginateReason {
     Congestion = 8,
 }
 
-/// The RTP statistics that a channel with media leaves behind when it goes, a variable a line.
-const RTP_STATISTICS: &str = include_str!("rtp_statistics.txt");
+/// The RTP statistics that a channel with media leaves behind when it goes.
+const RTP_STATISTICS: [(&str, &str); 5] = [
+    ("RTPAUDIOQOS", include_str!("rtp/qos.txt")),
+    ("RTPAUDIOQOSJITTER", include_str!("rtp/jitter.txt")),
+    ("RTPAUDIOQOSLOSS", include_str!("rtp/loss.txt")),
+    ("RTPAUDIOQOSRTT", include_str!("rtp/rtt.txt")),
+    ("RTPAUDIOQOSMES", include_str!("rtp/mes.txt")),
+];
 
 /// Whether an event filter for a dialer lets an event through; of `VarSet` those of variables that it set or looks at.
 fn tells_of_outcome(event: &str) -> bool {
@@ -48,29 +56,23 @@ impl Events {
     fn begin(&mut self, event: &str) -> bool {
         let wanted = self.all || tells_of_outcome(event);
         if wanted {
-            header(&mut self.out, "Event", event);
-            let class = match event {
-                "Newexten" | "VarSet" => "dialplan,all",
-                "Shutdown" => "system,all",
-                _ => "call,all",
-            };
-            header(&mut self.out, "Privilege", class);
+            self.out.extend_from_slice(b"Event: ");
+            self.out.extend_from_slice(event.as_bytes());
+            self.out.extend_from_slice(match event {
+                "Newexten" | "VarSet" => &b"\r\nPrivilege: dialplan,all\r\n"[..],
+                "Shutdown" => b"\r\nPrivilege: system,all\r\n",
+                _ => b"\r\nPrivilege: call,all\r\n",
+            });
         }
         wanted
     }
 
-    /// An event of some channels, each shown with a prefix, and further headers.
-    fn write(&mut self, event: &str, shown: &[(&ChannelKeys, &Channel)], headers: &[(&str, &str)]) {
+    /// An event of one channel, and further headers.
+    fn of(&mut self, event: &str, channel: &Channel, headers: &[(&str, &str)]) {
         if self.begin(event) {
-            for (keys, channel) in shown {
-                prefixed_headers(&mut self.out, keys, channel);
-            }
+            channel_headers(&mut self.out, channel);
             end(&mut self.out, headers);
         }
-    }
-
-    fn of(&mut self, event: &str, channel: &Channel, headers: &[(&str, &str)]) {
-        self.write(event, &[(&PLAIN, channel)], headers);
     }
 
     pub(super) fn newchannel(&mut self, channel: &mut Channel) {
@@ -78,13 +80,18 @@ impl Events {
         self.of("Newchannel", channel, &[]);
     }
 
-    pub(super) fn newexten(&mut self, channel: &mut Channel, application: &str, data: &str) {
-        application.clone_into(&mut channel.application);
-        data.clone_into(&mut channel.data);
+    pub(super) fn newexten(
+        &mut self,
+        channel: &mut Channel,
+        application: &'static str,
+        data: impl Into<Cow<'static, str>>,
+    ) {
+        channel.application = application.into();
+        channel.data = data.into();
         let headers = [
             ("Extension", channel.exten.as_str()),
             ("Application", application),
-            ("AppData", data),
+            ("AppData", &channel.data),
         ];
         self.of("Newexten", channel, &headers);
     }
@@ -94,28 +101,37 @@ impl Events {
         self.of("Newstate", channel, &[]);
     }
 
-    /// A variable that the dialer sets or looks at.
-    pub(super) fn varset(&mut self, channel: &Channel, variable: &str, value: &str) {
-        let headers = [("Variable", variable), ("Value", &escape_c(value))];
-        self.of("VarSet", channel, &headers);
+    /// Variables that the dialer sets or looks at.
+    pub(super) fn varsets<'a>(
+        &mut self,
+        channel: &Channel,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
+        let start = self.out.len();
+        let mut shown = start..start;
+        for (variable, value) in variables {
+            if shown.is_empty() {
+                self.begin("VarSet");
+                channel_headers(&mut self.out, channel);
+                shown.end = self.out.len();
+            } else {
+                // The same channel is the most of each.
+                self.out.extend_from_within(shown.clone());
+            }
+            let headers = [("Variable", variable), ("Value", &escape_c(value))];
+            end(&mut self.out, &headers);
+        }
     }
 
     /// Variables that Asterisk sets for itself.
     pub(super) fn own_varsets(&mut self, channel: &Channel, variables: &[(&str, &str)]) {
         if self.all {
-            for (variable, value) in variables {
-                self.varset(channel, variable, value);
-            }
+            self.varsets(channel, variables.iter().copied());
         }
     }
 
     pub(super) fn rtp_statistics(&mut self, channel: &Channel) {
-        if self.all {
-            let lines = RTP_STATISTICS.lines();
-            for (variable, value) in lines.filter_map(|line| line.split_once('=')) {
-                self.varset(channel, variable, value);
-            }
-        }
+        self.own_varsets(channel, &RTP_STATISTICS);
     }
 
     pub(super) fn new_callerid(&mut self, channel: &Channel) {
@@ -135,9 +151,12 @@ impl Events {
         dest: &Channel,
         headers: &[(&str, &str)],
     ) {
-        match caller {
-            Some(caller) => self.write(event, &[(&PLAIN, caller), (&DEST, dest)], headers),
-            None => self.write(event, &[(&DEST, dest)], headers),
+        if self.begin(event) {
+            if let Some(caller) = caller {
+                channel_headers(&mut self.out, caller);
+            }
+            dest_headers(&mut self.out, dest);
+            end(&mut self.out, headers);
         }
     }
 
@@ -160,20 +179,19 @@ impl Events {
     }
 
     fn with_cause(&mut self, event: &str, channel: &Channel, cause: Option<HangupCause>) {
-        let number = |number: Option<u16>| number.map_or_else(String::new, |it| it.to_string());
-        let q850 = number(cause.map(|cause| cause.q850));
-        let code = number(cause.and_then(|cause| cause.sip));
-        let words = match cause {
-            Some(cause) if event == "Hangup" => cause_text(cause.q850),
-            _ => "",
-        };
-        let mut headers = vec![
-            ("Cause", &*q850),
-            ("Cause-txt", words),
-            ("TechCause", &code),
-        ];
-        headers.retain(|(_, value)| !value.is_empty());
-        self.of(event, channel, &headers);
+        if self.begin(event) {
+            channel_headers(&mut self.out, channel);
+            if let Some(HangupCause { q850, sip }) = cause {
+                number_header(&mut self.out, "Cause", q850);
+                if event == "Hangup" {
+                    header(&mut self.out, "Cause-txt", cause_text(q850));
+                }
+                if let Some(code) = sip {
+                    number_header(&mut self.out, "TechCause", code);
+                }
+            }
+            end(&mut self.out, &[]);
+        }
     }
 
     pub(super) fn hangup_request(&mut self, channel: &Channel, cause: Option<HangupCause>) {
@@ -196,11 +214,11 @@ impl Events {
             ("Exten", &one.exten),
             ("LocalOptimization", if optimised { "Yes" } else { "No" }),
         ];
-        self.write(
-            "LocalBridge",
-            &[(&LOCAL_ONE, one), (&LOCAL_TWO, two)],
-            &headers,
-        );
+        if self.begin("LocalBridge") {
+            local_one_headers(&mut self.out, one);
+            local_two_headers(&mut self.out, two);
+            end(&mut self.out, &headers);
+        }
     }
 
     /// `BridgeCreate`, `BridgeDestroy`; with a channel `BridgeEnter`, `BridgeLeave`.
@@ -270,14 +288,17 @@ impl Events {
             ("CallerIDName", or_unknown(&originate.caller.name)),
         ];
         let skip = usize::from(originate.action_id.is_empty());
-        self.write("OriginateResponse", &[], &headers[skip..]);
+        if self.begin("OriginateResponse") {
+            end(&mut self.out, &headers[skip..]);
+        }
     }
 
     pub(super) fn shutdown(&mut self) {
-        self.write(
-            "Shutdown",
-            &[],
-            &[("Shutdown", "Cleanly"), ("Restart", "False")],
-        );
+        if self.begin("Shutdown") {
+            end(
+                &mut self.out,
+                &[("Shutdown", "Cleanly"), ("Restart", "False")],
+            );
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! How a message is put together: its headers, those of a channel, and the escapes of a value.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
-use crate::sim::channel::Channel;
+use crate::sim::channel::{Channel, Party};
 
 /// What Asterisk calls a party that it does not know.
 pub(super) const UNKNOWN: &str = "<unknown>";
@@ -13,8 +14,25 @@ pub(super) fn or_unknown(value: &str) -> &str {
 
 /// One header line.
 pub(super) fn header(out: &mut Vec<u8>, key: &str, value: &str) {
-    for piece in [key, ": ", value, "\r\n"] {
-        out.extend_from_slice(piece.as_bytes());
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn number_header(out: &mut Vec<u8>, key: &str, value: u16) {
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b": ");
+    decimal(out, value.into());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn decimal(out: &mut Vec<u8>, value: u32) {
+    match u8::try_from(value) {
+        // As most priorities are.
+        Ok(digit) if digit < 10 => out.push(b'0' + digit),
+        // Writing to a vector cannot fail.
+        _ => drop(write!(out, "{value}")),
     }
 }
 
@@ -39,74 +57,87 @@ pub(super) fn end(out: &mut Vec<u8>, headers: &[(&str, &str)]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The keys of a channel's headers, each with the line end before it.
-pub(super) type ChannelKeys = [&'static str; 14];
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "the length of the key is then known, and its copy a few instructions"
+)]
+fn line(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(value.as_bytes());
+}
 
-/// The keys are put together at compile time: these lines are most of what the simulator writes.
-macro_rules! channel_keys {
-    ($prefix:literal) => {
-        [
-            concat!($prefix, "Channel: "),
-            concat!("\r\n", $prefix, "ChannelState: "),
-            concat!("\r\n", $prefix, "ChannelStateDesc: "),
-            concat!("\r\n", $prefix, "CallerIDNum: "),
-            concat!("\r\n", $prefix, "CallerIDName: "),
-            concat!("\r\n", $prefix, "ConnectedLineNum: "),
-            concat!("\r\n", $prefix, "ConnectedLineName: "),
-            concat!("\r\n", $prefix, "Language: "),
-            concat!("\r\n", $prefix, "AccountCode: "),
-            concat!("\r\n", $prefix, "Context: "),
-            concat!("\r\n", $prefix, "Exten: "),
-            concat!("\r\n", $prefix, "Priority: "),
-            concat!("\r\n", $prefix, "Uniqueid: "),
-            concat!("\r\n", $prefix, "Linkedid: "),
-        ]
+/// Writes the headers of a channel, each key with a prefix. The keys are put together at compile time: these lines are
+/// most of what the simulator writes.
+macro_rules! channel_headers {
+    ($name:ident, $prefix:literal) => {
+        pub(super) fn $name(out: &mut Vec<u8>, channel: &Channel) {
+            let (state, description) = channel.state.number_and_name();
+            line(out, concat!($prefix, "Channel: "), &channel.name);
+            line(out, concat!("\r\n", $prefix, "ChannelState: "), state);
+            line(
+                out,
+                concat!("\r\n", $prefix, "ChannelStateDesc: "),
+                description,
+            );
+            let Party { number, name } = &channel.caller;
+            line(
+                out,
+                concat!("\r\n", $prefix, "CallerIDNum: "),
+                or_unknown(number),
+            );
+            line(
+                out,
+                concat!("\r\n", $prefix, "CallerIDName: "),
+                or_unknown(name),
+            );
+            let Party { number, name } = &channel.connected;
+            line(
+                out,
+                concat!("\r\n", $prefix, "ConnectedLineNum: "),
+                or_unknown(number),
+            );
+            line(
+                out,
+                concat!("\r\n", $prefix, "ConnectedLineName: "),
+                or_unknown(name),
+            );
+            line(out, concat!("\r\n", $prefix, "Language: en"), "");
+            line(out, concat!("\r\n", $prefix, "AccountCode: "), "");
+            line(out, concat!("\r\n", $prefix, "Context: "), &channel.context);
+            line(out, concat!("\r\n", $prefix, "Exten: "), &channel.exten);
+            line(out, concat!("\r\n", $prefix, "Priority: "), "");
+            decimal(out, channel.priority);
+            line(
+                out,
+                concat!("\r\n", $prefix, "Uniqueid: "),
+                &channel.uniqueid,
+            );
+            line(
+                out,
+                concat!("\r\n", $prefix, "Linkedid: "),
+                &channel.linkedid,
+            );
+            out.extend_from_slice(b"\r\n");
+        }
     };
 }
 
-pub(super) const PLAIN: ChannelKeys = channel_keys!("");
-pub(super) const DEST: ChannelKeys = channel_keys!("Dest");
-pub(super) const LOCAL_ONE: ChannelKeys = channel_keys!("LocalOne");
-pub(super) const LOCAL_TWO: ChannelKeys = channel_keys!("LocalTwo");
-
-/// The headers of a channel, each key with a prefix.
-pub(super) fn prefixed_headers(out: &mut Vec<u8>, keys: &ChannelKeys, channel: &Channel) {
-    let (state, description) = channel.state.number_and_name();
-    let mut digits = [0; 10];
-    let mut rest = &mut digits[..];
-    // Ten digits hold every `u32`.
-    let _ = write!(rest, "{}", channel.priority);
-    let unused = rest.len();
-    let values = [
-        channel.name.as_bytes(),
-        state.as_bytes(),
-        description.as_bytes(),
-        or_unknown(&channel.caller.number).as_bytes(),
-        or_unknown(&channel.caller.name).as_bytes(),
-        or_unknown(&channel.connected.number).as_bytes(),
-        or_unknown(&channel.connected.name).as_bytes(),
-        b"en",
-        b"",
-        channel.context.as_bytes(),
-        channel.exten.as_bytes(),
-        &digits[..digits.len() - unused],
-        channel.uniqueid.as_bytes(),
-        channel.linkedid.as_bytes(),
-    ];
-    for (key, value) in keys.iter().zip(values) {
-        out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(value);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The headers of a channel, as lists show them too.
-pub(super) fn channel_headers(out: &mut Vec<u8>, channel: &Channel) {
-    prefixed_headers(out, &PLAIN, channel);
-}
+channel_headers!(channel_headers, "");
+channel_headers!(dest_headers, "Dest");
+channel_headers!(local_one_headers, "LocalOne");
+channel_headers!(local_two_headers, "LocalTwo");
 
 /// Puts in the C escapes that Asterisk puts into the `Value:` of a `VarSet`.
-pub(super) fn escape_c(value: &str) -> String {
+pub(super) fn escape_c(value: &str) -> Cow<'_, str> {
+    let is_special = |byte| matches!(byte, 0x07..=0x0d | b'\\' | b'\'' | b'"' | b'?');
+    // No early end: so it takes many bytes at once.
+    if !value
+        .bytes()
+        .fold(false, |any, byte| any | is_special(byte))
+    {
+        return Cow::Borrowed(value);
+    }
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         let letter = match character {
@@ -125,7 +156,7 @@ pub(super) fn escape_c(value: &str) -> String {
         };
         escaped.extend(['\\', letter]);
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

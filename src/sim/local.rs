@@ -12,9 +12,7 @@ const CLEARING: HangupCause = HangupCause::CLEARING;
 
 /// The second half gets what the first has, and both are bridged.
 pub(super) fn join_halves(call: &mut SimulatedCall, events: &mut Events) {
-    for (name, value) in call.originate.variables.iter().rev() {
-        events.varset(&call.second, name, value);
-    }
+    events.varsets(&call.second, call.originate.variables().rev());
     call.second.caller = call.originate.caller.clone();
     call.second.connected = call.originate.caller.clone();
     events.new_callerid(&call.second);
@@ -67,7 +65,7 @@ pub(super) fn is_refused(call: &mut SimulatedCall, events: &mut Events, cause: H
     }
     let exten = format!("s-{dialstatus}");
     call.second.priority = 2;
-    events.newexten(&mut call.second, "Goto", &format!("{exten},1"));
+    events.newexten(&mut call.second, "Goto", format!("{exten},1"));
     call.second.exten = exten;
     call.second.priority = 1;
     events.newexten(&mut call.second, application, "3");

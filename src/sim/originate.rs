@@ -1,5 +1,7 @@
 //! What an `Originate` asks for, and why Asterisk refuses it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ami::Message;
@@ -35,7 +37,7 @@ pub(super) struct Originate {
     pub(super) action_id: String,
     /// As given, such as `PJSIP/100@carrier`.
     pub(super) dial_string: String,
-    pub(super) channel_id: Option<String>,
+    pub(super) channel_id: Option<Arc<str>>,
     pub(super) target: CallTarget,
     pub(super) caller: Party,
     /// How long it may ring; `None`: for ever.
@@ -54,20 +56,33 @@ impl Originate {
         session: SessionNumber,
         exists: impl Fn(&str, &str) -> bool,
     ) -> Result<Self, &'static str> {
-        let header = |key| message.get_str(key).unwrap_or_default().into_owned();
-        let number = |key| match header(key).trim() {
+        let [dial_string, channel_id, context, exten, application, data] = headers(
+            message,
+            [
+                "Channel",
+                "ChannelId",
+                "Context",
+                "Exten",
+                "Application",
+                "Data",
+            ],
+        );
+        let [action_id, priority, timeout, caller, asynchronous] = headers(
+            message,
+            ["ActionID", "Priority", "Timeout", "CallerID", "Async"],
+        );
+        let number = |text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse::<i64>().map(Some),
         };
-        let dial_string = header("Channel");
         if dial_string.is_empty() {
             return Err("Channel not specified");
         }
-        let priority = number("Priority")
+        let priority = number(&priority)
             .ok()
             .and_then(|number| number.map(u32::try_from).transpose().ok())
             .ok_or("Invalid priority")?;
-        let timeout = match number("Timeout").map_err(|_| "Invalid timeout")? {
+        let timeout = match number(&timeout).map_err(|_| "Invalid timeout")? {
             None => Some(DEFAULT_TIMEOUT),
             // Zero and less never give up.
             Some(millis) => u64::try_from(millis)
@@ -78,65 +93,91 @@ impl Originate {
         if !dial_string.contains('/') {
             return Err("Invalid channel");
         }
-        let channel_id = header("ChannelId");
         if channel_id.len() > MAX_CHANNEL_ID {
             return Err("Uniqueid length exceeds maximum of 149\n");
         }
-        let (context, exten) = (header("Context"), header("Exten"));
         // Also where it is not used, because there is an application.
         let has_exten = priority.is_some() && !context.is_empty() && !exten.is_empty();
         if has_exten && !exists(&context, &exten) {
             return Err("Extension does not exist.");
         }
-        let application = header("Application");
         let target = if application.is_empty() {
             CallTarget::Exten {
-                context,
-                exten,
+                context: context.into_owned(),
+                exten: exten.into_owned(),
                 priority: priority.unwrap_or(1),
             }
         } else {
             CallTarget::Application {
-                application,
-                data: header("Data"),
+                application: application.into_owned(),
+                data: data.into_owned(),
             }
         };
         let mut variables = Vec::new();
+        let mut set = |pair: &str| {
+            let pair = pair.split_once('=');
+            variables.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        };
         for header in message.get_all("Variable") {
-            // Asterisk prepends each pair of one header to its list.
-            let pairs = split_arguments(&String::from_utf8_lossy(header)).into_iter();
-            variables.extend(pairs.rev().filter_map(|pair| {
-                let (name, value) = pair.split_once('=')?;
-                Some((name.to_owned(), value.to_owned()))
-            }));
+            let header = String::from_utf8_lossy(header);
+            if header.contains(SPECIAL) {
+                // Asterisk prepends each pair of one header to its list.
+                split_arguments(&header)
+                    .iter()
+                    .rev()
+                    .for_each(|pair| set(pair));
+            } else {
+                set(&header);
+            }
         }
-        let asynchronous = header("Async").to_ascii_lowercase();
-        let asynchronous = matches!(&*asynchronous, "true" | "yes" | "y" | "t" | "1" | "on");
+        let yes = ["true", "yes", "y", "t", "1", "on"];
+        let is_async = yes.iter().any(|yes| asynchronous.eq_ignore_ascii_case(yes));
         Ok(Self {
-            action_id: header("ActionID"),
-            dial_string,
-            channel_id: Some(channel_id).filter(|id| !id.is_empty()),
+            action_id: action_id.into_owned(),
+            dial_string: dial_string.into_owned(),
+            channel_id: (!channel_id.is_empty()).then(|| channel_id.into()),
             target,
-            caller: Party::parse(&header("CallerID")),
+            caller: Party::parse(&caller),
             timeout,
             variables,
-            waiting: (!asynchronous).then_some(session),
+            waiting: (!is_async).then_some(session),
         })
+    }
+
+    /// The variables, each with its value.
+    pub(super) fn variables(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+        let pairs = self.variables.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a variable, whatever its inheritance.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        let mut variables = self.variables.iter();
+        let mut variables = self.variables();
         let (_, value) = variables.find(|(set, _)| without_inheritance(set) == name)?;
         Some(value)
     }
 }
 
+/// The values of some headers, in one pass over the message; empty where there is none.
+fn headers<'a, const N: usize>(message: &'a Message, keys: [&str; N]) -> [Cow<'a, str>; N] {
+    let mut values = [const { Cow::Borrowed("") }; N];
+    for (key, value) in message.headers() {
+        let is_it = |wanted: &&str| wanted.as_bytes().eq_ignore_ascii_case(key);
+        if let Some(at) = keys.iter().position(is_it) {
+            values[at] = String::from_utf8_lossy(value);
+        }
+    }
+    values
+}
+
 /// A variable's name without the underscores that say how it is inherited.
-pub(super) fn without_inheritance(name: &str) -> &str {
+fn without_inheritance(name: &str) -> &str {
     let stripped = name.strip_prefix("__").or_else(|| name.strip_prefix('_'));
     stripped.unwrap_or(name)
 }
+
+/// What makes a list more than one part, or a part differ from how it is written.
+const SPECIAL: [char; 5] = ['\\', '"', ',', '(', '['];
 
 /// Takes a list apart as Asterisk does: its parts end at a comma that no quote, parenthesis, bracket or backslash
 /// protects; quotes and backslashes go away.

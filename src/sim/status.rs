@@ -114,7 +114,7 @@ pub(super) fn core_show_channels(
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         let duration = format!("{hours:02}:{minutes:02}:{:02}", seconds % 60);
         let headers = [
-            ("Application", channel.application.as_str()),
+            ("Application", &*channel.application),
             ("ApplicationData", &channel.data),
             ("Duration", &duration),
             ("BridgeId", ""),
