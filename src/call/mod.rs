@@ -19,7 +19,7 @@ pub mod verdict;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -125,67 +125,62 @@ pub async fn follow(
     pbx: &Reconnector,
     id: CallId,
     mut ended: oneshot::Receiver<Observations>,
-    mut watchdog: Instant,
+    watchdog: Instant,
     hang_up_now: &CancellationToken,
 ) -> Result<FinishedCall, SessionClosed> {
-    // Why, and when first.
-    let mut own_hangup: Option<(HangupReason, Instant)> = None;
-    let mut give_up = None;
-    loop {
-        tokio::select! {
-            biased;
-            observations = &mut ended => {
-                let observations = observations.map_err(|_| SessionClosed)?;
-                return Ok(FinishedCall::new(observations, own_hangup));
-            }
-            () = hang_up_now.cancelled(), if give_up.is_none() => {
-                let now = Instant::now();
-                own_hangup.get_or_insert((HangupReason::Stopped, now));
-                give_up = Some(now + shutdown::HANGUP);
-            }
-            () = sleep_until(watchdog) => {
-                own_hangup.get_or_insert_with(|| (HangupReason::CallTimeout, Instant::now()));
-            }
+    let mut own_hangup = None;
+    let observations = tokio::select! {
+        biased;
+        observations = &mut ended => observations,
+        () = hang_up_when_due(pbx, id, watchdog, hang_up_now, &mut own_hangup) => {
+            // The operator does not wait for a PBX that is silent, or away.
+            pbx.give_up(id);
+            ended.await
         }
-        watchdog = Instant::now() + HANGUP_AGAIN;
-        let hangup = tokio::select! {
-            biased;
-            observations = &mut ended => {
-                let observations = observations.map_err(|_| SessionClosed)?;
-                return Ok(FinishedCall::new(observations, own_hangup));
-            }
-            result = hang_up(pbx, id) => result,
-            () = patience(give_up) => break,
-            // Also while a hangup waits for a session that is away.
-            () = hang_up_now.cancelled(), if give_up.is_none() => continue,
-        };
-        match hangup {
+    };
+    let observations = observations.map_err(|_| SessionClosed)?;
+    Ok(FinishedCall::new(observations, own_hangup))
+}
+
+/// Hangs a call up at its watchdog or when the run is stopped, and notes why and when first. Returns when a stopped run has
+/// waited for it long enough.
+async fn hang_up_when_due(
+    pbx: &Reconnector,
+    id: CallId,
+    watchdog: Instant,
+    hang_up_now: &CancellationToken,
+    own_hangup: &mut Option<(HangupReason, Instant)>,
+) {
+    let cut = async {
+        sleep_until(watchdog).await;
+        *own_hangup = Some((HangupReason::CallTimeout, Instant::now()));
+        hang_up_until_gone(pbx, id).await;
+    };
+    tokio::select! {
+        biased;
+        // Also while a hangup waits for a session that is away.
+        () = hang_up_now.cancelled() => {}
+        () = cut => {}
+    }
+    own_hangup.get_or_insert((HangupReason::Stopped, Instant::now()));
+    let _ = timeout(shutdown::HANGUP, hang_up_until_gone(pbx, id)).await;
+}
+
+/// Hangs a call up again and again; the one who follows it sees when its channel is gone.
+async fn hang_up_until_gone(pbx: &Reconnector, id: CallId) {
+    loop {
+        let mut again = Instant::now() + HANGUP_AGAIN;
+        match hang_up(pbx, id).await {
             Ok(HungUp::Underway) => {}
             // Its end is on its way, or was missed: the correlator gives it a moment and then resolves. Or its channel
             // does not exist yet, milliseconds after the Originate.
             Ok(HungUp::NoSuchChannel(client)) => {
-                watchdog = Instant::now() + CHANNEL_PENDING;
+                again = Instant::now() + CHANNEL_PENDING;
                 let _ = client.submit(Some(Note::Abandon(id)), None);
             }
             Err(error) => warn!(%id, "the call could not be hung up, trying again: {error:#}"),
         }
-        if let Some(give_up) = give_up {
-            watchdog = watchdog.min(give_up);
-            if Instant::now() >= give_up {
-                break;
-            }
-        }
-    }
-    // The operator does not wait for a PBX that is silent, or away.
-    pbx.give_up(id);
-    let observations = ended.await.map_err(|_| SessionClosed)?;
-    Ok(FinishedCall::new(observations, own_hangup))
-}
-
-async fn patience(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
-        None => std::future::pending().await,
+        sleep_until(again).await;
     }
 }
 

@@ -6,22 +6,23 @@ use tokio::time::Instant;
 use crate::call::captured::CapturedValues;
 
 /// A Q.850 cause as Asterisk's `Hangup` event gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// The number; 0 is Asterisk's "Unknown".
+    /// 0 is Asterisk's "Unknown".
     pub code: u16,
     /// Asterisk's words for it (`Cause-txt`).
     pub text: String,
 }
 
 /// What kind of channel a leg is, by the technology in front of its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Technology {
     /// `PJSIP/…` or `SIP/…`: an answer, a refusal and silence can be told apart.
     Sip,
     /// `Local/…`: a way into the dialplan, never a line of its own.
     Local,
     /// Anything else (DAHDI, IAX2 …).
+    #[default]
     Other,
 }
 
@@ -40,11 +41,9 @@ impl Technology {
 }
 
 /// One channel of a call: the originated one, the far half of a Local channel, or a line that the dialplan dialed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Leg {
-    /// Asterisk's Uniqueid of the channel.
     pub uniqueid: Box<[u8]>,
-    /// Its technology.
     pub technology: Technology,
     /// It signalled ringing (`Newstate Ringing` or `DialState RINGING`).
     pub ringing: bool,
@@ -77,12 +76,7 @@ impl Leg {
         Self {
             uniqueid: uniqueid.into(),
             technology: Technology::of_channel(channel),
-            ringing: false,
-            progress: false,
-            dial_status: None,
-            cause: None,
-            tech_cause: None,
-            ended_by_far_end: None,
+            ..Self::default()
         }
     }
 

@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use anyhow::{bail, ensure};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::ami::action::{Action, ActionError};
 use crate::ami::client::Client;
 use crate::ami::errors::{RequestError, SessionClosed};
+use crate::ami::message::Message;
 use crate::call::correlator::{Note, ProbeReply};
 use crate::call::id::CallId;
 use crate::call::reconnect::Reconnector;
@@ -20,29 +22,6 @@ use crate::call::reconnect::Reconnector;
 const NO_SUCH_TECHNOLOGY: &str = "Dialer/permission-check";
 /// How long the events of that may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why dialing cannot begin, or why nothing more can be found out.
-#[derive(Debug, thiserror::Error)]
-pub enum PreflightError {
-    #[error(
-        "Asterisk lets this user log in but not dial ({message}): add `originate` to `write =` of [{username}] in manager.conf, then `manager reload`"
-    )]
-    OriginateDenied { message: String, username: String },
-    #[error(
-        "Asterisk does not let this user hang up calls ({message}): add `call` to `write =` of [{username}] in manager.conf, then `manager reload`"
-    )]
-    HangupDenied { message: String, username: String },
-    #[error(
-        "Asterisk does not tell this user how calls end: add `call` to `read =` of [{username}] in manager.conf (and look for `disabledevents` or `eventfilter` there), then `manager reload`"
-    )]
-    NoCallEvents { username: String },
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error(transparent)]
-    Closed(#[from] SessionClosed),
-    #[error(transparent)]
-    Action(#[from] ActionError),
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtensionState {
@@ -67,15 +46,6 @@ pub enum DeviceState {
     Unclear,
 }
 
-/// A value of Asterisk's own settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CoreSetting<T> {
-    Value(T),
-    /// This user may not ask.
-    Denied,
-    Unclear,
-}
-
 /// Asks one Asterisk.
 #[derive(Debug)]
 pub struct Preflight {
@@ -85,38 +55,32 @@ pub struct Preflight {
 
 impl Preflight {
     /// Checks `write = originate,call` and `read = call` of the user that is logged in.
-    pub async fn begin(pbx: &Reconnector, username: &str) -> Result<Self, PreflightError> {
+    pub async fn begin(pbx: &Reconnector, username: &str) -> anyhow::Result<Self> {
         let client = pbx.client().ok_or(SessionClosed)?;
         let mut preflight = Self { client, asked: 0 };
         preflight.check_permissions(username).await?;
         Ok(preflight)
     }
 
-    async fn check_permissions(&mut self, username: &str) -> Result<(), PreflightError> {
-        let username = || username.to_owned();
+    async fn check_permissions(&mut self, username: &str) -> anyhow::Result<()> {
         let hangup = self
             .question("Hangup")?
             .header("Channel", NO_SUCH_TECHNOLOGY)?;
         let response = self.client.request(hangup).await?;
         let message = response.get_str("Message").unwrap_or_default();
-        if is_denied(&message) {
-            return Err(PreflightError::HangupDenied {
-                message: message.into_owned(),
-                username: username(),
-            });
-        }
+        ensure!(
+            !is_denied(&message),
+            "Asterisk does not let this user hang up calls ({message}): add `call` to `write =` of [{username}] in manager.conf, then `manager reload`"
+        );
         match self.probe(Ok).await? {
-            Some(ProbeReply::Refused(message)) if is_denied(&message) => {
-                Err(PreflightError::OriginateDenied {
-                    message,
-                    username: username(),
-                })
-            }
+            Some(ProbeReply::Refused(message)) if is_denied(&message) => bail!(
+                "Asterisk lets this user log in but not dial ({message}): add `originate` to `write =` of [{username}] in manager.conf, then `manager reload`"
+            ),
             // Refused for another reason: allowed to dial, which is what was asked.
             Some(_) => Ok(()),
-            None => Err(PreflightError::NoCallEvents {
-                username: username(),
-            }),
+            None => bail!(
+                "Asterisk does not tell this user how calls end: add `call` to `read =` of [{username}] in manager.conf (and look for `disabledevents` or `eventfilter` there), then `manager reload`"
+            ),
         }
     }
 
@@ -129,7 +93,7 @@ impl Preflight {
         context: &str,
         exten: &str,
         priority: u32,
-    ) -> Result<ExtensionState, PreflightError> {
+    ) -> anyhow::Result<ExtensionState> {
         let reply = self.probe(|originate| {
             originate
                 .header("Context", context)?
@@ -151,7 +115,7 @@ impl Preflight {
     async fn probe(
         &self,
         complete: impl FnOnce(Action) -> Result<Action, ActionError>,
-    ) -> Result<Option<ProbeReply>, PreflightError> {
+    ) -> anyhow::Result<Option<ProbeReply>> {
         let id = CallId::new();
         let originate = Action::new("Originate", id.as_str())?
             .header("Channel", NO_SUCH_TECHNOLOGY)?
@@ -170,7 +134,7 @@ impl Preflight {
     }
 
     /// How a device is, such as `PJSIP/carrier`.
-    pub async fn device(&mut self, device: &str) -> Result<DeviceState, PreflightError> {
+    pub async fn device(&mut self, device: &str) -> anyhow::Result<DeviceState> {
         // What could end the function's argument, or begin another.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/@._+*#-".contains(&byte);
         if !device.bytes().all(is_plain) {
@@ -187,7 +151,7 @@ impl Preflight {
     }
 
     /// How a PJSIP endpoint is, where the function cannot be asked. This takes `write = system`.
-    async fn endpoint(&mut self, endpoint: &str) -> Result<DeviceState, PreflightError> {
+    async fn endpoint(&mut self, endpoint: &str) -> anyhow::Result<DeviceState> {
         let action = self
             .question("PJSIPShowEndpoint")?
             .header("Endpoint", endpoint)?;
@@ -208,32 +172,22 @@ impl Preflight {
         }
     }
 
-    /// The version of Asterisk, where it says so.
-    pub async fn version(&mut self) -> Result<Option<String>, PreflightError> {
-        if let Some(version) = self.function("VERSION()").await?
-            && !version.is_empty()
-        {
-            return Ok(Some(version));
-        }
-        Ok(match self.core_setting("AsteriskVersion").await? {
-            CoreSetting::Value(version) => Some(version),
-            CoreSetting::Denied | CoreSetting::Unclear => None,
-        })
+    /// The version of Asterisk, where it says so to every user.
+    pub async fn version(&mut self) -> anyhow::Result<Option<String>> {
+        let version = self.function("VERSION()").await?;
+        Ok(version.filter(|version| !version.is_empty()))
     }
 
-    /// The most calls that Asterisk carries at once; 0 is no limit.
-    pub async fn max_calls(&mut self) -> Result<CoreSetting<usize>, PreflightError> {
-        Ok(match self.core_setting("CoreMaxCalls").await? {
-            CoreSetting::Value(most) => most
-                .parse()
-                .map_or(CoreSetting::Unclear, CoreSetting::Value),
-            CoreSetting::Denied => CoreSetting::Denied,
-            CoreSetting::Unclear => CoreSetting::Unclear,
-        })
+    /// Asterisk's own settings; `None` where this user may not ask.
+    pub async fn core_settings(&mut self) -> anyhow::Result<Option<Message>> {
+        let action = self.question("CoreSettings")?;
+        let response = self.client.request(action).await?;
+        let denied = is_denied(&response.get_str("Message").unwrap_or_default());
+        Ok((!denied).then_some(response))
     }
 
     /// How many channels live now; `None` where Asterisk does not list them to this user.
-    pub async fn channels(&mut self) -> Result<Option<usize>, PreflightError> {
+    pub async fn channels(&mut self) -> anyhow::Result<Option<usize>> {
         let action = self.question("Status")?;
         match self.client.list(action).await {
             Ok(channels) => Ok(Some(channels.len())),
@@ -243,7 +197,7 @@ impl Preflight {
     }
 
     /// The value of a dialplan function that is read without a channel; `None` where this user may not.
-    async fn function(&mut self, function: &str) -> Result<Option<String>, PreflightError> {
+    async fn function(&mut self, function: &str) -> anyhow::Result<Option<String>> {
         let action = self.question("Getvar")?.header("Variable", function)?;
         let response = self.client.request(action).await?;
         if response.is_error() {
@@ -251,18 +205,6 @@ impl Preflight {
         }
         let value = response.get_str("Value").unwrap_or_default();
         Ok(Some(value.trim().to_owned()))
-    }
-
-    async fn core_setting(&mut self, name: &str) -> Result<CoreSetting<String>, PreflightError> {
-        let action = self.question("CoreSettings")?;
-        let response = self.client.request(action).await?;
-        if is_denied(&response.get_str("Message").unwrap_or_default()) {
-            return Ok(CoreSetting::Denied);
-        }
-        Ok(match response.get_str(name) {
-            Some(value) if !value.is_empty() => CoreSetting::Value(value.into_owned()),
-            _ => CoreSetting::Unclear,
-        })
     }
 
     /// An action with an id that no other question has.

@@ -1,8 +1,9 @@
 //! What the campaign's Asterisk says of the campaign, without a call.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use crate::call::preflight::{CoreSetting, DeviceState, ExtensionState, Preflight, PreflightError};
+use crate::ami::message::Message;
+use crate::call::preflight::{DeviceState, ExtensionState, Preflight};
 use crate::call::reconnect::Reconnector;
 use crate::commands::check::destination::{Destination, Destinations};
 use crate::config::{CallTarget, Campaign, Diagnostic, Location, TrunkConfig};
@@ -19,32 +20,39 @@ pub(super) struct Answers {
     pub(super) failures: Vec<String>,
 }
 
-impl Answers {
-    fn say(&mut self, line: &str) {
-        let _ = writeln!(self.text, "{line}");
-    }
-}
-
 pub(super) async fn ask(
     pbx: &Reconnector,
     campaign: &Campaign,
     destinations: &Destinations,
-) -> Result<Answers, PreflightError> {
-    let mut preflight = Preflight::begin(pbx, &campaign.ami.username).await?;
-    let mut answers = Answers::default();
-    let version = match preflight.version().await? {
-        Some(version) => format!("Asterisk {version}"),
-        None => by_banner(pbx.banner()),
+) -> anyhow::Result<Answers> {
+    let mut survey = PbxSurvey {
+        preflight: Preflight::begin(pbx, &campaign.ami.username).await?,
+        campaign,
+        answers: Answers::default(),
     };
-    answers.say(&version);
-    answers.say(&format!(
+    let settings = survey.preflight.core_settings().await?;
+    let version = match survey.preflight.version().await? {
+        Some(version) => Some(version),
+        None => setting(settings.as_ref(), "AsteriskVersion"),
+    };
+    survey.say(version.map_or_else(
+        || by_banner(pbx.banner()),
+        |version| format!("Asterisk {version}"),
+    ));
+    survey.say(format!(
         "user {} may dial, hang up, and hear how calls end; whether it hears of variables (`dialplan` in `read =`) is seen at the first call",
         campaign.ami.username
     ));
-    target(&preflight, campaign, &mut answers).await?;
-    trunks(&mut preflight, campaign, destinations, &mut answers).await?;
-    capacity(&mut preflight, campaign, &mut answers).await?;
-    Ok(answers)
+    survey.target().await?;
+    survey.trunks(destinations).await?;
+    survey.capacity(settings.as_ref()).await?;
+    Ok(survey.answers)
+}
+
+/// A setting of Asterisk's own that is not empty.
+fn setting(settings: Option<&Message>, name: &str) -> Option<String> {
+    let value = settings?.get_str(name)?;
+    (!value.is_empty()).then(|| value.into_owned())
 }
 
 /// Which Asterisk it is, by the version of its manager: that is in what it says first.
@@ -61,54 +69,142 @@ fn by_banner(banner: &str) -> String {
     }
 }
 
-/// What an answered call gets to hear.
-async fn target(
-    preflight: &Preflight,
-    campaign: &Campaign,
-    answers: &mut Answers,
-) -> Result<(), PreflightError> {
-    let (context, exten, priority) = match &campaign.call.target {
-        CallTarget::Exten {
-            context,
-            exten,
-            priority,
-        } => (context, exten, *priority),
-        CallTarget::Application { application, .. } => {
-            answers.say(&format!(
-                "whether it has the application {application} cannot be told without a call"
+/// Asks step by step, and gathers the answers.
+struct PbxSurvey<'c> {
+    preflight: Preflight,
+    campaign: &'c Campaign,
+    answers: Answers,
+}
+
+impl PbxSurvey<'_> {
+    fn say(&mut self, line: impl Display) {
+        let _ = writeln!(self.answers.text, "{line}");
+    }
+
+    fn diagnostic(&self, at: Location, message: String) -> Diagnostic {
+        Diagnostic::at(&self.campaign.path, at, message)
+    }
+
+    /// What an answered call gets to hear.
+    async fn target(&mut self) -> anyhow::Result<()> {
+        let call = &self.campaign.call;
+        let (context, exten, priority) = match &call.target {
+            CallTarget::Exten {
+                context,
+                exten,
+                priority,
+            } => (context, exten, *priority),
+            CallTarget::Application { application, .. } => {
+                self.say(format!(
+                    "whether it has the application {application} cannot be told without a call"
+                ));
+                return Ok(());
+            }
+        };
+        match self.preflight.extension(context, exten, priority).await? {
+            ExtensionState::Exists => self.say(format!(
+                "extension {exten} of context {context}, priority {priority}, is there"
+            )),
+            ExtensionState::Missing => {
+                let message = format!(
+                    "Asterisk has no extension {exten} with a priority {priority} in a context {context}: `dialplan show {context}` in its console shows what there is"
+                );
+                let error = self.diagnostic(call.target_at, message);
+                self.answers.errors.push(error);
+            }
+            ExtensionState::Unclear(why) => self.say(format!(
+                "whether there is an extension {exten} in context {context} cannot be told: {why}"
+            )),
+        }
+        if self.preflight.extension(context, "failed", 1).await? == ExtensionState::Exists {
+            let message = format!(
+                "context {context} has an extension `failed`, or a pattern that takes it, such as `_.`: Asterisk runs it for every call that fails"
+            );
+            let warning = self.diagnostic(call.target_at, message);
+            self.answers.warnings.push(warning);
+        }
+        Ok(())
+    }
+
+    /// Whether the calls of the trunks can go where they are to go. A trunk none of whose destinations exists is a fault,
+    /// and trunks none of which can be reached are no trunks; of several phones, some may be off.
+    async fn trunks(&mut self, destinations: &Destinations) -> anyhow::Result<()> {
+        let (mut down, mut works) = (Vec::new(), false);
+        for (trunk, destinations) in self.campaign.trunks.iter().zip(&destinations.of_trunks) {
+            let mut states = Reachability::default();
+            for destination in destinations {
+                states.add(&mut self.preflight, destination).await?;
+            }
+            let name = &trunk.name;
+            if let Some(line) = states.summary() {
+                self.say(format!("trunk {name}: {line}"));
+            }
+            let of_trunk = |why| {
+                Diagnostic::at(
+                    &self.campaign.path,
+                    trunk.channel.at,
+                    format!("trunk {name}: {why}"),
+                )
+            };
+            let can_work = !states.reachable.is_empty() || !states.unclear.is_empty();
+            let missing = states.missing.iter().map(of_trunk);
+            if can_work || !states.unreachable.is_empty() {
+                self.answers.warnings.extend(missing);
+            } else {
+                self.answers.errors.extend(missing);
+            }
+            works = works || can_work || destinations.is_empty();
+            down.extend(states.unreachable.iter().map(of_trunk));
+        }
+        if works {
+            self.answers.warnings.extend(down);
+        } else {
+            self.answers.failures = down.iter().map(ToString::to_string).collect();
+        }
+        Ok(())
+    }
+
+    /// Whether Asterisk carries as many calls as there are lines.
+    async fn capacity(&mut self, settings: Option<&Message>) -> anyhow::Result<()> {
+        let channels = self.preflight.channels().await?;
+        if let Some(channels) = channels {
+            self.say(format!("{} in use now", counted(channels, "channel")));
+        }
+        let lines = self.campaign.ports();
+        let weight = channels_of_lines(self.campaign);
+        if settings.is_none() {
+            self.say(format!(
+                "how many calls it carries it does not tell user {}: keep `maxcalls` in asterisk.conf at {weight} or more, or add `reporting` to `write =` in manager.conf to have it checked",
+                self.campaign.ami.username
             ));
             return Ok(());
         }
-    };
-    match preflight.extension(context, exten, priority).await? {
-        ExtensionState::Exists => answers.say(&format!(
-            "extension {exten} of context {context}, priority {priority}, is there"
-        )),
-        ExtensionState::Missing => {
-            let message = format!(
-                "Asterisk has no extension {exten} with a priority {priority} in a context {context}: `dialplan show {context}` in its console shows what there is"
-            );
-            answers
-                .errors
-                .push(diagnostic(campaign, campaign.call.target_at, message));
+        let count_for = if weight == lines {
+            counted(lines, "line")
+        } else {
+            format!(
+                "{}, which count for {weight} since a Local channel counts twice",
+                counted(lines, "line")
+            )
+        };
+        let most = setting(settings, "CoreMaxCalls").and_then(|most| most.parse::<usize>().ok());
+        match most {
+            Some(0) => self.say("it carries any number of calls"),
+            Some(most) if weight > most => {
+                let message = format!(
+                    "there are {count_for}, and Asterisk carries {most} calls at most (`maxcalls` in asterisk.conf): beyond them it lets phones ring, and drops whoever answers"
+                );
+                let warning = Diagnostic::of_file(&self.campaign.path, message);
+                self.answers.warnings.push(warning);
+            }
+            Some(most) if weight + channels.unwrap_or_default() > most => self.say(format!(
+                "it carries {most} calls at most: there is no room for {count_for}, beside what lives there now"
+            )),
+            Some(most) => self.say(format!("it carries {most} calls at most, and there are {count_for}")),
+            None => self.say("how many calls it carries it does not tell"),
         }
-        ExtensionState::Unclear(why) => answers.say(&format!(
-            "whether there is an extension {exten} in context {context} cannot be told: {why}"
-        )),
+        Ok(())
     }
-    if preflight.extension(context, "failed", 1).await? == ExtensionState::Exists {
-        let message = format!(
-            "context {context} has an extension `failed`, or a pattern that takes it, such as `_.`: Asterisk runs it for every call that fails"
-        );
-        answers
-            .warnings
-            .push(diagnostic(campaign, campaign.call.target_at, message));
-    }
-    Ok(())
-}
-
-fn diagnostic(campaign: &Campaign, at: Location, message: String) -> Diagnostic {
-    Diagnostic::at(&campaign.path, at, message)
 }
 
 /// The destinations of a trunk, by how they are; where one is not well, why.
@@ -120,52 +216,12 @@ struct Reachability {
     unclear: Vec<String>,
 }
 
-/// Whether the calls of the trunks can go where they are to go. A trunk none of whose destinations exists is a fault,
-/// and trunks none of which can be reached are no trunks; of several phones, some may be off.
-async fn trunks(
-    preflight: &mut Preflight,
-    campaign: &Campaign,
-    destinations: &Destinations,
-    answers: &mut Answers,
-) -> Result<(), PreflightError> {
-    let (mut down, mut works) = (Vec::new(), false);
-    for (trunk, destinations) in campaign.trunks.iter().zip(&destinations.of_trunks) {
-        let mut found = Reachability::default();
-        for destination in destinations {
-            found.add(preflight, destination).await?;
-        }
-        let name = &trunk.name;
-        if let Some(line) = found.summary() {
-            answers.say(&format!("trunk {name}: {line}"));
-        }
-        let at = trunk.channel.at;
-        let of_trunk = |why: String| diagnostic(campaign, at, format!("trunk {name}: {why}"));
-        let can_work = !found.reachable.is_empty() || !found.unclear.is_empty();
-        let missing = found.missing.into_iter().map(of_trunk);
-        if can_work || !found.unreachable.is_empty() {
-            answers.warnings.extend(missing);
-        } else {
-            answers.errors.extend(missing);
-        }
-        works = works || can_work || destinations.is_empty();
-        down.extend(found.unreachable.into_iter().map(of_trunk));
-    }
-    if works {
-        answers.warnings.extend(down);
-    } else {
-        answers
-            .failures
-            .extend(down.iter().map(ToString::to_string));
-    }
-    Ok(())
-}
-
 impl Reachability {
     async fn add(
         &mut self,
         preflight: &mut Preflight,
         destination: &Destination,
-    ) -> Result<(), PreflightError> {
+    ) -> anyhow::Result<()> {
         match destination {
             Destination::Extension { context, exten } => {
                 match preflight.extension(context, exten, 1).await? {
@@ -220,47 +276,4 @@ fn channels_of_lines(campaign: &Campaign) -> usize {
         trunk.ports * if is_local { 2 } else { 1 }
     };
     campaign.trunks.iter().map(of).sum()
-}
-
-/// Whether Asterisk carries as many calls as there are lines.
-async fn capacity(
-    preflight: &mut Preflight,
-    campaign: &Campaign,
-    answers: &mut Answers,
-) -> Result<(), PreflightError> {
-    let channels = preflight.channels().await?;
-    if let Some(channels) = channels {
-        let channels = counted(channels, "channel");
-        answers.say(&format!("{channels} in use now"));
-    }
-    let lines = campaign.ports();
-    let lines_in_words = counted(lines, "line");
-    let weight = channels_of_lines(campaign);
-    let count_for = if weight == lines {
-        lines_in_words
-    } else {
-        format!("{lines_in_words}, which count for {weight} since a Local channel counts twice")
-    };
-    match preflight.max_calls().await? {
-        CoreSetting::Value(0) => answers.say("it carries any number of calls"),
-        CoreSetting::Value(most) => {
-            let living = channels.unwrap_or_default();
-            if weight > most {
-                let message = format!(
-                    "there are {count_for}, and Asterisk carries {most} calls at most (`maxcalls` in asterisk.conf): beyond them it lets phones ring, and drops whoever answers"
-                );
-                answers.warnings.push(Diagnostic::of_file(&campaign.path, message));
-            } else if weight + living > most {
-                answers.say(&format!("it carries {most} calls at most: there is no room for {count_for}, beside what lives there now"));
-            } else {
-                answers.say(&format!("it carries {most} calls at most, and there are {count_for}"));
-            }
-        }
-        CoreSetting::Denied => answers.say(&format!(
-            "how many calls it carries it does not tell user {}: keep `maxcalls` in asterisk.conf at {weight} or more, or add `reporting` to `write =` in manager.conf to have it checked",
-            campaign.ami.username
-        )),
-        CoreSetting::Unclear => answers.say("how many calls it carries it does not tell"),
-    }
-    Ok(())
 }
