@@ -133,24 +133,8 @@ pub fn rfc3339(time: &Zoned) -> String {
 
 /// Appends a time as the results have it.
 pub fn push_rfc3339(text: &mut String, time: &Zoned) {
-    let offset = time.offset().seconds();
-    // RFC 3339 knows whole minutes only; no zone has had seconds since 1972.
-    let minutes = offset.abs() / 60;
     // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}{}{:02}:{:02}",
-        time.year(),
-        time.month(),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-        time.millisecond(),
-        if offset < 0 { '-' } else { '+' },
-        minutes / 60,
-        minutes % 60,
-    );
+    let _ = write!(text, "{}", time.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"));
 }
 
 #[cfg(test)]

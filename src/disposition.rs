@@ -110,19 +110,15 @@ impl fmt::Display for Disposition {
     }
 }
 
-/// A name that is no disposition.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no disposition")]
-pub struct UnknownDisposition(String);
-
 impl FromStr for Disposition {
-    type Err = UnknownDisposition;
+    /// What is wrong with the name.
+    type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|disposition| disposition.as_str() == name)
-            .ok_or_else(|| UnknownDisposition(name.to_owned()))
+            .ok_or_else(|| format!("{name:?} is no disposition"))
     }
 }
 

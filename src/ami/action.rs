@@ -57,8 +57,8 @@ pub enum ActionError {
 /// An action, encoded as it grows.
 ///
 /// ```
-/// # use dialer::ami::action::{Action, ActionError};
-/// # fn main() -> Result<(), ActionError> {
+/// # use dialer::ami::Action;
+/// # fn main() -> anyhow::Result<()> {
 /// let action = Action::new("Originate", "call-1")?
 ///     .header("Channel", "PJSIP/100")?
 ///     .header("Async", "true")?

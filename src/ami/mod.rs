@@ -4,22 +4,22 @@
 //! gives the byte stream, [`login`] opens it, [`session`] is the task that owns it, and [`client`] the handle to that.
 //! What came goes to a [`handler`]. What a call is, and what its events mean, is not known here.
 
-pub mod action;
+pub(crate) mod action;
 mod buffered_stream;
-pub mod client;
-pub mod codec;
-pub mod errors;
-pub mod handler;
+pub(crate) mod client;
+pub(crate) mod codec;
+pub(crate) mod errors;
+pub(crate) mod handler;
 mod inbox;
 mod line_ends;
-pub mod login;
-pub mod message;
-pub mod session;
+pub(crate) mod login;
+pub(crate) mod message;
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
-pub mod tls;
+pub(crate) mod tls;
 mod tls_stream;
-pub mod transport;
+pub(crate) mod transport;
 
 pub use action::Action;
 pub use client::Client;

@@ -4,17 +4,17 @@
 //! Originate, and waits on a oneshot that the correlator resolves; it looks at the clock only to hang up a call that
 //! lasts too long. Who is called, when, and what becomes of the outcome is the campaign's.
 
-pub mod captured;
+pub(crate) mod captured;
 pub mod correlator;
 pub mod id;
-pub mod observations;
+pub(crate) mod observations;
 pub(crate) mod originate;
-pub mod preflight;
-pub mod reconcile;
-pub mod reconnect;
+pub(crate) mod preflight;
+pub(crate) mod reconcile;
+pub(crate) mod reconnect;
 #[cfg(test)]
 mod tests;
-pub mod verdict;
+pub(crate) mod verdict;
 
 use std::time::Duration;
 

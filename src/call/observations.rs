@@ -84,6 +84,11 @@ impl Leg {
     pub fn rang(&self) -> bool {
         self.ringing || self.progress
     }
+
+    /// The cause that its `Hangup` gave; 0 if there is none.
+    pub fn cause_code(&self) -> u16 {
+        self.cause.as_ref().map_or(0, |cause| cause.code)
+    }
 }
 
 /// `DialEnd`'s `DialStatus`. `NOANSWER` is everything that is neither busy nor congested, so it decides nothing.
@@ -179,6 +184,11 @@ impl Observations {
         self.up || self.rang() || self.all_legs().any(ended_by_far_end)
     }
 
+    /// The `Reason` of `OriginateResponse`; 0 if none came.
+    pub fn reason(&self) -> u16 {
+        self.originate_result.map_or(0, |result| result.reason)
+    }
+
     /// Whether any leg signalled ringing or progress.
     pub fn rang(&self) -> bool {
         self.all_legs().any(Leg::rang)
@@ -198,9 +208,8 @@ impl Observations {
 
     /// Whether the originated channel was hung up.
     pub fn hung_up(&self) -> bool {
-        self.channel
-            .as_ref()
-            .is_some_and(|channel| channel.cause.is_some())
+        let channel = self.channel.as_ref();
+        channel.is_some_and(|channel| channel.cause.is_some())
     }
 
     /// Whether the person who answered hung up: on the originated channel, or on the line that answered behind a Local
@@ -219,7 +228,7 @@ impl Observations {
     /// Local channel if it was given a cause; else the originated channel.
     pub fn deciding_leg(&self) -> Option<&Leg> {
         let line = |leg: &&Leg| leg.technology != Technology::Local;
-        let with_cause = |leg: &&Leg| leg.cause.as_ref().is_some_and(|cause| cause.code != 0);
+        let with_cause = |leg: &&Leg| leg.cause_code() != 0;
         self.legs
             .iter()
             .rfind(line)

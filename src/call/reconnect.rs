@@ -63,6 +63,15 @@ pub enum SessionState {
     Lost(Arc<str>),
 }
 
+impl SessionState {
+    fn client(&self) -> Option<Client<Note>> {
+        match self {
+            Self::Up(client) => Some(client.clone()),
+            Self::Down | Self::Lost(_) => None,
+        }
+    }
+}
+
 /// A handle to the sessions, present and to come. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Reconnector {
@@ -81,26 +90,25 @@ impl Reconnector {
         patience: Duration,
         captured_vars: Arc<CapturedVars>,
     ) -> Result<Self, OpenError> {
-        let correlator = SharedHandler::new(Correlator::new(Arc::clone(&captured_vars)));
-        let stream = transport.connect().await?;
-        let session = session::open(stream, &login, correlator.clone()).await?;
-        let banner = session.banner.as_str().into();
-        let (publish, state) = watch::channel(SessionState::Up(session.client.clone()));
         let keeper = Keeper {
             transport,
             login,
             patience,
-            captured_vars: Arc::clone(&captured_vars),
-            publish,
-            correlator: correlator.clone(),
+            correlator: SharedHandler::new(Correlator::new(Arc::clone(&captured_vars))),
+            captured_vars,
+            publish: watch::Sender::new(SessionState::Down),
+        };
+        let session = keeper.connect().await?;
+        let up = SessionState::Up(session.client.clone());
+        keeper.publish.send_replace(up);
+        let reconnector = Self {
+            state: keeper.publish.subscribe(),
+            banner: session.banner.as_str().into(),
+            captured_vars: Arc::clone(&keeper.captured_vars),
+            correlator: keeper.correlator.clone(),
         };
         tokio::spawn(keeper.keep(session));
-        Ok(Self {
-            state,
-            banner,
-            captured_vars,
-            correlator,
-        })
+        Ok(reconnector)
     }
 
     /// How Asterisk introduced itself at first.
@@ -114,20 +122,14 @@ impl Reconnector {
 
     /// The session that there is now.
     pub fn client(&self) -> Option<Client<Note>> {
-        match &*self.state.borrow() {
-            SessionState::Up(client) => Some(client.clone()),
-            SessionState::Down | SessionState::Lost(_) => None,
-        }
+        self.state.borrow().client()
     }
 
     /// The session, as soon as there is one; `None` when there will be none any more.
     pub async fn client_when_up(&self) -> Option<Client<Note>> {
         let mut state = self.state.clone();
         let is_known = |state: &SessionState| !matches!(state, SessionState::Down);
-        match &*state.wait_for(is_known).await.ok()? {
-            SessionState::Up(client) => Some(client.clone()),
-            SessionState::Down | SessionState::Lost(_) => None,
-        }
+        state.wait_for(is_known).await.ok()?.client()
     }
 
     pub fn watch(&self) -> watch::Receiver<SessionState> {
@@ -237,10 +239,14 @@ impl Keeper {
         }
     }
 
+    async fn connect(&self) -> Result<AmiSession<Note>, OpenError> {
+        let stream = self.transport.connect().await?;
+        Ok(session::open(stream, &self.login, self.correlator.clone()).await?)
+    }
+
     /// Opens a session on which calls may begin: without a list of channels, lines would be used twice.
     async fn open(&self) -> Result<AmiSession<Note>, OpenError> {
-        let stream = self.transport.connect().await?;
-        let session = session::open(stream, &self.login, self.correlator.clone()).await?;
+        let session = self.connect().await?;
         if let Err(error) = reconcile(&session.client, &self.captured_vars).await {
             session.client.clone().logoff().await;
             self.closed(&session.client).await;

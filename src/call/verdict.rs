@@ -9,9 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::call::captured::{CapturedValues, CapturedVars};
-use crate::call::observations::{
-    Cause, DialStatus, FarEnd, Leg, Observations, OriginateResult, Technology,
-};
+use crate::call::observations::{Cause, DialStatus, FarEnd, Leg, Observations, Technology};
 use crate::disposition::Disposition;
 
 /// What the verdict needs to know that Asterisk did not say.
@@ -83,9 +81,8 @@ pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Ver
         return Verdict::of(Disposition::Unknown, observations, note);
     }
     // A call that the far end ended before our hangup took effect ended as the far end says.
-    let ended_by_far_end = observations
-        .deciding_leg()
-        .is_some_and(|leg| leg.ended_by_far_end.is_some());
+    let leg = observations.deciding_leg();
+    let ended_by_far_end = leg.is_some_and(|leg| leg.ended_by_far_end.is_some());
     let own_hangup = circumstances.own_hangup.filter(|_| !ended_by_far_end);
     let (disposition, note) = match own_hangup {
         Some(HangupReason::Stopped) => (Disposition::Cancelled, "hung up: the run was stopped"),
@@ -97,12 +94,13 @@ pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Ver
 
 fn refused(message: &str) -> Verdict {
     let shutting_down = message.to_ascii_lowercase().contains(SHUTTING_DOWN);
+    let disposition = if shutting_down {
+        Disposition::Congestion
+    } else {
+        Disposition::Failed
+    };
     Verdict {
-        disposition: if shutting_down {
-            Disposition::Congestion
-        } else {
-            Disposition::Failed
-        },
+        disposition,
         cause: None,
         sip_code: None,
         answered_at: None,
@@ -195,9 +193,7 @@ fn not_answered(
     observations: &Observations,
     circumstances: &Circumstances,
 ) -> (Disposition, &'static str) {
-    let reason = observations
-        .originate_result
-        .map_or(0, |result| result.reason);
+    let reason = observations.reason();
     let Some(leg) = observations.deciding_leg() else {
         return (
             Disposition::Congestion,
@@ -219,18 +215,14 @@ fn not_answered(
     let sent = leg.ended_by_far_end.map(|end| end.cause);
     let cause = match sent {
         Some(cause) if cause != 0 => cause,
-        _ => leg.cause.as_ref().map_or(0, |cause| cause.code),
+        _ => leg.cause_code(),
     };
     if let Some(disposition) = of_cause(cause) {
         return (disposition, "");
     }
-    let status = |wanted| {
-        let own = observations
-            .channel
-            .as_ref()
-            .and_then(|leg| leg.dial_status);
-        leg.dial_status == Some(wanted) || own == Some(wanted)
-    };
+    let channel = observations.channel.as_ref();
+    let own_status = channel.and_then(|channel| channel.dial_status);
+    let status = |wanted| [leg.dial_status, own_status].contains(&Some(wanted));
     if reason == REASON_BUSY || status(DialStatus::Busy) {
         (Disposition::Busy, "")
     } else if observations.rang() {
@@ -284,13 +276,7 @@ fn gave_up_in_dialplan(leg: &Leg) -> bool {
 /// A `HangupRequest` carries only what was sent. Where a filter keeps that event away, the `Hangup`'s code is taken,
 /// but for a 480, which Asterisk also makes up, and for anything after a ring timeout.
 fn sip_code(leg: &Leg, observations: &Observations) -> Option<u16> {
-    let timed_out = matches!(
-        observations.originate_result,
-        Some(OriginateResult {
-            reason: REASON_TIMEOUT,
-            ..
-        })
-    );
+    let timed_out = observations.reason() == REASON_TIMEOUT;
     match leg.ended_by_far_end {
         Some(end) => end.sip_code.or(leg.tech_cause),
         None => leg
@@ -347,12 +333,10 @@ fn of_cause(code: u16) -> Option<Disposition> {
 impl Verdict {
     /// A verdict on a call that was answered, with the cause of the originated channel.
     fn of_answered(disposition: Disposition, observations: &Observations, note: String) -> Self {
+        let channel = observations.channel.as_ref();
         Self {
             disposition,
-            cause: observations
-                .channel
-                .as_ref()
-                .and_then(|leg| leg.cause.clone()),
+            cause: channel.and_then(|leg| leg.cause.clone()),
             sip_code: None,
             answered_at: observations.answered_at,
             note,

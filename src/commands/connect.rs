@@ -48,6 +48,15 @@ impl AmiThread {
         Ok(Self(Some(runtime)))
     }
 
+    /// Runs on the thread that calls it what needs no thread of its own.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        Ok(self.runtime()?.block_on(work))
+    }
+
+    fn runtime(&self) -> anyhow::Result<&Runtime> {
+        self.0.as_ref().context("the thread has ended")
+    }
+
     /// Connects to the campaign's Asterisk.
     pub(super) async fn connect(&self, campaign: &Campaign) -> Result<Reconnector, Failure> {
         let ami = &campaign.ami;
@@ -64,9 +73,9 @@ impl AmiThread {
             ami.reconnect_for,
             captured_vars(campaign),
         );
-        let runtime = self.0.as_ref().context("the thread has ended")?;
         // What it spawns stays on that thread.
-        let pbx = runtime
+        let pbx = self
+            .runtime()?
             .spawn(connect)
             .await
             .context("the connection")?

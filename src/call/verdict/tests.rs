@@ -2,6 +2,7 @@
 
 use super::Disposition::{self, *};
 use super::*;
+use crate::call::observations::OriginateResult;
 
 fn at(seconds: u64) -> Instant {
     // Any moment will do, as long as it is the same for one call.

@@ -274,14 +274,10 @@ fn preview(
 /// Connects, and asks what can be asked without a call.
 fn ask(campaign: &Campaign, destinations: &Destinations) -> Result<pbx::Answers, Failure> {
     let ami = AmiThread::open()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(async {
+    ami.block_on(async {
         let pbx = ami.connect(campaign).await?;
         let answers = pbx::ask(&pbx, campaign, destinations).await;
         log_off(&pbx).await;
         answers.map_err(Failure::pbx)
-    })
+    })?
 }
