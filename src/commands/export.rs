@@ -23,7 +23,7 @@ pub fn run(args: &ExportArgs) -> Result<u8, Failure> {
     };
     if args.last {
         let (mut file, name) = rewindable(&args.results)?;
-        let last = LastRows::find(ResultsReader::new(&file, &name)?)?;
+        let last = last_rows(ResultsReader::new(&file, &name)?)?;
         file.rewind()
             .with_context(|| format!("{name} cannot be read again"))?;
         copy(ResultsReader::new(&file, &name)?, form, Some(&last))?;
@@ -60,33 +60,20 @@ impl ExportForm {
     }
 }
 
-/// The last row of each contact.
-struct LastRows {
-    keys: ContactKeys,
-    rows: ByKey<u64>,
-    /// Rows in all; the file may have grown since.
-    read: u64,
-}
-
-impl LastRows {
-    fn find(mut reader: ResultsReader<&File>) -> Result<Self, ResultsError> {
-        let mut last = Self {
-            keys: ContactKeys::default(),
-            rows: ByKey::default(),
-            read: 0,
-        };
-        let contact = reader.required("contact")?;
-        while let Some(record) = reader.next()? {
-            let key = last.keys.of(record.get(contact));
-            last.rows.insert(key, last.read);
-            last.read += 1;
+/// Which rows are the last ones of their contacts.
+fn last_rows(mut reader: ResultsReader<&File>) -> Result<Vec<bool>, ResultsError> {
+    let contact = reader.required("contact")?;
+    let keys = ContactKeys::default();
+    let mut latest = ByKey::default();
+    let mut is_last = Vec::new();
+    while let Some(record) = reader.next()? {
+        let key = keys.of(record.get(contact));
+        if let Some(before) = latest.insert(key, is_last.len()) {
+            is_last[before] = false;
         }
-        Ok(last)
+        is_last.push(true);
     }
-
-    fn has(&self, contact: &str, row: u64) -> bool {
-        self.rows.get(&self.keys.of(contact)) == Some(&row)
-    }
+    Ok(is_last)
 }
 
 /// Results that can be read twice: the file itself, or a copy of what comes through a pipe.
@@ -111,10 +98,10 @@ fn spooled(mut from: File) -> io::Result<File> {
 fn copy<R: Read>(
     mut reader: ResultsReader<R>,
     form: ExportForm,
-    last: Option<&LastRows>,
+    last: Option<&[bool]>,
 ) -> Result<(), Failure> {
     // Without these it is not a file of results.
-    let contact = reader.required("contact")?;
+    reader.required("contact")?;
     reader.required("disposition")?;
     let columns = reader.columns().to_vec();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
@@ -129,14 +116,15 @@ fn copy<R: Read>(
         stdout.write_all(line.as_bytes())?;
         for row in 0.. {
             let record = match reader.next() {
-                Ok(Some(record)) if last.is_none_or(|last| row < last.read) => record,
-                Ok(_) => break,
+                Ok(Some(record)) => record,
+                Ok(None) => break,
                 Err(error) => {
                     end = Err(error);
                     break;
                 }
             };
-            if last.is_none_or(|last| last.has(record.get(contact), row)) {
+            // The file may have grown since its last rows were found.
+            if last.is_none_or(|last| last.get(row) == Some(&true)) {
                 form.row(&mut line, record.fields(), kinds.iter().copied());
                 stdout.write_all(line.as_bytes())?;
             }

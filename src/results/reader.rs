@@ -28,11 +28,9 @@ pub(crate) struct ResultsReader<R> {
     /// Where in the buffer the unread bytes begin.
     unread: usize,
     /// How many bytes were whole rows so far.
-    whole: u64,
+    pub(super) whole: u64,
     /// The line on which the unread bytes begin.
-    line: u64,
-    /// Everything was read.
-    at_end: bool,
+    pub(super) line: u64,
     fields: Fields,
 }
 
@@ -107,7 +105,6 @@ impl<R: Read> ResultsReader<R> {
             unread: 0,
             whole: 0,
             line: 1,
-            at_end: false,
             fields: Fields::default(),
         };
         let Some((header, _)) = reader.next_bytes()? else {
@@ -134,15 +131,15 @@ impl<R: Read> ResultsReader<R> {
     }
 
     /// A column that has to be there.
-    pub(crate) fn required(&self, name: &str) -> Result<usize, ResultsError> {
-        let error = || match self.columns[..] {
-            [] => ResultsError::NoHeader(self.name.clone()),
+    pub(crate) fn required(&self, column: &str) -> Result<usize, ResultsError> {
+        let name = self.name.clone();
+        self.column(column).ok_or_else(|| match self.columns[..] {
+            [] => ResultsError::NoHeader(name),
             _ => ResultsError::NoColumn {
-                name: self.name.clone(),
-                missing: name.to_owned(),
+                name,
+                missing: column.to_owned(),
             },
-        };
-        self.column(name).ok_or_else(error)
+        })
     }
 
     /// The next row that is whole and not empty; `None` behind the last of them.
@@ -195,16 +192,16 @@ impl<R: Read> ResultsReader<R> {
         self.unread = 0;
         let mut input = self.input.by_ref().take(STREAM);
         let read = input.read_to_end(&mut self.buffer);
-        self.at_end = read.map_err(|source| ResultsError::Io {
+        let read = read.map_err(|source| ResultsError::Io {
             name: self.name.clone(),
             source,
-        })? == 0;
-        Ok(!self.at_end)
+        })?;
+        Ok(read > 0)
     }
 
     /// Whether the last row is not whole, once there is no next one.
     pub(crate) fn is_torn(&self) -> bool {
-        self.at_end && !self.tail().is_empty()
+        !self.tail().is_empty()
     }
 
     /// What follows the last whole row, once there is no next one.
@@ -212,25 +209,9 @@ impl<R: Read> ResultsReader<R> {
         &self.buffer[self.unread..]
     }
 
-    /// How many bytes were whole rows.
-    pub(super) fn whole(&self) -> u64 {
-        self.whole
-    }
-
-    /// The line on which the tail begins.
-    pub(super) fn tail_line(&self) -> u64 {
-        self.line
-    }
-
-    /// The tail as a row that only lacks its line end.
-    pub(super) fn tail_record(&mut self) -> Result<ResultsRecord<'_>, ResultsError> {
-        let position = RowPosition {
-            name: &self.name,
-            line: self.line,
-            last_line: self.line,
-        };
-        let tail = &self.buffer[self.unread..];
-        record(&mut self.fields, tail, self.columns.len(), position)
+    /// Gives the tail, a row that only lacks its line end, that line end: it is the next row.
+    pub(super) fn complete_tail(&mut self) {
+        self.buffer.push(b'\n');
     }
 
     pub(super) fn error_on_line(&self, line: u64, what: String) -> ResultsError {

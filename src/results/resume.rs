@@ -21,8 +21,7 @@ use crate::phone_number::Number;
 use crate::results::fields::Fields;
 use crate::results::keys::{ByKey, ContactKey, ContactKeys};
 use crate::results::reader::{
-    self, Outcome, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, RowPosition,
-    is_simulated,
+    self, OutcomeColumns, ResultsError, ResultsReader, ResultsRecord, RowPosition, is_simulated,
 };
 use crate::results::tail::{self, Tail, TailRow};
 
@@ -151,21 +150,15 @@ impl PriorRun {
         columns: &ResumeColumns,
         asked: &Asked<'_>,
     ) -> Result<(), ResultsError> {
-        let Outcome {
-            contact,
-            attempt,
-            counted,
-            is_final,
-            disposition,
-            simulated,
-        } = columns.outcome.read(record)?;
+        let outcome = columns.outcome.read(record)?;
+        let (disposition, counted) = (outcome.disposition, outcome.counted);
         let next = match record.get(columns.next) {
             "" => Timestamp::UNIX_EPOCH,
             next => next
                 .parse::<Timestamp>()
                 .map_err(|_| record.error(&format!("next_attempt_at {next:?} is no time")))?,
         };
-        self.simulated |= simulated;
+        self.simulated |= outcome.simulated;
         if let Some(journal) = asked.journal
             && let Some(call) = CallId::from_bytes(record.get(columns.call_id).as_bytes())
             && journal.contains(&call)
@@ -177,16 +170,16 @@ impl PriorRun {
             && let Ok(at) = record.get(columns.dialed_at).parse::<Timestamp>()
             && at > since
         {
-            self.calls.push((contact.to_owned(), at));
+            self.calls.push((outcome.contact.to_owned(), at));
         }
-        let key = self.keys.of(contact);
+        let key = self.keys.of(outcome.contact);
         let mut progress = self.contacts.get(&key).copied().unwrap_or_default();
         if progress.is_final {
             progress = self.redial(progress);
         }
         let mut history = self.histories.get(progress.history);
         history.put(disposition, counted);
-        history.attempts = attempt;
+        history.attempts = outcome.attempt;
         // The turn of a number is over when the call counted and was no fault of the trunk.
         let had_its_turn = counted && disposition != Disposition::Congestion;
         history.next_number = u8::from(had_its_turn);
@@ -195,10 +188,10 @@ impl PriorRun {
         if had_its_turn && disposition == Disposition::InvalidNumber {
             self.dead.insert((key, progress.redials, progress.number));
         }
-        progress.is_final = is_final;
+        progress.is_final = outcome.is_final;
         progress.last = Some(disposition);
         progress.next = next.as_millisecond();
-        if is_final && asked.redial.contains(&disposition) {
+        if outcome.is_final && asked.redial.contains(&disposition) {
             progress = self.redial(progress);
         }
         self.contacts.insert(key, progress);
@@ -292,14 +285,17 @@ pub fn read(path: &Path, asked: Asked<'_>) -> Result<PriorRun, ResultsError> {
     let mut fields = Fields::default();
     let tail = tail::judge(
         reader.tail(),
-        (reader.tail_line(), reader.whole()),
+        (reader.line, reader.whole),
         columns.count,
         asked.journal,
         |bytes| columns.parse(&mut fields, bytes),
     );
     prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
     if prior.tail == Tail::WholeRow {
-        prior.take(&reader.tail_record()?, &columns, &asked)?;
+        reader.complete_tail();
+        if let Some(record) = reader.next()? {
+            prior.take(&record, &columns, &asked)?;
+        }
     }
     Ok(prior)
 }

@@ -46,11 +46,6 @@ impl WriteError {
         }
     }
 
-    /// A pipe that was closed stays so.
-    fn may_pass(&self) -> bool {
-        self.source.kind() != ErrorKind::BrokenPipe
-    }
-
     /// There is no room on the disk.
     pub fn is_full(&self) -> bool {
         matches!(
@@ -285,9 +280,10 @@ impl Appender {
     /// Answers those whose rows are written, or will not be, and publishes the trouble.
     fn answer(&mut self, written: usize, result: io::Result<()>) {
         let why = result.err().map(|error| WriteError::new(&self.name, error));
-        let given_up = why
-            .as_ref()
-            .filter(|why| self.tries_left == Some(0) || !why.may_pass());
+        // A pipe that was closed stays so.
+        let is_broken = |why: &WriteError| why.source.kind() == ErrorKind::BrokenPipe;
+        let is_final = |why: &&WriteError| self.tries_left == Some(0) || is_broken(why);
+        let given_up = why.as_ref().filter(is_final);
         let rows = match given_up {
             Some(_) => 0,
             None => self.waiting.len() - written,

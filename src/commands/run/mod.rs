@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     let zone = input.campaign.zone();
     let clock = Clock::system(zone.clone());
     let target = ResultsTarget::choose(&input.campaign, args, &clock)?;
-    if args.json && target.is_stdout() && !args.dry_run {
+    if args.json && target.path().is_none() && !args.dry_run {
         return Err(Failure::Usage(
             "--json and the results both want standard output: name a file with --results"
                 .to_owned(),

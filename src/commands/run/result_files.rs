@@ -133,10 +133,6 @@ impl ResultsTarget {
         Ok(Self::Dated { pattern, now })
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self, Self::Stdout)
-    }
-
     /// The file, as it is named now; `None` is standard output.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
