@@ -104,7 +104,7 @@ pub(crate) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 pub(super) fn is_lost(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<LostFile>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<LostFile>())
 }
 
 #[cfg(test)]

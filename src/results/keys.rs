@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 
-/// A contact's id, hashed. ContactKeys of different [`ContactKeys`] say nothing of each other.
+/// A contact's id, hashed. Keys of different [`ContactKeys`] say nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactKey([u32; 3]);
 

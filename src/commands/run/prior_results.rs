@@ -78,7 +78,7 @@ pub(super) fn read(
         journal: calls.as_ref(),
         since,
     };
-    let mut earlier = resume::read(&path.real, asked).map_err(cannot_continue)?;
+    let mut earlier = resume::read(&path.real, asked).map_err(|error| cannot_continue(&error))?;
     if earlier.simulated {
         return Err(Failure::Usage(format!(
             "{path} holds a rehearsal: name another file with --results, or begin anew with --fresh"
@@ -152,13 +152,13 @@ pub(super) fn check_not_removed(path: &ResultsPath, left: &Leftover) -> Result<(
     )))
 }
 
-fn cannot_continue(error: ResultsError) -> Failure {
+fn cannot_continue(error: &ResultsError) -> Failure {
     let advice = match error {
         ResultsError::Row { .. } => ": correct it, or begin anew with --fresh",
         ResultsError::NoColumn { .. } => ": name another file with --results, or move it away",
         _ => "",
     };
-    Failure::Usage(format!("{}{advice}", error_chain(&error)))
+    Failure::Usage(format!("{}{advice}", error_chain(error)))
 }
 
 /// Keeps the old results, and their journal, under a dated name.

@@ -61,7 +61,7 @@ pub(crate) struct ClaimedResults {
     list: String,
     clock: Clock,
     /// Held until the run is over.
-    _locks: Vec<Lock>,
+    locks: Vec<Lock>,
 }
 
 /// Results of a run that was cut off and is not continued.
@@ -172,9 +172,9 @@ impl ResultsTarget {
             set_aside: args.fresh,
             list: String::new(),
             clock: clock.clone(),
-            _locks: Vec::new(),
+            locks: Vec::new(),
         };
-        let locks = &mut claimed._locks;
+        let locks = &mut claimed.locks;
         let (path, mut others) = match self {
             Self::Stdout => return Ok(claimed),
             Self::Rehearsal(path) => {

@@ -13,7 +13,10 @@ fn rows(bytes: &[u8]) -> (Vec<(u64, Vec<String>)>, Vec<u8>) {
         let fields = record.fields().map(str::to_owned).collect();
         rows.push((record.position.line, fields));
     }
-    assert_eq!(reader.whole as usize + reader.tail().len(), bytes.len());
+    assert_eq!(
+        reader.whole + reader.tail().len() as u64,
+        bytes.len() as u64
+    );
     (rows, reader.tail().to_vec())
 }
 
