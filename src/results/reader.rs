@@ -31,6 +31,8 @@ pub(crate) struct ResultsReader<R> {
     pub(super) whole: u64,
     /// The line on which the unread bytes begin.
     pub(super) line: u64,
+    /// Everything was read.
+    at_end: bool,
     fields: Fields,
 }
 
@@ -105,6 +107,7 @@ impl<R: Read> ResultsReader<R> {
             unread: 0,
             whole: 0,
             line: 1,
+            at_end: false,
             fields: Fields::default(),
         };
         let Some((header, _)) = reader.next_bytes()? else {
@@ -196,12 +199,13 @@ impl<R: Read> ResultsReader<R> {
             name: self.name.clone(),
             source,
         })?;
+        self.at_end = read == 0;
         Ok(read > 0)
     }
 
     /// Whether the last row is not whole, once there is no next one.
     pub(crate) fn is_torn(&self) -> bool {
-        !self.tail().is_empty()
+        self.at_end && !self.tail().is_empty()
     }
 
     /// What follows the last whole row, once there is no next one.
