@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use crate::call::id::CallId;
 use crate::call::observations::Observations;
+use crate::campaign::Resources;
 use crate::contact_history::History;
 use crate::contacts::Contact;
-use crate::phone_number::Number;
 use crate::results::journal::JournalEntry;
 use crate::trunk::TrunkIndex;
 use crate::trunk::breaker::Breaker;
@@ -50,35 +50,23 @@ pub(super) enum Callee {
 }
 
 impl ActiveCall {
-    /// The contact's id.
-    pub(super) fn contact(&self) -> &str {
-        match &self.callee {
-            Callee::Listed(contact) => &contact.id,
-            Callee::Adopted(entry) => &entry.contact,
-        }
-    }
-
-    /// The number that is called.
-    pub(super) fn called(&self) -> &str {
-        match &self.callee {
-            Callee::Listed(contact) => contact.numbers[usize::from(self.number)].as_str(),
-            Callee::Adopted(entry) => &entry.number,
-        }
-    }
-
-    /// All numbers of the contact, as far as they are known.
-    pub(super) fn numbers(&self) -> Vec<&str> {
-        match &self.callee {
-            Callee::Listed(contact) => contact.numbers.iter().map(Number::as_str).collect(),
-            Callee::Adopted(entry) => entry.numbers.iter().map(String::as_str).collect(),
-        }
-    }
-
-    /// The contact's zone; for a call of an earlier run that of the campaign.
-    pub(super) fn zone(&self) -> u16 {
-        match &self.callee {
-            Callee::Listed(contact) => contact.zone,
-            Callee::Adopted(_) => 0,
+    /// What the journal and the results have of the call before it is placed.
+    pub(super) fn entry(&self, resources: &Resources) -> JournalEntry {
+        let contact = match &self.callee {
+            Callee::Listed(contact) => contact,
+            Callee::Adopted(entry) => return entry.clone(),
+        };
+        let trunk = &resources.campaign.trunks[self.line.trunk.get()];
+        JournalEntry {
+            call_id: self.id.to_string(),
+            contact: contact.id.clone(),
+            number: contact.numbers[usize::from(self.number)].to_string(),
+            place: self.number,
+            numbers: contact.numbers.iter().map(ToString::to_string).collect(),
+            kept: resources.list.kept(contact),
+            trunk: trunk.name.clone(),
+            caller_id: String::new(),
+            begun_at: resources.clock.millis(),
         }
     }
 
@@ -87,10 +75,5 @@ impl ActiveCall {
         let mut observations = Observations::new(self.begun_at);
         observations.ended_at = Instant::now();
         observations
-    }
-
-    /// An earlier run placed it.
-    pub(super) fn is_adopted(&self) -> bool {
-        matches!(self.callee, Callee::Adopted(_))
     }
 }

@@ -62,11 +62,7 @@ pub(super) async fn follow(
         }
         () = stop.hang_up.cancelled() => unobserved(Some(HangupReason::Stopped)),
     };
-    let caller_id = match &call.callee {
-        Callee::Adopted(entry) => entry.caller_id.clone(),
-        Callee::Listed(_) => String::new(),
-    };
-    conclude::ended(&resources, &call, caller_id, &ended).await
+    conclude::ended(&resources, &call, call.entry(&resources), &ended).await
 }
 
 /// Looks for the calls in Asterisk when all of them are `registered`.

@@ -11,6 +11,7 @@ use crate::campaign::active_call::{ActiveCall, Callee, Line};
 use crate::campaign::{Resources, retry};
 use crate::contact_history::{AttemptOutcome, History, may_have_rung};
 use crate::disposition::Disposition;
+use crate::results::journal::JournalEntry;
 use crate::results::schema::ResultsRow;
 use crate::results::writer::WriteError;
 use crate::trunk::breaker::CallEnd;
@@ -54,19 +55,19 @@ pub(super) struct Conclusion {
 pub(super) async fn ended(
     resources: &Resources,
     call: &ActiveCall,
-    caller_id: String,
+    entry: JournalEntry,
     ended: &FinishedCall,
 ) -> TaskResult {
     let observations = &ended.observations;
     let circumstances = Circumstances {
         own_hangup: ended.own_hangup,
         trunk_alive: is_trunk_alive(&call.line, observations),
-        adopted: call.is_adopted(),
+        adopted: matches!(call.callee, Callee::Adopted(_)),
         min_talk: resources.campaign.call.min_talk,
         captured_vars: Some(resources.reconnector.captured_vars()),
     };
     let verdict = verdict::decide(observations, &circumstances);
-    conclude(resources, call, caller_id, observations, verdict).await
+    conclude(resources, call, entry, observations, verdict).await
 }
 
 /// Concludes a call whose task died.
@@ -78,26 +79,37 @@ pub(super) async fn buried(resources: &Resources, call: &ActiveCall) -> TaskResu
         answered_at: None,
         note: "the dialer lost track of this call and hung it up".to_owned(),
     };
-    conclude(resources, call, String::new(), &call.unobserved(), verdict).await
+    let entry = call.entry(resources);
+    conclude(resources, call, entry, &call.unobserved(), verdict).await
 }
 
 /// Concludes a call whose Originate Asterisk would not take. The list is checked at the start, so this is a second net.
-pub(super) async fn unsendable(resources: &Resources, call: &ActiveCall, why: &str) -> TaskResult {
+pub(super) async fn unsendable(
+    resources: &Resources,
+    call: &ActiveCall,
+    entry: JournalEntry,
+    why: &impl ToString,
+) -> TaskResult {
     if call.line.trial {
         call.line.breaker.not_tried();
     }
+    let why = why.to_string();
     let row = ResultsRow {
         is_final: true,
         disposition: Some(Disposition::Failed),
-        note: resources.note(why),
-        ..row_of(resources, call)
+        note: resources.note(&why),
+        campaign: resources.campaign.name.clone(),
+        contact: entry.contact,
+        number: entry.number,
+        own: entry.kept,
+        ..ResultsRow::default()
     };
     let conclusion = Conclusion {
         history: call.history,
         disposition: Disposition::Failed,
         is_final: true,
         due: None,
-        trouble: Some(why.to_owned()),
+        trouble: Some(why),
         opt_out_unwritten: None,
     };
     write(resources, row, TaskResult::Concluded(conclusion)).await
@@ -113,20 +125,6 @@ pub(super) async fn write(
     match resources.writer.append(row.clone()).await {
         Ok(()) => result,
         Err(error) => TaskResult::NotWritten(error, row),
-    }
-}
-
-/// The row that every outcome of a call begins with.
-fn row_of(resources: &Resources, call: &ActiveCall) -> ResultsRow {
-    ResultsRow {
-        campaign: resources.campaign.name.clone(),
-        contact: call.contact().to_owned(),
-        number: call.called().to_owned(),
-        own: match &call.callee {
-            Callee::Listed(contact) => resources.list.kept(contact),
-            Callee::Adopted(entry) => entry.kept.clone(),
-        },
-        ..ResultsRow::default()
     }
 }
 
@@ -149,18 +147,18 @@ fn is_trunk_alive(line: &Line, observations: &Observations) -> bool {
 async fn conclude(
     resources: &Resources,
     call: &ActiveCall,
-    caller_id: String,
+    entry: JournalEntry,
     observations: &Observations,
     verdict: Verdict,
 ) -> TaskResult {
     let (campaign, clock) = (&resources.campaign, &resources.clock);
-    let (contact, breaker) = (call.contact(), &call.line.breaker);
+    let (contact, breaker) = (&entry.contact, &call.line.breaker);
     let (dialed_at, ended_at) = (observations.written_at, observations.ended_at);
     let (disposition, answered_at) = (verdict.disposition, verdict.answered_at);
     // Before the row is written: a run that is cut off in between calls the contact again, but on no number that is
     // not to be called.
     let opt_out_unwritten = if observations.captured.opted_out {
-        resources.opt_out(call).await.err()
+        resources.opt_out(call, contact).await.err()
     } else {
         None
     };
@@ -180,7 +178,7 @@ async fn conclude(
         trunk: call.line.trunk,
         doubt,
     };
-    let numbers = call.numbers().len().max(1);
+    let numbers = entry.numbers.len().max(1);
     let decision = retry::decide(
         &mut history,
         outcome,
@@ -199,7 +197,11 @@ async fn conclude(
         // The results have milliseconds.
         let due = clock.millis_at(ended_at + delay);
         let due = Timestamp::from_millisecond(due).unwrap_or(Timestamp::MAX);
-        resources.rules.earliest(contact, call.zone(), due)
+        let zone = match &call.callee {
+            Callee::Listed(contact) => contact.zone,
+            Callee::Adopted(_) => 0,
+        };
+        resources.rules.earliest(contact, zone, due)
     });
     let is_trouble = matches!(disposition, Disposition::Congestion | Disposition::Failed);
     let trouble = (is_trouble && !verdict.note.is_empty()).then(|| verdict.note.clone());
@@ -219,22 +221,22 @@ async fn conclude(
         disposition: Some(disposition),
         cause: verdict.cause,
         sip_code: verdict.sip_code,
-        trunk: match &call.callee {
-            Callee::Listed(_) => campaign.trunks[call.line.trunk.get()].name.clone(),
-            Callee::Adopted(entry) => entry.trunk.clone(),
-        },
-        caller_id,
+        trunk: entry.trunk,
+        caller_id: entry.caller_id,
         dialed_at: Some(clock.at(dialed_at)),
         answered_at: answered_at.map(|at| clock.at(at)),
         ended_at: Some(clock.at(ended_at)),
         ring: channel.map(|_| answered_at.unwrap_or(ended_at) - dialed_at),
         talk: answered_at.map(|at| ended_at - at),
         next_attempt_at: due.map(|due| clock.zoned(due)),
-        call_id: call.id.to_string(),
+        call_id: entry.call_id,
         uniqueid: channel.map(|leg| text(&leg.uniqueid)).unwrap_or_default(),
         linkedid: linkedid.map(text).unwrap_or_default(),
         note: resources.note(&note),
-        ..row_of(resources, call)
+        campaign: campaign.name.clone(),
+        contact: entry.contact,
+        number: entry.number,
+        own: entry.kept,
     };
     let kept = campaign.contacts.keep.len();
     row.own.resize(kept, String::new());

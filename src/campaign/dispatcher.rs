@@ -49,12 +49,10 @@ enum Event {
     TaskEnded(Result<(Id, TaskResult), JoinError>),
     /// A piece of the list was read ahead.
     ListRead(io::Result<Piece>),
-    SuppressionsRead,
     /// The calls of an earlier run were looked up in Asterisk.
     CallsLookedUp,
-    /// A wait for a moment is over.
-    Timer,
-    /// A trunk that is tried rings, or a snapshot is asked for.
+    /// There may be something to begin or to show: a moment has come, the lists of numbers never to call are read, a trunk
+    /// that is tried rings, or a snapshot is asked for.
     Woken,
     /// Rows cannot be written, or can be again.
     WriterChanged,
@@ -174,10 +172,10 @@ impl Dispatcher {
             biased;
             Some(ended) = self.tasks.join_next_with_id() => Event::TaskEnded(ended),
             piece = self.queue.read(), if dialing => Event::ListRead(piece),
-            () = self.suppressions.finished(), if dialing => Event::SuppressionsRead,
+            () = self.suppressions.finished(), if dialing => Event::Woken,
             // A panic there leaves them to their watchdogs.
             _ = or_never(self.looking_for_calls.as_mut()) => Event::CallsLookedUp,
-            () = or_never(timer.map(sleep_until)) => Event::Timer,
+            () = or_never(timer.map(sleep_until)) => Event::Woken,
             () = self.wake.notified() => Event::Woken,
             Ok(()) = self.writer.changed() => Event::WriterChanged,
             _ = self.connection.changed(), if dialing => Event::ConnectionChanged,
@@ -197,7 +195,7 @@ impl Dispatcher {
             },
             Event::ListRead(Ok(piece)) => self.queue.add(piece),
             Event::ListRead(Err(error)) => self.end = Some(RunEnd::Unreadable(error)),
-            Event::SuppressionsRead | Event::Timer | Event::Woken => {}
+            Event::Woken => {}
             Event::CallsLookedUp => self.looking_for_calls = None,
             Event::WriterChanged => {
                 let why = self.writer.borrow_and_update().why.clone();

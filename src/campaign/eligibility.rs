@@ -187,7 +187,7 @@ impl CallingRules {
             Dialing::Closed(opens) => Some(opens),
             Dialing::Allowed | Dialing::Over(_) => None,
         };
-        let stop_at = self.window.stop_at().filter(|&stop_at| stop_at > now);
+        let stop_at = self.window.stop_at.filter(|&stop_at| stop_at > now);
         opens.into_iter().chain(stop_at).min()
     }
 

@@ -20,7 +20,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stats;
 mod suppression_refresh;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod uncalled;
 mod waiting;
 
@@ -89,7 +89,7 @@ impl Resources {
     ///
     /// # Errors
     /// The file cannot be written: they are not called in this run, but the next one would not know.
-    async fn opt_out(&self, call: &ActiveCall) -> Result<(), WriteError> {
+    async fn opt_out(&self, call: &ActiveCall, contact: &str) -> Result<(), WriteError> {
         let numbers: Vec<String> = match &call.callee {
             Callee::Listed(contact) => contact.all_numbers().map(ToString::to_string).collect(),
             Callee::Adopted(entry) => entry.numbers.clone(),
@@ -111,8 +111,7 @@ impl Resources {
         written.map_err(|error| {
             let file = opt_out.file.display().to_string();
             error!(
-                "contact {} asked never to be called again, and that cannot be written down: add its numbers to {file} by hand",
-                call.contact(),
+                "contact {contact} asked never to be called again, and that cannot be written down: add its numbers to {file} by hand"
             );
             WriteError::new(&file, error)
         })
@@ -195,13 +194,9 @@ impl RunEnd {
     /// Whether it stops a run only where contacts are left.
     fn needs_contacts_left(&self) -> bool {
         match self {
-            Self::Drained
-            | Self::PbxLost(_)
-            | Self::Outside(_)
-            | Self::StopAt
-            | Self::TrunksLost(_) => true,
             Self::Unwritable(_, rows) => rows.is_empty(),
             Self::Finished | Self::OptOutUnwritten(_) | Self::Unreadable(_) => false,
+            _ => true,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::campaign::active_call::ActiveCall;
 use crate::campaign::conclude::{self, TaskResult};
 use crate::campaign::{Resources, Stop};
 use crate::contacts::Contact;
-use crate::results::journal::{JournalEntry, JournalError};
+use crate::results::journal::JournalError;
 use crate::trunk::rate_limit::PaceToken;
 
 /// Calls a contact of the list, and returns when that is over and its row is written.
@@ -20,34 +20,23 @@ pub(super) async fn place_call(
     stop: Stop,
 ) -> TaskResult {
     let campaign = &resources.campaign;
-    let trunk = call.line.trunk.get();
-    let list = &resources.list;
-    let rendered = match list.render(&contact, usize::from(call.number), trunk) {
+    let mut entry = call.entry(&resources);
+    let (number, trunk) = (usize::from(call.number), call.line.trunk.get());
+    let rendered = match resources.list.render(&contact, number, trunk) {
         Ok(rendered) => rendered,
-        Err(why) => return conclude::unsendable(&resources, &call, &why.to_string()).await,
+        Err(why) => return conclude::unsendable(&resources, &call, entry, &why).await,
     };
     let originate = match originate(&campaign.call, call.id, &rendered) {
         Ok(originate) => originate,
-        Err(why) => return conclude::unsendable(&resources, &call, &why.to_string()).await,
+        Err(why) => return conclude::unsendable(&resources, &call, entry, &why).await,
     };
     let caller_id = rendered.caller_id.unwrap_or_default();
-    let caller_id = String::from_utf8_lossy(&caller_id).into_owned();
+    entry.caller_id = String::from_utf8_lossy(&caller_id).into_owned();
     if let Some(journal) = &resources.journal {
-        let entry = JournalEntry {
-            call_id: call.id.to_string(),
-            contact: contact.id.clone(),
-            number: call.called().to_owned(),
-            place: call.number,
-            numbers: contact.numbers.iter().map(ToString::to_string).collect(),
-            kept: list.kept(&contact),
-            trunk: campaign.trunks[trunk].name.clone(),
-            caller_id: caller_id.clone(),
-            begun_at: resources.clock.millis(),
-        };
         match journal.begin(call.line.slot, &entry).await {
             Ok(()) => {}
             Err(error @ JournalError::TooLong) => {
-                return conclude::unsendable(&resources, &call, &error.to_string()).await;
+                return conclude::unsendable(&resources, &call, entry, &error).await;
             }
             Err(JournalError::Write(error)) => return TaskResult::NotJournaled(error),
         }
@@ -64,7 +53,7 @@ pub(super) async fn place_call(
             hang_up: stop.hang_up.clone(),
         };
         if let Ok(ended) = call::place(&resources.reconnector, attempt).await {
-            return conclude::ended(&resources, &call, caller_id, &ended).await;
+            return conclude::ended(&resources, &call, entry, &ended).await;
         }
     }
     // What stays in the journal without a row is taken for a call by the next run.

@@ -71,13 +71,10 @@ fn may_be_called_again(history: &History, disposition: Disposition, policy: &Ret
         return true;
     }
     let rule = policy.rules.get(&disposition);
-    let used_up = rule
-        .and_then(|rule| rule.max_attempts)
-        .is_some_and(|most| u32::from(history.of(disposition)) >= most);
-    let retried = rule
-        .and_then(|rule| rule.retry)
-        .unwrap_or(disposition.retried_by_default());
-    retried && !used_up
+    let retry = rule.and_then(|rule| rule.retry);
+    let most = rule.and_then(|rule| rule.max_attempts);
+    retry.unwrap_or(disposition.retried_by_default())
+        && most.is_none_or(|most| u32::from(history.of(disposition)) < most)
 }
 
 /// The wait after the `attempts`-th call: `delay`, multiplied by `backoff` for each call before it, at most `max_delay`.

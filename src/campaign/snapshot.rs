@@ -37,7 +37,7 @@ pub(crate) struct View {
     pub(crate) connected: bool,
     /// Why no further call is begun.
     pub(crate) waits: Waits,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 /// How a trunk is.
@@ -346,52 +346,5 @@ impl Viewer {
     #[cfg(test)]
     pub(super) fn count(&self) -> u64 {
         self.0.lock().count
-    }
-}
-
-/// A run on two trunks, one of which rests: something of everything has happened. It is ten in the morning.
-#[cfg(test)]
-pub(crate) fn example() -> View {
-    use crate::disposition::Disposition;
-    use crate::trunk::breaker::Trouble;
-
-    let mut tally = Tally::new(310, 300);
-    for _ in 0..80 {
-        tally.attempted(Disposition::Answered, true);
-    }
-    for _ in 0..40 {
-        tally.attempted(Disposition::Rejected, true);
-    }
-    tally.finish(Disposition::InvalidNumber, 10);
-    tally.dispatched = 150;
-    let at = "2026-11-23T10:00:00Z".parse::<jiff::Timestamp>().unwrap();
-    let at = at.as_millisecond();
-    let trunk = |name: &str, busy, condition| TrunkView {
-        name: name.into(),
-        ports: 10,
-        busy,
-        condition,
-    };
-    let rests = Condition::Rests {
-        until: at + 5_000,
-        trouble: Trouble {
-            streak: 5,
-            last: Disposition::Congestion,
-        },
-    };
-    View {
-        at,
-        tally,
-        running: 10,
-        trunks: vec![
-            trunk("carrier", 10, Condition::Works),
-            trunk("backup", 0, rests),
-        ],
-        retrying: 12,
-        next_due: Some(at + 120_000),
-        calls_per_second: Some(2.5),
-        connected: true,
-        waits: Waits::Lines,
-        clock: Clock::system(jiff::tz::TimeZone::UTC),
     }
 }

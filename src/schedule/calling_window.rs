@@ -3,7 +3,7 @@
 //! The campaign's hours say it of a zone and a moment; here the answer is kept for each zone until it changes, so that
 //! asking costs nothing, and closing comes a little early, since an Originate takes a moment from here to the wire.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -18,24 +18,11 @@ const MARGIN: SignedDuration = SignedDuration::from_millis(250);
 pub(crate) struct CallingWindow {
     hours: Option<Hours>,
     zones: Vec<TimeZone>,
-    known: Mutex<Vec<Known>>,
+    /// What holds for each zone, and from when on.
+    known: Mutex<Vec<Option<(Timestamp, HoursState)>>>,
     /// From then on no call begins, whatever the hours are.
-    stop_at: Option<Timestamp>,
+    pub(crate) stop_at: Option<Timestamp>,
 }
-
-/// What holds for a zone from one moment to another.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    open: bool,
-    from: Timestamp,
-    until: Timestamp,
-}
-
-const NOTHING: Known = Known {
-    open: false,
-    from: Timestamp::MAX,
-    until: Timestamp::MIN,
-};
 
 /// Whether calls may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +30,16 @@ pub(crate) enum WindowState {
     Open,
     /// Closed until then; `None`: for as long as can be foreseen.
     Closed(Option<Timestamp>),
+}
+
+impl From<HoursState> for WindowState {
+    fn from(state: HoursState) -> Self {
+        if state.is_open {
+            Self::Open
+        } else {
+            Self::Closed(state.until)
+        }
+    }
 }
 
 impl CallingWindow {
@@ -54,14 +51,9 @@ impl CallingWindow {
         Self {
             hours,
             zones: zones.to_vec(),
-            known: Mutex::new(vec![NOTHING; zones.len()]),
+            known: Mutex::new(vec![None; zones.len()]),
             stop_at: stop_at.map(|at| at.saturating_sub(MARGIN).unwrap_or(at)),
         }
-    }
-
-    /// From when on no call begins, whatever the hours are.
-    pub(crate) fn stop_at(&self) -> Option<Timestamp> {
-        self.stop_at
     }
 
     pub(crate) fn has_stopped(&self, now: Timestamp) -> bool {
@@ -73,27 +65,24 @@ impl CallingWindow {
         let Some(hours) = &self.hours else {
             return WindowState::Open;
         };
-        let mut known = self.lock();
-        let Some(known) = known.get_mut(usize::from(zone)) else {
+        let index = usize::from(zone);
+        let Some(zone) = self.zones.get(index) else {
             return WindowState::Closed(None);
         };
-        let zone = &self.zones[usize::from(zone)];
-        if !(known.from..known.until).contains(&now) {
-            *known = look(hours, zone, now);
-        }
-        if !known.open {
-            return WindowState::Closed(foreseen(known.until));
-        }
-        if now
-            .saturating_add(MARGIN)
-            .is_ok_and(|soon| soon < known.until)
-        {
-            return WindowState::Open;
-        }
-        // It is about to close: what counts is when it opens again.
-        match look(hours, zone, known.until) {
-            Known { open: true, .. } => WindowState::Open,
-            closed => WindowState::Closed(foreseen(closed.until)),
+        let known = &mut self.known.lock().unwrap_or_else(PoisonError::into_inner)[index];
+        let holds = |&(from, state): &(Timestamp, HoursState)| {
+            from <= now && state.until.is_none_or(|until| now < until)
+        };
+        let (_, state) = match *known {
+            Some(known) if holds(&known) => known,
+            _ => *known.insert((now, hours.state(zone, now))),
+        };
+        match state.until {
+            // It is about to close: what counts is when it opens again.
+            Some(until) if state.is_open && now.duration_until(until) <= MARGIN => {
+                hours.state(zone, until).into()
+            }
+            _ => state.into(),
         }
     }
 
@@ -114,34 +103,12 @@ impl CallingWindow {
 
     /// When a contact of a zone that is due then may be called at the earliest.
     pub(crate) fn earliest(&self, zone: u16, due: Timestamp) -> Timestamp {
-        match (&self.hours, self.zones.get(usize::from(zone))) {
-            (Some(hours), Some(zone)) => match look(hours, zone, due) {
-                Known { open: true, .. } => due,
-                closed => foreseen(closed.until).unwrap_or(due),
-            },
-            _ => due,
-        }
+        let (Some(hours), Some(zone)) = (&self.hours, self.zones.get(usize::from(zone))) else {
+            return due;
+        };
+        let state = hours.state(zone, due);
+        state.until.filter(|_| !state.is_open).unwrap_or(due)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn look(hours: &Hours, zone: &TimeZone, from: Timestamp) -> Known {
-    let (open, until) = match hours.state(zone, from) {
-        HoursState::Open { until } => (true, until),
-        HoursState::Closed { until } => (false, until),
-    };
-    Known {
-        open,
-        from,
-        until: until.unwrap_or(Timestamp::MAX),
-    }
-}
-
-fn foreseen(until: Timestamp) -> Option<Timestamp> {
-    (until != Timestamp::MAX).then_some(until)
 }
 
 #[cfg(test)]

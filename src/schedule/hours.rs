@@ -40,17 +40,10 @@ pub struct Opening {
 
 /// Whether calls may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoursState {
-    /// They may.
-    Open {
-        /// The first instant at which they may not; `None` if there is none in more than a year.
-        until: Option<Timestamp>,
-    },
-    /// They may not.
-    Closed {
-        /// The first instant at which they may; `None` if there is none in more than a year.
-        until: Option<Timestamp>,
-    },
+pub struct HoursState {
+    pub is_open: bool,
+    /// The first instant at which that changes; `None` if there is none in more than a year.
+    pub until: Option<Timestamp>,
 }
 
 /// When a run begins its last call at the latest.
@@ -68,12 +61,10 @@ impl Hours {
     /// A holiday is closed from its midnight to the next, also to an opening that began on the evening before. An
     /// opening that would begin on a holiday does not exist, nor does what of it would be after midnight.
     pub fn state(&self, zone: &TimeZone, at: Timestamp) -> HoursState {
-        let open = self.is_open(zone.to_datetime(at));
-        let until = self.change(zone, at, open);
-        if open {
-            HoursState::Open { until }
-        } else {
-            HoursState::Closed { until }
+        let is_open = self.is_open(zone.to_datetime(at));
+        HoursState {
+            is_open,
+            until: self.change(zone, at, is_open),
         }
     }
 

@@ -4,7 +4,7 @@ mod captures;
 pub(super) mod hours;
 mod journal;
 mod trunks;
-mod views;
+pub(crate) mod views;
 mod whom;
 
 use std::cell::OnceCell;

@@ -4,11 +4,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::*;
-use crate::campaign::snapshot::{View, Waits};
+use crate::campaign::snapshot::{TrunkView, View, Waits};
 use crate::config::{Outside, Window};
 use crate::disposition::Disposition;
 use crate::schedule::hours::{Hours, Opening};
-use crate::trunk::breaker::Condition;
+use crate::trunk::breaker::{Condition, Trouble};
 
 /// A run that goes on.
 struct Going {
@@ -251,4 +251,47 @@ async fn a_run_that_nobody_looks_at_shows_its_end_only() {
     assert!(matches!(over, RunEnd::Finished));
     assert_eq!(viewer.count(), 1);
     assert_eq!(viewer.latest().tally.ended(), 500);
+}
+
+/// A run on two trunks, one of which rests: something of everything has happened. It is ten in the morning.
+pub(crate) fn example() -> View {
+    let mut tally = Tally::new(310, 300);
+    for _ in 0..80 {
+        tally.attempted(Disposition::Answered, true);
+    }
+    for _ in 0..40 {
+        tally.attempted(Disposition::Rejected, true);
+    }
+    tally.finish(Disposition::InvalidNumber, 10);
+    tally.dispatched = 150;
+    let at = "2026-11-23T10:00:00Z".parse::<Timestamp>().unwrap();
+    let at = at.as_millisecond();
+    let trunk = |name: &str, busy, condition| TrunkView {
+        name: name.into(),
+        ports: 10,
+        busy,
+        condition,
+    };
+    let rests = Condition::Rests {
+        until: at + 5_000,
+        trouble: Trouble {
+            streak: 5,
+            last: Disposition::Congestion,
+        },
+    };
+    View {
+        at,
+        tally,
+        running: 10,
+        trunks: vec![
+            trunk("carrier", 10, Condition::Works),
+            trunk("backup", 0, rests),
+        ],
+        retrying: 12,
+        next_due: Some(at + 120_000),
+        calls_per_second: Some(2.5),
+        connected: true,
+        waits: Waits::Lines,
+        clock: Clock::system(TimeZone::UTC),
+    }
 }

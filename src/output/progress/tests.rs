@@ -1,5 +1,6 @@
 use super::*;
-use crate::campaign::snapshot::{Waits, example};
+use crate::campaign::snapshot::Waits;
+use crate::campaign::tests::views::example;
 use crate::disposition::Disposition;
 
 /// A run in which something of everything happened.

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::campaign::RunEnd;
-use crate::campaign::snapshot::{self, Waits, example};
+use crate::campaign::snapshot::{self, Waits};
 use crate::campaign::stats::Tally;
+use crate::campaign::tests::views::example;
 use crate::clock::Clock;
 
 #[path = "../../../tests/common/prometheus.rs"]

@@ -30,13 +30,15 @@ fn hours(openings: &[([bool; 7], Time, Time)]) -> Hours {
 }
 
 fn open(until: &str) -> HoursState {
-    HoursState::Open {
+    HoursState {
+        is_open: true,
         until: Some(instant(until)),
     }
 }
 
 fn closed(until: &str) -> HoursState {
-    HoursState::Closed {
+    HoursState {
+        is_open: false,
         until: Some(instant(until)),
     }
 }
@@ -82,12 +84,23 @@ fn five_people_in_five_zones_have_five_mornings() {
         ("America/Los_Angeles", "2026-06-10T16:00Z"),
     ] {
         let at = instant(utc);
-        let HoursState::Open { until } = hours.state(&zone(name), at) else {
+        let HoursState {
+            is_open: true,
+            until,
+        } = hours.state(&zone(name), at)
+        else {
             panic!("{name} is closed")
         };
         assert_eq!(until, Some(at + 1.hour()), "{name}");
         let before = hours.state(&zone(name), at - 1.second());
-        assert_eq!(before, HoursState::Closed { until: Some(at) }, "{name}");
+        assert_eq!(
+            before,
+            HoursState {
+                is_open: false,
+                until: Some(at)
+            },
+            "{name}"
+        );
     }
 }
 
@@ -134,13 +147,19 @@ fn openings_that_touch_are_one() {
     let always = hours(&[(ALL_WEEK, midnight, midnight)]);
     assert_eq!(
         always.state(&zone("Europe/Berlin"), instant("2026-11-23T10:00Z")),
-        HoursState::Open { until: None }
+        HoursState {
+            is_open: true,
+            until: None
+        }
     );
 }
 
 #[test]
 fn nothing_to_open_is_closed_for_ever() {
-    let never = HoursState::Closed { until: None };
+    let never = HoursState {
+        is_open: false,
+        until: None,
+    };
     for openings in [
         &[][..],
         &[([false; 7], clock(9, 0), clock(20, 0))],
@@ -165,7 +184,8 @@ fn an_hour_that_is_skipped_opens_nothing_and_cuts_what_it_cuts() {
         // Inside what is skipped: next on the following day, which has an hour less.
         assert_eq!(
             state(clock(2, 15), clock(2, 45), at),
-            HoursState::Closed {
+            HoursState {
+                is_open: false,
                 until: Some(jump + 23.hours() + 15.minutes())
             },
             "{name}"
@@ -174,12 +194,18 @@ fn an_hour_that_is_skipped_opens_nothing_and_cuts_what_it_cuts() {
         let until = Some(jump);
         assert_eq!(
             state(clock(2, 15), clock(4, 0), at),
-            HoursState::Closed { until },
+            HoursState {
+                is_open: false,
+                until
+            },
             "{name}"
         );
         assert_eq!(
             state(clock(0, 0), clock(2, 30), at),
-            HoursState::Open { until },
+            HoursState {
+                is_open: true,
+                until
+            },
             "{name}"
         );
     }
@@ -200,21 +226,29 @@ fn an_hour_that_comes_twice_is_open_twice() {
         for (at, state) in [
             (
                 first - 1.second(),
-                HoursState::Closed { until: Some(first) },
+                HoursState {
+                    is_open: false,
+                    until: Some(first),
+                },
             ),
             (
                 first,
-                HoursState::Open {
+                HoursState {
+                    is_open: true,
                     until: Some(first + 15.minutes()),
                 },
             ),
             (
                 first + 15.minutes(),
-                HoursState::Closed { until: Some(back) },
+                HoursState {
+                    is_open: false,
+                    until: Some(back),
+                },
             ),
             (
                 back,
-                HoursState::Open {
+                HoursState {
+                    is_open: true,
                     until: Some(back + 15.minutes()),
                 },
             ),
@@ -233,10 +267,19 @@ fn half_an_hour_of_summer_time_is_half_an_hour() {
     let until = Some(back);
     assert_eq!(
         hours.state(&lord_howe, back - 1.minute()),
-        HoursState::Open { until }
+        HoursState {
+            is_open: true,
+            until
+        }
     );
     let until = Some(back + 15.minutes());
-    assert_eq!(hours.state(&lord_howe, back), HoursState::Closed { until });
+    assert_eq!(
+        hours.state(&lord_howe, back),
+        HoursState {
+            is_open: false,
+            until
+        }
+    );
 }
 
 #[test]
@@ -351,10 +394,7 @@ proptest! {
         let today = zone.to_datetime(at).date();
         let holidays = holidays.into_iter().map(|days| today.saturating_add(days.days()));
         let hours = Hours { zone: TimeZone::UTC, holidays: holidays.collect(), openings };
-        let (open, until) = match hours.state(&zone, at) {
-            HoursState::Open { until } => (true, until),
-            HoursState::Closed { until } => (false, until),
-        };
+        let HoursState { is_open: open, until } = hours.state(&zone, at);
         prop_assert_eq!(open, looks_open(&hours, &zone, at));
         let end = at + (9 * 24).hours();
         let mut minute = at;
