@@ -49,12 +49,7 @@ pub struct AttemptOutcome {
 impl History {
     /// Notes an attempt, and tells whether it used one of `max_attempts`.
     pub fn note(&mut self, outcome: AttemptOutcome) -> bool {
-        let AttemptOutcome {
-            disposition,
-            number,
-            trunk,
-            doubt,
-        } = outcome;
+        let (disposition, number, doubt) = (outcome.disposition, outcome.number, outcome.doubt);
         let congested = disposition == Disposition::Congestion;
         let counted = match disposition {
             Disposition::Cancelled => false,
@@ -63,7 +58,7 @@ impl History {
             _ => true,
         };
         self.put(disposition, counted);
-        self.avoid = (congested || doubt).then_some(trunk);
+        self.avoid = (congested || doubt).then_some(outcome.trunk);
         if disposition == Disposition::InvalidNumber && !doubt {
             self.dead |= bit(number);
         }

@@ -12,32 +12,10 @@ use crate::call::reconcile::reconcile;
 use crate::call::reconnect::Reconnector;
 use crate::call::verdict::HangupReason;
 use crate::call::{self, FinishedCall};
-use crate::campaign::active_call::{ActiveCall, Callee};
 use crate::campaign::conclude::{self, TaskResult};
-use crate::campaign::lines::Lines;
+use crate::campaign::lines::ActiveCall;
 use crate::campaign::{Resources, Stop};
-use crate::contact_history::History;
 use crate::error_chain::error_chain;
-use crate::results::journal::JournalEntry;
-
-/// Such a call on a line; `None` if its journal entry has no id.
-pub(super) fn active_call(
-    resources: &Resources,
-    lines: &mut Lines,
-    slot: usize,
-    entry: JournalEntry,
-    history: History,
-) -> Option<ActiveCall> {
-    Some(ActiveCall {
-        id: entry.id()?,
-        line: lines.adopt(slot, &entry),
-        begun_at: resources.clock.moment(entry.begun()),
-        number: entry.place,
-        key: resources.key_of(&entry.number),
-        history,
-        callee: Callee::Adopted(entry),
-    })
-}
 
 /// Follows such a call to its end. `registered` is dropped when the session knows it, or will not.
 pub(super) async fn follow(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::call::FinishedCall;
 use crate::call::observations::Observations;
 use crate::call::verdict::{self, Circumstances, Verdict};
-use crate::campaign::active_call::{ActiveCall, Callee, Line};
+use crate::campaign::lines::{ActiveCall, Callee, Line};
 use crate::campaign::{Resources, retry};
 use crate::contact_history::{AttemptOutcome, History, may_have_rung};
 use crate::disposition::Disposition;

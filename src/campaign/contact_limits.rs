@@ -14,8 +14,8 @@ const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// When each contact was called lately.
 #[derive(Debug)]
 pub(crate) struct ContactLimits {
-    per_day: Option<usize>,
-    per_week: Option<usize>,
+    per_day: Option<u32>,
+    per_week: Option<u32>,
     /// In order, in milliseconds since 1970, by a hash of the contact's id: at worst two people share one allowance.
     calls: Mutex<HashMap<u64, Vec<i64>>>,
     hasher: RandomState,
@@ -23,11 +23,9 @@ pub(crate) struct ContactLimits {
 
 impl ContactLimits {
     pub(crate) fn new(retry: &Retry) -> Self {
-        let limit =
-            |most: Option<u32>| most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         Self {
-            per_day: limit(retry.max_per_day),
-            per_week: limit(retry.max_per_week),
+            per_day: retry.max_per_day,
+            per_week: retry.max_per_week,
             calls: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -66,8 +64,8 @@ impl ContactLimits {
             return due;
         };
         // The `most`-th call from the end must be over a period ago.
-        let after = |most: Option<usize>, period: SignedDuration| {
-            let index = calls.len().checked_sub(most?)?;
+        let after = |most: Option<u32>, period: SignedDuration| {
+            let index = calls.len().checked_sub(most? as usize)?;
             let call = Timestamp::from_millisecond(*calls.get(index)?).ok()?;
             call.checked_add(period).ok()
         };

@@ -16,23 +16,20 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
-use super::{Leftover, Resources, RunEnd, Stop};
 use crate::call::id::CallId;
 use crate::call::reconnect::SessionState;
-use crate::campaign::active_call::{ActiveCall, Callee};
 use crate::campaign::conclude::{Conclusion, TaskResult};
-use crate::campaign::eligibility::{Candidate, Dialing, Eligibility, Never, RunMoment, Wait};
-use crate::campaign::lines::Lines;
+use crate::campaign::eligibility::{Candidate, Eligibility, Never, RunMoment, Wait};
+use crate::campaign::lines::{ActiveCall, Callee, Lines};
 use crate::campaign::place_call::{bury, place_call};
 use crate::campaign::queue::{Piece, Queue};
 use crate::campaign::report::{self, Facts, RunReport};
 use crate::campaign::snapshot::{Views, Waits};
 use crate::campaign::stats::{CallSpeed, Tally};
 use crate::campaign::suppression_refresh::SuppressionRefresh;
-use crate::campaign::{adopt, or_never, uncalled};
+use crate::campaign::{Leftover, Resources, RunEnd, Stop, adopt, or_never, uncalled};
 use crate::contacts::Contact;
 use crate::disposition::Disposition;
-use crate::error_chain::error_chain;
 use crate::results::journal::JournalEntry;
 use crate::results::schema::ResultsRow;
 use crate::results::writer::{WriteError, WriteTrouble};
@@ -97,32 +94,27 @@ impl Dispatcher {
     /// Begins to follow the calls that earlier runs left.
     pub(super) fn new(
         resources: Resources,
-        left: Leftover,
+        mut left: Leftover,
         limit: Option<u64>,
         stop: Stop,
         views: Views,
     ) -> Self {
         let resources = Arc::new(resources);
-        let Leftover {
-            mut earlier,
-            done,
-            in_flight,
-        } = left;
-        for (_, entry) in &in_flight {
-            earlier.note_in_flight(&entry.contact);
+        for (_, entry) in &left.in_flight {
+            left.earlier.note_in_flight(&entry.contact);
         }
-        let taken: HashSet<usize> = in_flight.iter().map(|&(slot, _)| slot).collect();
+        let taken: HashSet<usize> = left.in_flight.iter().map(|&(slot, _)| slot).collect();
         let wake = views.wake();
         let lines = Lines::new(&resources.campaign, &taken, &wake);
         let trunks = lines.trunks.len();
         let (list, rehearsal) = (&resources.list, resources.rehearsal);
         let mut dispatcher = Self {
-            queue: Queue::new(list, limit, earlier, done, trunks, rehearsal),
+            queue: Queue::new(list, limit, left.earlier, left.done, trunks, rehearsal),
             lines,
             tasks: JoinSet::new(),
             uncalled: 0,
             looking_for_calls: None,
-            suppressions: SuppressionRefresh::new(resources.rules.suppressions(), rehearsal),
+            suppressions: SuppressionRefresh::new(&resources.rules.suppressions, rehearsal),
             left_outside: 0,
             first_opening: None,
             next_turn: None,
@@ -142,7 +134,7 @@ impl Dispatcher {
             draining: false,
             resources,
         };
-        dispatcher.adopt(in_flight);
+        dispatcher.adopt(left.in_flight);
         dispatcher
     }
 
@@ -185,10 +177,10 @@ impl Dispatcher {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::TaskEnded(Ok((task, result))) => match self.lines.calls.remove(&task) {
-                Some(call) => self.call_ended(&call, result),
-                None => self.uncalled_ended(result),
-            },
+            Event::TaskEnded(Ok((task, result))) => {
+                let call = self.lines.calls.remove(&task);
+                self.task_ended(call.as_deref(), result);
+            }
             Event::TaskEnded(Err(error)) => match self.lines.calls.remove(&error.id()) {
                 Some(call) => self.bury(call, &error),
                 None => self.uncalled = self.uncalled.saturating_sub(1),
@@ -204,11 +196,7 @@ impl Dispatcher {
                     None => info!("the rows that waited are written now"),
                 }
             }
-            Event::ConnectionChanged => {
-                if let Some(why) = self.lost_connection() {
-                    self.end = Some(RunEnd::PbxLost(why));
-                }
-            }
+            Event::ConnectionChanged => self.end = self.lost_connection().map(RunEnd::PbxLost),
             Event::Drain => {
                 report::log_stopping(self.lines.calls.len());
                 self.draining = true;
@@ -223,15 +211,15 @@ impl Dispatcher {
             return;
         }
         let now = self.resources.clock.timestamp();
-        let dialing = self.resources.rules.dialing(now);
+        let closed = self.resources.rules.for_everybody(now);
         let connected = self.is_connected();
         if connected {
-            self.begin_calls(dialing, now);
+            self.begin_calls(closed, now);
         } else if !matches!(self.blocked, Some(Waits::Connection(_))) {
             self.blocked = Some(Waits::Connection(now.as_millisecond()));
         }
         // A run that is over by the time of day ends so only if somebody is left.
-        if let Dialing::Over(why) = dialing
+        if let Some(Eligibility::Never(why)) = closed
             && (self.queue.has_somebody() || !connected)
         {
             self.end = Some(match why {
@@ -245,20 +233,19 @@ impl Dispatcher {
         RunEnd::Outside(opens.map(|opens| self.resources.clock.zoned(opens)))
     }
 
-    /// Begins calls while there is a free line, a contact for it, and nothing that forbids it. Where calls are not
-    /// allowed, the list is read on up to those that would be called: where nobody is, nobody waits for the morning.
-    fn begin_calls(&mut self, dialing: Dialing, now: Timestamp) {
+    /// Begins calls while there is a free line, a contact for it, and nothing that forbids it. Where it is `closed` for
+    /// everybody, the list is read on up to those that would be called: where nobody is, nobody waits for the morning.
+    fn begin_calls(&mut self, closed: Option<Eligibility>, now: Timestamp) {
         self.next_turn = None;
         if !self.suppressions.refresh() {
             self.blocked = Some(Waits::Suppressions);
             return;
         }
-        self.blocked = match dialing {
-            Dialing::Closed(opens) => Some(Waits::Window(Some(opens.as_millisecond()))),
-            Dialing::Over(Never::Closed(opens)) => {
-                Some(Waits::Window(opens.map(Timestamp::as_millisecond)))
-            }
-            Dialing::Allowed | Dialing::Over(_) => None,
+        let window = |opens: Option<Timestamp>| Waits::Window(opens.map(Timestamp::as_millisecond));
+        self.blocked = match closed {
+            Some(Eligibility::Wait(Wait::Window(opens))) => Some(window(Some(opens))),
+            Some(Eligibility::Never(Never::Closed(opens))) => Some(window(opens)),
+            _ => None,
         };
         self.queue.read_ahead(now);
         loop {
@@ -267,7 +254,7 @@ impl Dispatcher {
             {
                 self.write_uncalled(uncalled::row_of_skipped(&self.resources, &skipped));
             }
-            if dialing != Dialing::Allowed || !self.begin_a_call(now) {
+            if closed.is_some() || !self.begin_a_call(now) {
                 break;
             }
         }
@@ -301,34 +288,29 @@ impl Dispatcher {
     }
 
     /// A contact and which of its numbers to call; `None` if it is not called now, which is taken care of.
-    fn may_be_called(
-        &mut self,
-        mut candidate: Candidate,
-        now: Timestamp,
-    ) -> Option<(Candidate, u8)> {
+    fn may_be_called(&mut self, mut ready: Candidate, now: Timestamp) -> Option<(Candidate, u8)> {
         let moment = RunMoment {
             now,
             numbers_in_use: &self.lines.numbers,
             limit_left: self.queue.limit_left,
         };
-        let eligibility = self.resources.rules.judge(&candidate, &moment);
+        let eligibility = self.resources.rules.judge(&ready, &moment);
         match eligibility {
-            Eligibility::Now(_) | Eligibility::Wait(_) => self.queue.count(&mut candidate),
-            Eligibility::Never(_) => self.queue.discount(&candidate),
+            Eligibility::Now(_) | Eligibility::Wait(_) => self.queue.count(&mut ready),
+            Eligibility::Never(_) => self.queue.discount(&ready),
         }
         match eligibility {
-            Eligibility::Now(number) => return Some((candidate, number)),
-            Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, candidate),
+            Eligibility::Now(number) => return Some((ready, number)),
+            Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, ready),
             Eligibility::Wait(Wait::Retry(until) | Wait::Window(until) | Wait::Limits(until)) => {
-                self.queue
-                    .wait(candidate.contact.at, candidate.history, until)
+                self.queue.wait(ready.contact.at, ready.history, until)
             }
             Eligibility::Never(why) => {
                 if let Never::Closed(opens) = why {
                     self.left_outside += 1;
                     self.first_opening = self.first_opening.into_iter().chain(opens).min();
                 }
-                if let Some(row) = uncalled::row_of_never(&self.resources, &candidate, why) {
+                if let Some(row) = uncalled::row_of_never(&self.resources, &ready, why) {
                     self.tally.not_to_call();
                     self.write_uncalled(row);
                 }
@@ -353,7 +335,7 @@ impl Dispatcher {
         now: Instant,
     ) -> bool {
         let Some((line, token)) = self.lines.take(trunk, trial, now) else {
-            self.queue.put_back(candidate);
+            self.queue.ready.push_front(candidate);
             return false;
         };
         let contact = Arc::new(candidate.contact);
@@ -368,10 +350,15 @@ impl Dispatcher {
         };
         self.tally.dispatched += 1;
         self.speed.begun(now);
-        let stop = self.stop.clone();
-        self.follow(Arc::new(call), |resources, call| {
-            place_call(resources, call, contact, token, stop)
-        });
+        let (call, resources) = (Arc::new(call), Arc::clone(&self.resources));
+        let task = place_call(
+            resources,
+            Arc::clone(&call),
+            contact,
+            token,
+            self.stop.clone(),
+        );
+        self.follow(call, task);
         true
     }
 
@@ -383,12 +370,11 @@ impl Dispatcher {
         let (registered, all_registered) = mpsc::channel(1);
         for (slot, entry) in in_flight {
             let history = self.queue.prior.history(&entry.contact, &[]);
-            let (resources, lines) = (&self.resources, &mut self.lines);
-            if let Some(call) = adopt::active_call(resources, lines, slot, entry, history) {
+            if let Some(call) = self.lines.adopt(&self.resources, slot, entry, history) {
+                let (call, resources) = (Arc::new(call), Arc::clone(&self.resources));
                 let (registered, stop) = (registered.clone(), self.stop.clone());
-                self.follow(Arc::new(call), |resources, call| {
-                    adopt::follow(resources, call, registered, stop)
-                });
+                let task = adopt::follow(resources, Arc::clone(&call), registered, stop);
+                self.follow(call, task);
             }
         }
         let look = adopt::look_for_calls(self.resources.reconnector.clone(), all_registered);
@@ -401,44 +387,39 @@ impl Dispatcher {
             "the task of call {} died ({why}): its channel is hung up and its row says UNKNOWN; please report this",
             call.id
         );
-        self.follow(call, bury);
+        let task = bury(Arc::clone(&self.resources), Arc::clone(&call));
+        self.follow(call, task);
     }
 
-    fn follow<F>(
+    fn follow(
         &mut self,
         call: Arc<ActiveCall>,
-        task: impl FnOnce(Arc<Resources>, Arc<ActiveCall>) -> F,
-    ) where
-        F: Future<Output = TaskResult> + Send + 'static,
-    {
-        let task = task(Arc::clone(&self.resources), Arc::clone(&call));
+        task: impl Future<Output = TaskResult> + Send + 'static,
+    ) {
         let task = self.tasks.spawn(task);
-        self.lines.started(task.id(), call);
+        self.lines.numbers.insert(call.key);
+        self.lines.calls.insert(task.id(), call);
     }
 
-    /// A call is over: its line is free, and its contact waits or is done.
-    fn call_ended(&mut self, call: &Arc<ActiveCall>, result: TaskResult) {
-        let is_written = !matches!(result, TaskResult::NotWritten(..));
-        self.lines.release(call, is_written);
-        self.queue.free_number(call.key);
-        match result {
-            TaskResult::Concluded(conclusion) => self.concluded(call, &conclusion),
-            TaskResult::NotDialed => self.not_dialed(call),
-            TaskResult::NotJournaled(error) => {
+    /// The line of a call that is over is free, and its contact waits or is done.
+    fn task_ended(&mut self, call: Option<&ActiveCall>, result: TaskResult) {
+        if let Some(call) = call {
+            let is_written = !matches!(result, TaskResult::NotWritten(..));
+            self.lines.release(call, is_written);
+            self.queue.free_number(call.key);
+        } else {
+            self.uncalled = self.uncalled.saturating_sub(1);
+        }
+        match (result, call) {
+            (TaskResult::Concluded(conclusion), Some(call)) => self.concluded(call, &conclusion),
+            (TaskResult::NotDialed, Some(call)) => self.not_dialed(call),
+            (TaskResult::NotJournaled(error), Some(call)) => {
                 self.not_dialed(call);
                 self.cannot_write(error, None);
             }
-            TaskResult::NotWritten(error, row) => self.cannot_write(error, Some(row)),
-            TaskResult::NotCalled(_) => {}
-        }
-    }
-
-    fn uncalled_ended(&mut self, result: TaskResult) {
-        self.uncalled = self.uncalled.saturating_sub(1);
-        match result {
-            TaskResult::NotCalled(disposition) => self.tally.finish(disposition, 1),
-            TaskResult::NotWritten(error, row) => self.cannot_write(error, Some(row)),
-            _ => {}
+            (TaskResult::NotCalled(disposition), _) => self.tally.finish(disposition, 1),
+            (TaskResult::NotWritten(error, row), _) => self.cannot_write(error, Some(row)),
+            (_, None) => {}
         }
     }
 
@@ -448,7 +429,7 @@ impl Dispatcher {
         if let Some(why) = &conclusion.opt_out_unwritten
             && !matches!(self.end, Some(RunEnd::Unwritable(..)))
         {
-            log_write_error(why);
+            report::log_write_error(why);
             self.end = Some(RunEnd::OptOutUnwritten(why.clone()));
         }
         let trunk = &self.lines.trunks[call.line.trunk.get()];
@@ -482,7 +463,7 @@ impl Dispatcher {
         if call.line.trial {
             call.line.breaker.not_tried();
         }
-        self.queue.put_back(Candidate {
+        self.queue.ready.push_front(Candidate {
             contact: Contact::clone(contact),
             history: call.history,
             due: None,
@@ -495,7 +476,7 @@ impl Dispatcher {
         if let Some(RunEnd::Unwritable(_, rows)) = &mut self.end {
             rows.extend(row);
         } else {
-            log_write_error(&error);
+            report::log_write_error(&error);
             self.end = Some(RunEnd::Unwritable(error, row.into_iter().collect()));
         }
     }
@@ -525,12 +506,13 @@ impl Dispatcher {
         let change = self.resources.rules.next_change(now);
         let of_day = due.into_iter().chain(change).min().map(|moment| {
             let ahead = Duration::try_from(moment.duration_since(now)).unwrap_or_default();
-            let longest = if clock.is_virtual() {
-                ahead
-            } else {
-                LOOK_AGAIN
-            };
-            Instant::now() + ahead.min(longest)
+            let is_virtual = clock.is_virtual();
+            Instant::now()
+                + if is_virtual {
+                    ahead
+                } else {
+                    ahead.min(LOOK_AGAIN)
+                }
         });
         let turn = self.next_turn.filter(|_| can_begin);
         of_day.into_iter().chain(turn).min()
@@ -554,31 +536,22 @@ impl Dispatcher {
     /// Shows how the run is, or ended, to those who ask; and logs why no call is running, where that is new.
     fn report(&mut self, end: Option<&RunEnd>) {
         let ending = end.or(self.end.as_ref()).map(RunEnd::word);
-        let is_idle = ending.is_none()
-            && self.tasks.is_empty()
-            && self.suppressions.are_known()
-            && self.queue.reading.is_none()
-            && !self.queue.is_exhausted();
-        let connected = self.is_connected();
         self.report.update(Facts {
+            connected: self.is_connected(),
+            blocked: ending.map(Waits::Ending).or(self.blocked),
+            is_idle: ending.is_none()
+                && self.tasks.is_empty()
+                && self.suppressions.are_known()
+                && self.queue.reading.is_none()
+                && !self.queue.is_exhausted(),
+            is_over: end.is_some(),
             tally: &self.tally,
             speed: &mut self.speed,
             queue: &self.queue,
             lines: &mut self.lines,
             clock: &self.resources.clock,
-            connected,
-            blocked: ending.map(Waits::Ending).or(self.blocked),
-            is_idle,
-            is_over: end.is_some(),
         });
     }
-}
-
-fn log_write_error(why: &WriteError) {
-    error!(
-        "no new calls are begun, the running ones are waited for: {}",
-        error_chain(why)
-    );
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) struct CallingRules {
     window: CallingWindow,
     waits_for_opening: bool,
     limits: ContactLimits,
-    suppressions: Suppressions,
+    pub(crate) suppressions: Suppressions,
 }
 
 /// A contact that may be next, with what has happened to it so far.
@@ -81,16 +81,6 @@ pub(crate) enum Never {
     Closed(Option<Timestamp>),
 }
 
-/// Whether the run as a whole may begin calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialing {
-    Allowed,
-    /// Closed in every zone until then.
-    Closed(Timestamp),
-    /// The run is over.
-    Over(Never),
-}
-
 /// Whether calls to any of these zones may begin by the hours of a campaign.
 pub(crate) fn hours_now(campaign: &Campaign, zones: &[TimeZone], now: Timestamp) -> WindowState {
     let window = campaign.window.as_ref();
@@ -136,12 +126,8 @@ impl CallingRules {
         if let Some(due) = candidate.due.filter(|&due| due > now) {
             return Eligibility::Wait(Wait::Retry(due));
         }
-        match self.window.state(contact.zone, now) {
-            WindowState::Open => {}
-            WindowState::Closed(Some(opens)) if self.waits_for_opening => {
-                return Eligibility::Wait(Wait::Window(opens));
-            }
-            WindowState::Closed(opens) => return Eligibility::Never(Never::Closed(opens)),
+        if let Some(closed) = self.closed(self.window.state(contact.zone, now)) {
+            return closed;
         }
         let earliest = self.limits.earliest(&contact.id, now);
         if earliest > now {
@@ -169,23 +155,29 @@ impl CallingRules {
             .ok_or(Never::Suppressed)
     }
 
-    /// Whether a call to somebody may begin now.
-    pub(crate) fn dialing(&self, now: Timestamp) -> Dialing {
+    /// What holds for everybody now; `None` where a call to somebody may begin.
+    pub(crate) fn for_everybody(&self, now: Timestamp) -> Option<Eligibility> {
         if self.window.has_stopped(now) {
-            return Dialing::Over(Never::StopAt);
+            return Some(Eligibility::Never(Never::StopAt));
         }
-        match self.window.any(now) {
-            WindowState::Open => Dialing::Allowed,
-            WindowState::Closed(Some(opens)) if self.waits_for_opening => Dialing::Closed(opens),
-            WindowState::Closed(opens) => Dialing::Over(Never::Closed(opens)),
+        self.closed(self.window.any(now))
+    }
+
+    fn closed(&self, state: WindowState) -> Option<Eligibility> {
+        match state {
+            WindowState::Open => None,
+            WindowState::Closed(Some(opens)) if self.waits_for_opening => {
+                Some(Eligibility::Wait(Wait::Window(opens)))
+            }
+            WindowState::Closed(opens) => Some(Eligibility::Never(Never::Closed(opens))),
         }
     }
 
-    /// When [`dialing`](Self::dialing) changes next without a call, as far as that wakes anybody.
+    /// When the answer [for everybody](Self::for_everybody) changes next without a call, as far as that wakes anybody.
     pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let opens = match self.dialing(now) {
-            Dialing::Closed(opens) => Some(opens),
-            Dialing::Allowed | Dialing::Over(_) => None,
+        let opens = match self.for_everybody(now) {
+            Some(Eligibility::Wait(Wait::Window(opens))) => Some(opens),
+            _ => None,
         };
         let stop_at = self.window.stop_at.filter(|&stop_at| stop_at > now);
         opens.into_iter().chain(stop_at).min()
@@ -205,10 +197,6 @@ impl CallingRules {
     /// Notes a call that counts in `max_per_day` and `max_per_week`.
     pub(crate) fn note_call(&self, contact: &str, at: Timestamp) {
         self.limits.note(contact, at);
-    }
-
-    pub(crate) fn suppressions(&self) -> &Suppressions {
-        &self.suppressions
     }
 }
 

@@ -7,9 +7,14 @@ use tokio::sync::Notify;
 use tokio::task::Id;
 use tokio::time::Instant;
 
-use crate::campaign::active_call::{ActiveCall, Line};
+use crate::call::id::CallId;
+use crate::call::observations::Observations;
+use crate::campaign::Resources;
 use crate::config::Campaign;
+use crate::contact_history::History;
+use crate::contacts::Contact;
 use crate::results::journal::JournalEntry;
+use crate::trunk::breaker::Breaker;
 use crate::trunk::line_times::LineTimes;
 use crate::trunk::rate_limit::PaceToken;
 use crate::trunk::{Admission, Trunk, TrunkIndex};
@@ -115,25 +120,35 @@ impl Lines {
         Some((line, token))
     }
 
-    /// The line of a call that an earlier run left: of the trunk of that name, or else of the first.
-    pub(super) fn adopt(&mut self, slot: usize, entry: &JournalEntry) -> Line {
+    /// A call that an earlier run left, on a line of the trunk of that name, or else of the first; `None` if its entry of
+    /// the journal has no id.
+    pub(super) fn adopt(
+        &mut self,
+        resources: &Resources,
+        slot: usize,
+        entry: JournalEntry,
+        history: History,
+    ) -> Option<ActiveCall> {
+        let id = entry.id()?;
         self.times(Instant::now());
         let named = |trunk: &TrunkIndex| self.trunks[trunk.get()].name == entry.trunk;
         let trunk = self.indices().find(named).unwrap_or(TrunkIndex(0));
         let there = &mut self.trunks[trunk.get()];
         there.busy += 1;
-        Line {
-            trunk,
-            breaker: there.breaker.clone(),
-            trial: false,
-            slot,
-        }
-    }
-
-    /// A call is on its line, followed by a task.
-    pub(super) fn started(&mut self, task: Id, call: Arc<ActiveCall>) {
-        self.numbers.insert(call.key);
-        self.calls.insert(task, call);
+        Some(ActiveCall {
+            id,
+            line: Line {
+                trunk,
+                breaker: there.breaker.clone(),
+                trial: false,
+                slot,
+            },
+            begun_at: resources.clock.moment(entry.begun()),
+            number: entry.place,
+            key: resources.key_of(&entry.number),
+            history,
+            callee: Callee::Adopted(entry),
+        })
     }
 
     /// Gives the line of a call back. The slot of one whose row is not written is still the journal's.
@@ -146,5 +161,70 @@ impl Lines {
         let trunk = &mut self.trunks[call.line.trunk.get()];
         trunk.busy = trunk.busy.saturating_sub(1);
         self.numbers.remove(&call.key);
+    }
+}
+
+/// A line that is taken for a call.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) trunk: TrunkIndex,
+    pub(super) breaker: Breaker,
+    /// The trunk had rested, and is tried with this call.
+    pub(super) trial: bool,
+    /// Its slot of the journal.
+    pub(super) slot: usize,
+}
+
+/// A call that is running. Owned by the dispatcher, so that it outlives a task that dies.
+#[derive(Debug)]
+pub(super) struct ActiveCall {
+    pub(super) id: CallId,
+    pub(super) line: Line,
+    /// When the line was taken; for a call of an earlier run, when that was.
+    pub(super) begun_at: Instant,
+    pub(super) callee: Callee,
+    /// Which of the contact's numbers is called, from 0.
+    pub(super) number: u8,
+    /// That number's key, which is the same however the number is written.
+    pub(super) key: u64,
+    /// What happened to the contact before.
+    pub(super) history: History,
+}
+
+/// Who is called.
+#[derive(Debug, Clone)]
+pub(super) enum Callee {
+    /// A contact of the list.
+    Listed(Arc<Contact>),
+    /// A contact that an earlier run called, as its journal has it; the list may have changed since.
+    Adopted(JournalEntry),
+}
+
+impl ActiveCall {
+    /// What the journal and the results have of the call before it is placed.
+    pub(super) fn entry(&self, resources: &Resources) -> JournalEntry {
+        let contact = match &self.callee {
+            Callee::Listed(contact) => contact,
+            Callee::Adopted(entry) => return entry.clone(),
+        };
+        let trunk = &resources.campaign.trunks[self.line.trunk.get()];
+        JournalEntry {
+            call_id: self.id.to_string(),
+            contact: contact.id.clone(),
+            number: contact.numbers[usize::from(self.number)].to_string(),
+            place: self.number,
+            numbers: contact.numbers.iter().map(ToString::to_string).collect(),
+            kept: resources.list.kept(contact),
+            trunk: trunk.name.clone(),
+            caller_id: String::new(),
+            begun_at: resources.clock.millis(),
+        }
+    }
+
+    /// What is known of a call that is over and of which nothing was heard.
+    pub(super) fn unobserved(&self) -> Observations {
+        let mut observations = Observations::new(self.begun_at);
+        observations.ended_at = Instant::now();
+        observations
     }
 }

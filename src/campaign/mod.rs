@@ -5,7 +5,6 @@
 //! `adopt` for those that an earlier run left, and `conclude`, which asks `retry` and writes the row; `uncalled` has the
 //! rows of those that are not called. `report` gives out `snapshot`s of the run, with why no further call begins.
 
-mod active_call;
 mod adopt;
 mod conclude;
 pub(crate) mod contact_limits;
@@ -43,9 +42,9 @@ use crate::results::resume::PriorRun;
 use crate::results::schema::ResultsColumns;
 use crate::results::writer::{WriteError, Writer};
 use crate::suppression;
-use active_call::{ActiveCall, Callee};
 use dispatcher::Dispatcher;
 use eligibility::CallingRules;
+use lines::{ActiveCall, Callee};
 use snapshot::Views;
 use stats::Tally;
 
@@ -95,7 +94,7 @@ impl Resources {
             Callee::Adopted(entry) => entry.numbers.clone(),
         };
         for number in &numbers {
-            self.rules.suppressions().insert(self.key_of(number));
+            self.rules.suppressions.insert(self.key_of(number));
         }
         let asked = self.campaign.capture.opt_out.as_ref();
         let Some(opt_out) = asked.filter(|_| !self.rehearsal) else {
@@ -208,7 +207,9 @@ impl RunEnd {
 /// # Errors
 /// The private copy of the list cannot be read.
 pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) -> io::Result<Tally> {
-    let (mut called, mut finished) = (0, [0_u64; Disposition::ALL.len()]);
+    let summary = list.summary();
+    let mut tally = Tally::new(summary.contacts, 0);
+    let mut called = 0;
     if left.earlier.finals() > 0 {
         left.done = list.done(|id| {
             let progress = left.earlier.progress(id);
@@ -221,20 +222,15 @@ pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) ->
                 called += 1;
             }
             if let Some(disposition) = progress.last {
-                finished[disposition as usize] += 1;
+                tally.finish(disposition, 1);
             }
             true
         })?;
         left.earlier.forget_finals();
     }
-    let summary = list.summary();
     let callable = (summary.contacts - summary.bad - summary.duplicates).saturating_sub(called);
-    let to_call = limit.map_or(callable, |limit| callable.min(limit));
-    let mut tally = Tally::new(summary.contacts, to_call);
-    tally.beyond_limit = callable - to_call;
-    for (disposition, contacts) in Disposition::ALL.into_iter().zip(finished) {
-        tally.finish(disposition, contacts);
-    }
+    tally.to_call = limit.map_or(callable, |limit| callable.min(limit));
+    tally.beyond_limit = callable - tally.to_call;
     Ok(tally)
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::call::originate::originate;
 use crate::call::{self, Attempt};
-use crate::campaign::active_call::ActiveCall;
 use crate::campaign::conclude::{self, TaskResult};
+use crate::campaign::lines::ActiveCall;
 use crate::campaign::{Resources, Stop};
 use crate::contacts::Contact;
 use crate::results::journal::JournalError;

@@ -27,7 +27,7 @@ const AVOIDERS_READ: usize = 32;
 
 /// The contacts that are still to be called.
 pub(super) struct Queue {
-    ready: VecDeque<Candidate>,
+    pub(super) ready: VecDeque<Candidate>,
     /// A few of the contacts that are due and avoid a trunk, by that.
     avoiders: Vec<VecDeque<Candidate>>,
     /// Rows that were read ahead, in the order of the list.
@@ -112,11 +112,6 @@ impl Queue {
     /// Puts a counted contact back until it is due.
     pub(super) fn wait(&mut self, at: Position, history: History, due: Timestamp) {
         self.waiting.push(at, history, due);
-    }
-
-    /// Puts a contact back that was not called after all.
-    pub(super) fn put_back(&mut self, ready: Candidate) {
-        self.ready.push_front(ready);
     }
 
     /// Puts a contact back until the call to this number is over.

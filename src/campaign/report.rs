@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::campaign::lines::Lines;
 use crate::campaign::queue::Queue;
@@ -12,7 +12,9 @@ use crate::campaign::snapshot::{TrunkView, Views, Waits};
 use crate::campaign::stats::{CallSpeed, Tally};
 use crate::clock::Clock;
 use crate::disposition::Disposition;
+use crate::error_chain::error_chain;
 use crate::plural::counted;
+use crate::results::writer::WriteError;
 use crate::trunk::{Admission, Trunk, breaker};
 
 /// A wait for a retry that is shorter, in milliseconds, is not logged.
@@ -77,30 +79,23 @@ impl Facts<'_> {
 
     /// What a contact that could be called waits for.
     fn waits_for_trunks(&self) -> Option<Waits> {
-        let first = |until: fn(Admission) -> Option<Instant>| {
-            let trunks = self.lines.trunks.iter();
-            let first = trunks.filter_map(|trunk| until(trunk.admission)).min();
-            first.map(|until| self.clock.millis_at(until))
-        };
-        let any = |admission| {
-            let mut trunks = self.lines.trunks.iter();
-            trunks.any(|trunk| trunk.admission == admission)
-        };
-        let paced = first(|admission| match admission {
-            Admission::Paced(until) => Some(until),
-            _ => None,
-        });
-        if let Some(until) = paced {
-            return Some(Waits::Pace(until));
+        let (mut paced, mut rested, mut busy, mut tried) = (None, None, false, false);
+        let earlier = |first: Option<Instant>, moment| first.into_iter().chain([moment]).min();
+        for trunk in &self.lines.trunks {
+            match trunk.admission {
+                Admission::Paced(until) => paced = earlier(paced, until),
+                Admission::Rests(until) => rested = earlier(rested, until),
+                Admission::Busy => busy = true,
+                Admission::Tried => tried = true,
+                Admission::Call | Admission::Trial | Admission::NobodyToCall => {}
+            }
         }
-        if any(Admission::Busy) {
-            return Some(Waits::Lines);
+        let rested = rested.map(|until| self.clock.millis_at(until));
+        match paced {
+            Some(until) => Some(Waits::Pace(self.clock.millis_at(until))),
+            None if busy => Some(Waits::Lines),
+            None => (rested.is_some() || tried).then_some(Waits::Trunks(rested)),
         }
-        let rested = first(|admission| match admission {
-            Admission::Rests(until) => Some(until),
-            _ => None,
-        });
-        (rested.is_some() || any(Admission::Tried)).then_some(Waits::Trunks(rested))
     }
 }
 
@@ -202,4 +197,11 @@ pub(super) fn log_stopping(running: usize) {
             "stopping: no new calls; {running} are running and may finish (once more to hang them up)"
         ),
     }
+}
+
+pub(super) fn log_write_error(why: &WriteError) {
+    error!(
+        "no new calls are begun, the running ones are waited for: {}",
+        error_chain(why)
+    );
 }

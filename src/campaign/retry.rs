@@ -30,15 +30,11 @@ pub(crate) fn decide(
     let AttemptOutcome {
         disposition, doubt, ..
     } = outcome;
-    if disposition == Disposition::Cancelled {
-        return Decision {
-            counted,
-            again_after: None,
-            is_final: false,
-        };
-    }
     let next = history.numbers(numbers).next();
-    let again = next.is_some() && (doubt || may_be_called_again(history, disposition, policy));
+    let is_cancelled = disposition == Disposition::Cancelled;
+    let again = !is_cancelled
+        && next.is_some()
+        && (doubt || may_be_called_again(history, disposition, policy));
     let again_after = again.then(|| {
         if disposition == Disposition::InvalidNumber && !doubt {
             return Duration::ZERO;
@@ -58,7 +54,7 @@ pub(crate) fn decide(
     Decision {
         counted,
         again_after,
-        is_final: !again,
+        is_final: !again && !is_cancelled,
     }
 }
 

@@ -139,28 +139,6 @@ impl Waits {
 }
 
 impl View {
-    /// How a run is before anything has happened.
-    fn beginning(tally: Tally, trunks: &[config::TrunkConfig], clock: &Clock) -> Self {
-        let trunks = trunks.iter().map(|trunk| TrunkView {
-            name: trunk.name.as_str().into(),
-            ports: trunk.ports,
-            busy: 0,
-            condition: Condition::Works,
-        });
-        Self {
-            at: clock.millis(),
-            tally,
-            running: 0,
-            trunks: trunks.collect(),
-            retrying: 0,
-            next_due: None,
-            calls_per_second: None,
-            connected: true,
-            waits: Waits::Beginning,
-            clock: clock.clone(),
-        }
-    }
-
     /// Lines in all.
     pub(crate) fn ports(&self) -> usize {
         self.trunks.iter().map(|trunk| trunk.ports).sum()
@@ -230,17 +208,35 @@ impl View {
     }
 }
 
-/// A run that can be looked at: its side, and that of whoever looks.
+/// A run that can be looked at, before anything has happened: its side, and that of whoever looks.
 pub(crate) fn channel(
     tally: Tally,
     trunks: &[config::TrunkConfig],
     clock: &Clock,
 ) -> (Views, Viewer) {
+    let trunks = trunks.iter().map(|trunk| TrunkView {
+        name: trunk.name.as_str().into(),
+        ports: trunk.ports,
+        busy: 0,
+        condition: Condition::Works,
+    });
+    let view = View {
+        at: clock.millis(),
+        tally,
+        running: 0,
+        trunks: trunks.collect(),
+        retrying: 0,
+        next_due: None,
+        calls_per_second: None,
+        connected: true,
+        waits: Waits::Beginning,
+        clock: clock.clone(),
+    };
     let board = Arc::new(Board {
         latest: Mutex::new(Latest {
             count: 0,
             is_last: false,
-            view: View::beginning(tally, trunks, clock),
+            view,
         }),
         newer: Condvar::new(),
         asked: AtomicBool::new(false),

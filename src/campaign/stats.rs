@@ -17,7 +17,7 @@ pub(crate) struct Tally {
     /// Those of `to_call` that have their final outcome.
     pub(crate) called: u64,
     /// Those of `called` that were reached.
-    called_and_reached: u64,
+    pub(crate) reached_in_this_run: u64,
     /// Contacts of the list with their final outcome, of earlier runs too.
     pub(crate) finished: u64,
     /// Those of `finished` that were not reached.
@@ -44,7 +44,7 @@ impl Tally {
         self.attempts[disposition as usize] += 1;
         if is_final {
             self.called += 1;
-            self.called_and_reached += u64::from(disposition.picked_up());
+            self.reached_in_this_run += u64::from(disposition.picked_up());
             self.finish(disposition, 1);
         }
     }
@@ -76,14 +76,9 @@ impl Tally {
         self.finals[disposition as usize]
     }
 
-    /// Contacts that this run called and reached.
-    pub(crate) fn reached_in_this_run(&self) -> u64 {
-        self.called_and_reached
-    }
-
     /// Contacts that got their final outcome in this run without being reached.
     pub(crate) fn failed_in_this_run(&self) -> u64 {
-        self.called.saturating_sub(self.called_and_reached)
+        self.called.saturating_sub(self.reached_in_this_run)
     }
 
     /// Contacts whose call was picked up, in earlier runs too.
@@ -187,12 +182,12 @@ mod tests {
     fn a_continued_run_counts_what_it_reached_apart_from_earlier_runs() {
         let mut tally = Tally::new(20, 8);
         tally.finish(Disposition::Answered, 12);
-        assert_eq!((tally.reached(), tally.reached_in_this_run()), (12, 0));
+        assert_eq!((tally.reached(), tally.reached_in_this_run), (12, 0));
         assert_eq!(tally.failed_in_this_run(), 0);
         tally.attempted(Disposition::Answered, true);
         tally.attempted(Disposition::Busy, false);
         tally.attempted(Disposition::Busy, true);
-        assert_eq!((tally.reached(), tally.reached_in_this_run()), (13, 1));
+        assert_eq!((tally.reached(), tally.reached_in_this_run), (13, 1));
         assert_eq!((tally.called, tally.failed_in_this_run()), (2, 1));
     }
 

@@ -184,7 +184,7 @@ impl RunPlan {
         }
         plan.window_opens_at = opens.map(|at| clock.zoned(at).strftime(OPENS).to_string());
         if plan.to_call > 0 {
-            let suppress = rules.suppressions();
+            let suppress = &rules.suppressions;
             let to_call = plan.to_call;
             let forecast =
                 rehearsal::forecast(&campaign, &list, suppress, prior, args.limit, to_call)?;

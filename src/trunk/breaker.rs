@@ -68,11 +68,8 @@ pub fn named(finals: &[(String, Disposition)]) -> (String, String) {
     let dispositions: BTreeSet<Disposition> = finals.iter().map(|&(_, how)| how).collect();
     let words: Vec<&str> = dispositions.into_iter().map(Disposition::as_str).collect();
     let words = words.join(",");
-    let option = if words.contains(' ') {
-        format!("--redial \"{words}\"")
-    } else {
-        format!("--redial {words}")
-    };
+    let quote = if words.contains(' ') { "\"" } else { "" };
+    let option = format!("--redial {quote}{words}{quote}");
     (contacts.join(", "), option)
 }
 
@@ -224,15 +221,13 @@ impl Breaker {
         if health.worked_at.is_some_and(|worked| failed_at < worked) {
             return doubt;
         }
-        let contact = end.contact.to_owned();
-        match (doubt, unlikely) {
-            (true, _) => {}
-            (false, true) => {
-                health.unlikely.insert(contact);
-            }
-            (false, false) => {
-                health.congested.insert(contact);
-            }
+        if !doubt {
+            let contacts = if unlikely {
+                &mut health.unlikely
+            } else {
+                &mut health.congested
+            };
+            contacts.insert(end.contact.to_owned());
         }
         health.since.get_or_insert(end.told_at);
         if health.in_doubt() && (health.rest.is_none() || tried_since.is_some()) {

@@ -52,7 +52,7 @@ async fn a_task_that_dies_costs_its_call_and_not_its_line() {
     let left = Leftover::default();
     let mut dispatcher = Dispatcher::new(resources, left, None, Stop::default(), views);
     let (call, _, token) = take_a_line(&mut dispatcher).await;
-    dispatcher.follow(Arc::new(call), |_, _| async move {
+    dispatcher.follow(Arc::new(call), async move {
         let _token = token;
         panic!("this task dies")
     });

@@ -129,7 +129,7 @@ fn a_run_as_a_whole_is_allowed_closed_or_over() {
         lab.campaign.window = Some(hours);
         let start = at("2026-11-23T08:00:00Z");
         let rules = CallingRules::new(&lab.campaign, &[TimeZone::UTC], suppressions.clone(), start);
-        (rules.dialing(at(now)), rules.next_change(at(now)))
+        (rules.for_everybody(at(now)), rules.next_change(at(now)))
     };
     let stop_at = at("2026-11-23T17:59:59.75Z");
     let opens = at("2026-11-23T09:00:00Z");
@@ -137,22 +137,21 @@ fn a_run_as_a_whole_is_allowed_closed_or_over() {
         (
             Outside::Wait,
             "2026-11-23T08:00:00Z",
-            (Dialing::Closed(opens), Some(opens)),
+            (Some(Eligibility::Wait(Wait::Window(opens))), Some(opens)),
         ),
         (
             Outside::Stop,
             "2026-11-23T08:00:00Z",
-            (Dialing::Over(Never::Closed(Some(opens))), Some(stop_at)),
+            (
+                Some(Eligibility::Never(Never::Closed(Some(opens)))),
+                Some(stop_at),
+            ),
         ),
-        (
-            Outside::Wait,
-            "2026-11-23T12:00:00Z",
-            (Dialing::Allowed, Some(stop_at)),
-        ),
+        (Outside::Wait, "2026-11-23T12:00:00Z", (None, Some(stop_at))),
         (
             Outside::Wait,
             "2026-11-23T18:00:00Z",
-            (Dialing::Over(Never::StopAt), None),
+            (Some(Eligibility::Never(Never::StopAt)), None),
         ),
     ] {
         assert_eq!(dialing(outside, now), expected, "{now}");

@@ -47,7 +47,7 @@ fn counts(seen: &Seen, width: usize) -> String {
     let fields = [
         format!("{}/{}", tally.called, tally.to_call),
         why_not(view).unwrap_or_else(|| format!("left {}", left(seen))),
-        format!("answered {}", tally.reached_in_this_run()),
+        format!("answered {}", tally.reached_in_this_run),
         format!("lines {}/{}", view.running, view.ports()),
         format!("picked up {share}"),
         format!("{speed}/s"),
