@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Capture, CaptureCondition, Column, OptOut};
 use crate::config::schema::KnownKey;
-use crate::config::section::{Section, Text};
+use crate::config::section::Section;
+use crate::config::text::Text;
 use crate::results::schema::COLUMNS;
 
 const OPT_OUT_KEYS: [KnownKey; 2] = [
@@ -67,10 +68,9 @@ fn opt_out(section: &Section<'_, '_>, inputs: &[&Path]) -> Option<OptOut> {
         .and_then(|text| condition(section, text, "when"));
     let text = section.required("file")?;
     let file = file(section, text, "file", inputs)?;
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+    // That of a name alone is empty.
+    let folder = file.parent().unwrap_or(&file);
+    if !folder.as_os_str().is_empty() && !folder.is_dir() {
         let message = format!("`file`: there is no folder {}", folder.display());
         section.error(text.at, message);
     }
@@ -124,12 +124,8 @@ fn variable(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Stri
         return None;
     }
     if name.trim_start_matches('_') == "CALLID" {
-        return section.refuse(
-            text.at,
-            format!(
-                "`{key}`: CALLID is the dialer's own variable, and the results have it as call_id"
-            ),
-        );
+        let message = "CALLID is the dialer's own variable, and the results have it as call_id";
+        return section.refuse(text.at, format!("`{key}`: {message}"));
     }
     Some(name.to_owned())
 }
@@ -137,21 +133,17 @@ fn variable(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<Stri
 /// `VARIABLE=value`
 fn condition(section: &Section<'_, '_>, text: Text<'_>, key: &str) -> Option<CaptureCondition> {
     let Some((name, value)) = text.text.split_once('=') else {
-        return section.refuse(
-            text.at,
-            format!(
-                "`{key}` must be a variable and its value, such as `{key} = \"AMDSTATUS=MACHINE\"`"
-            ),
-        );
+        let example = format!("{key} = \"AMDSTATUS=MACHINE\"");
+        let message = format!("`{key}` must be a variable and its value, such as `{example}`");
+        return section.refuse(text.at, message);
     };
     let at = text.at;
     let variable = variable(section, Text { text: name, at }, key)?;
     let value = value.trim();
     if value.is_empty() {
-        return section.refuse(
-            at,
-            format!("`{key}` has no value behind the =: write `{key} = \"{variable}=1\"`"),
-        );
+        let message =
+            format!("`{key}` has no value behind the =: write `{key} = \"{variable}=1\"`");
+        return section.refuse(at, message);
     }
     Some(CaptureCondition {
         variable,

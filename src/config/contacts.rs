@@ -1,7 +1,8 @@
 //! `[contacts]`: the list, and what its columns are.
 
 use super::{BadRows, Column, Contacts, Duplicates};
-use crate::config::section::{Section, Text};
+use crate::config::section::Section;
+use crate::config::text::Text;
 use crate::phone_number::{self, Region};
 use crate::results::schema::COLUMNS;
 
@@ -47,10 +48,8 @@ fn numbers(section: &Section<'_, '_>) -> Option<Vec<Column>> {
     }
     let columns = columns(section, "number");
     if columns.is_empty() {
-        section.error_at(
-            "number",
-            "`number` names no column: write `number = \"number\"`",
-        );
+        let message = "`number` names no column: write `number = \"number\"`";
+        section.error_at("number", message);
     }
     if columns.len() > MAX_NUMBERS {
         let count = columns.len();
@@ -67,16 +66,12 @@ fn columns(section: &Section<'_, '_>, key: &'static str) -> Vec<Column> {
         let Some(column) = section.column(text, key) else {
             continue;
         };
-        if columns.iter().any(|known| known.name == column.name) {
-            section.error(text.at, format!("`{key}` names `{}` twice", column.name));
-        } else if key == "keep" && COLUMNS.contains(&column.name.as_str()) {
-            section.error(
-                text.at,
-                format!(
-                    "`keep`: the results have a column `{}` of their own: give the list's another name",
-                    column.name
-                ),
-            );
+        let name = &column.name;
+        if columns.iter().any(|known| known.name == *name) {
+            section.error(text.at, format!("`{key}` names `{name}` twice"));
+        } else if key == "keep" && COLUMNS.contains(&name.as_str()) {
+            let message = format!("`keep`: the results have a column `{name}` of their own");
+            section.error(text.at, message + ": give the list's another name");
         }
         columns.push(column);
     }

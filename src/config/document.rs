@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Diagnostic, Location};
-use crate::config::section::Text;
+use crate::config::text::Text;
 use crate::config::toml_errors::SyntaxError;
 
 /// Everything in it is noted at a byte of the text.

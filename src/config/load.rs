@@ -9,7 +9,8 @@ use toml::de::DeTable;
 use super::{Campaign, CampaignErrors, Diagnostic, Results};
 use super::{ami, call, capture, contacts, retry, simulate, trunk, window};
 use crate::config::document::Document;
-use crate::config::section::{Section, Text};
+use crate::config::section::Section;
+use crate::config::text::Text;
 use crate::config::toml_errors::syntax_errors;
 
 /// A campaign file as far as it can be read.

@@ -19,6 +19,7 @@ mod section;
 mod simulate;
 #[cfg(test)]
 mod tests;
+mod text;
 mod toml_errors;
 mod trunk;
 mod window;

@@ -23,11 +23,7 @@ pub(super) fn retry(section: &Section<'_, '_>) -> Retry {
         rules: rules(&section.section("rules")),
     };
     if retry.delay > retry.max_delay {
-        let key = if section.value("delay").is_some() {
-            "delay"
-        } else {
-            "max_delay"
-        };
+        let key = section.value("delay").map_or("max_delay", |_| "delay");
         section.warn_at(
             key,
             "`delay` is longer than `max_delay`: contacts are called again after `max_delay` already",
@@ -49,21 +45,19 @@ fn backoff(section: &Section<'_, '_>) -> Option<f64> {
 }
 
 fn rules(section: &Section<'_, '_>) -> BTreeMap<Disposition, Rule> {
-    let mut rules = BTreeMap::new();
-    for (name, at, value) in section.entries() {
-        let Ok(disposition) = name.parse::<Disposition>() else {
-            section.error(at, unknown(name));
-            continue;
-        };
-        if let Some(why) = without_a_rule(disposition) {
-            section.error(at, format!("no rule can be made for {disposition}: {why}"));
-            continue;
-        }
-        if let Some(rule) = rule(section, disposition, value) {
-            rules.insert(disposition, rule);
-        }
-    }
-    rules
+    let rules = section
+        .entries()
+        .into_iter()
+        .filter_map(|(name, at, value)| {
+            let Ok(disposition) = name.parse::<Disposition>() else {
+                return section.refuse(at, unknown(name));
+            };
+            if let Some(why) = without_a_rule(disposition) {
+                return section.refuse(at, format!("no rule can be made for {disposition}: {why}"));
+            }
+            Some((disposition, rule(section, disposition, value)?))
+        });
+    rules.collect()
 }
 
 fn unknown(name: &str) -> String {
@@ -97,19 +91,17 @@ fn without_a_rule(disposition: Disposition) -> Option<&'static str> {
 }
 
 fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) -> Option<Rule> {
-    let name = format!("[retry.rules.{:?}]", disposition.as_str());
-    let Some(table) = value.get_ref().as_table() else {
-        return rules.refuse(
-            value.span().start,
-            format!("a rule is written as {name}, with its keys on the lines below"),
-        );
-    };
-    let section = rules.within(
-        name,
+    let (name, at) = (
+        format!("[retry.rules.{:?}]", disposition.as_str()),
         value.span().start,
-        table,
-        known_keys("retry.rules.\"NO ANSWER\""),
     );
+    let table = value.get_ref().as_table();
+    if table.is_none() {
+        let message = format!("a rule is written as {name}, with its keys on the lines below");
+        rules.error(at, message);
+    }
+    let keys = known_keys("retry.rules.\"NO ANSWER\"");
+    let section = Section::new(rules.document, name, at, Some(table?), keys);
     let rule = Rule {
         delay: delay(&section, "delay"),
         backoff: backoff(&section),

@@ -9,13 +9,12 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Column, LocatedTemplate, duration};
-use crate::ami::action::{ActionError, MAX_LINE, check_header};
+use super::duration;
 use crate::config::diagnostic::Location;
 use crate::config::did_you_mean::nearest;
 use crate::config::document::Document;
 use crate::config::schema::{KnownKey, known_keys};
-use crate::template::Template;
+use crate::config::text::Text;
 
 /// A value with its place, as the parser gives it.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -23,7 +22,7 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// One table of the document.
 #[derive(Debug)]
 pub(super) struct Section<'r, 't> {
-    document: &'r Document<'t>,
+    pub(super) document: &'r Document<'t>,
     /// `[ami]`, as messages name it; empty for the top of the document.
     name: String,
     /// The byte of the document at which the table begins.
@@ -35,13 +34,6 @@ pub(super) struct Section<'r, 't> {
     missing: Cell<bool>,
 }
 
-/// A string with its place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'r> {
-    pub(super) text: &'r str,
-    pub(super) at: usize,
-}
-
 impl<'r, 't> Section<'r, 't> {
     /// The document as a whole.
     pub(super) fn top(document: &'r Document<'t>, table: &'r DeTable<'t>) -> Self {
@@ -49,7 +41,7 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     /// Unknown keys are reported at once.
-    fn new(
+    pub(super) fn new(
         document: &'r Document<'t>,
         name: String,
         at: usize,
@@ -73,31 +65,23 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn unknown(&self, key: &str, value: &Value<'_>) -> String {
-        let what = if !self.name.is_empty() {
-            format!("unknown key `{key}` in {}", self.name)
-        } else if value.get_ref().is_table() {
+        let what = if self.name.is_empty() && value.get_ref().is_table() {
             format!("unknown table [{key}]")
         } else {
-            format!("unknown key `{key}`")
+            format!("unknown key `{key}`{}", self.in_table())
         };
+        let known: Vec<_> = self.known().collect();
         match nearest(key, self.known()) {
             Some(nearest) => format!("{what}; did you mean `{nearest}`?"),
-            None => {
-                let known: Vec<_> = self.known().collect();
-                format!("{what}; known are {}", known.join(", "))
-            }
+            None => format!("{what}; known are {}", known.join(", ")),
         }
     }
 
-    /// A table within this one, with keys of its own.
-    pub(super) fn within(
-        &self,
-        name: String,
-        at: usize,
-        table: &'r DeTable<'t>,
-        keys: Vec<KnownKey>,
-    ) -> Self {
-        Self::new(self.document, name, at, Some(table), keys)
+    fn in_table(&self) -> String {
+        match self.name.as_str() {
+            "" => String::new(),
+            name => format!(" in {name}"),
+        }
     }
 
     /// Notes what is wrong at a byte of the document.
@@ -163,12 +147,10 @@ impl<'r, 't> Section<'r, 't> {
         let table = self.table?;
         let is_meant =
             |written: &str| !self.knows(written) && nearest(written, self.known()) == Some(key);
-        table.get(key).or_else(|| {
-            let mut entries = table.iter();
-            entries
-                .find(|(written, _)| is_meant(written.get_ref()))
-                .map(|(_, value)| value)
-        })
+        let mut like = table
+            .iter()
+            .filter(|(written, _)| is_meant(written.get_ref()));
+        table.get(key).or_else(|| Some(like.next()?.1))
     }
 
     /// The header of a table in this one, without its brackets.
@@ -204,33 +186,31 @@ impl<'r, 't> Section<'r, 't> {
             self.missing_as(key, &format!("{name}` with {with}"));
             return Vec::new();
         };
-        let values = value
-            .get_ref()
-            .as_array()
-            .into_iter()
-            .flat_map(|array| array.iter());
-        let tables: Vec<_> = values
-            .clone()
-            .filter_map(|value| Some((value.span().start, value.get_ref().as_table()?)))
+        let array = value.get_ref().as_array().into_iter();
+        let tables: Option<Vec<_>> = array
+            .flat_map(|array| array.iter())
+            .map(|value| Some((value.span().start, value.get_ref().as_table()?)))
             .collect();
-        if tables.is_empty() || tables.len() < values.count() {
+        let tables = tables.unwrap_or_default();
+        if tables.is_empty() {
             let message = format!("{are} written as {name}, with two brackets");
             self.error(value.span().start, message);
         }
-        tables
-            .into_iter()
-            .map(|(at, table)| self.within(name.clone(), at, table, known_keys(&path)))
-            .collect()
+        let section = |(at, table)| {
+            let keys = known_keys(&path);
+            Self::new(self.document, name.clone(), at, Some(table), keys)
+        };
+        tables.into_iter().map(section).collect()
     }
 
     /// A table that is written on one line, if it is there.
     pub(super) fn inline(&self, key: &'static str, keys: Vec<KnownKey>) -> Option<Section<'r, 't>> {
         let value = self.value(key)?;
-        let Some(table) = value.get_ref().as_table() else {
-            let expected = format!("a table, such as `{}`", self.example(key));
-            return self.wrong_type(value, key, &expected);
-        };
-        Some(self.within(format!("`{key}`"), value.span().start, table, keys))
+        let (name, at) = (format!("`{key}`"), value.span().start);
+        let table = value.get_ref().as_table();
+        let expected = || format!("a table, such as `{}`", self.example(key));
+        let table = table.or_else(|| self.wrong_type(value, key, &expected()))?;
+        Some(Self::new(self.document, name, at, Some(table), keys))
     }
 
     /// Says that a key must be there.
@@ -249,10 +229,8 @@ impl<'r, 't> Section<'r, 't> {
         }
         let what = if self.table.is_none() {
             format!("{} is missing, with at least `{example}`", self.name)
-        } else if self.name.is_empty() {
-            format!("`{key}` is missing: write `{example}`")
         } else {
-            format!("`{key}` is missing in {}: write `{example}`", self.name)
+            format!("`{key}` is missing{}: write `{example}`", self.in_table())
         };
         self.error(self.at, what);
     }
@@ -316,90 +294,6 @@ impl<'r, 't> Section<'r, 't> {
     pub(super) fn required_line(&self, key: &'static str) -> Option<String> {
         let text = self.required(key)?;
         self.fits_line(text, key).then(|| text.text.to_owned())
-    }
-
-    /// Whether a string holds nothing that would end its line on the wire.
-    pub(super) fn one_line(&self, text: Text<'_>, key: &str) -> bool {
-        let broken = text.text.contains(['\r', '\n', '\0']);
-        if broken {
-            self.error(
-                text.at,
-                format!("`{key}` holds a line break or a NUL character"),
-            );
-        }
-        !broken
-    }
-
-    /// Whether a string makes a line that Asterisk reads whole.
-    pub(super) fn fits_line(&self, text: Text<'_>, key: &str) -> bool {
-        let bytes = key.len() + ": ".len() + text.text.len();
-        if bytes > MAX_LINE {
-            self.error(
-                text.at,
-                format!("`{key}` takes {bytes} bytes, and Asterisk reads {MAX_LINE} at most"),
-            );
-        }
-        bytes <= MAX_LINE && self.one_line(text, key)
-    }
-
-    /// Whether a name can be a channel variable's. Anything else would be a function that is written to.
-    pub(super) fn is_variable(&self, at: usize, name: &str) -> bool {
-        let mut chars = name.chars();
-        let is_variable = chars
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-            && chars.all(|char| char.is_ascii_alphanumeric() || char == '_');
-        if !is_variable {
-            self.error(
-                at,
-                format!("{name:?} cannot be a channel variable: letters, digits and _ only, and no digit first"),
-            );
-        }
-        is_variable
-    }
-
-    /// A template for a header of the Originate.
-    pub(super) fn header(&self, key: &'static str, header: &str) -> Option<LocatedTemplate> {
-        self.template(self.text(key)?, key, |bytes| check_header(header, bytes))
-    }
-
-    /// `check` says whether Asterisk takes what does not come from the list.
-    pub(super) fn template(
-        &self,
-        text: Text<'_>,
-        key: &str,
-        check: impl Fn(&[u8]) -> Result<(), ActionError>,
-    ) -> Option<LocatedTemplate> {
-        if !self.one_line(text, key) {
-            return None;
-        }
-        let template = match Template::parse(text.text) {
-            Ok(template) => template,
-            Err(error) => {
-                let at = self.document.inside(text, error.at);
-                return self.refuse(at, format!("`{key}`: {error}"));
-            }
-        };
-        if let Err(error) = check(template.text().as_bytes()) {
-            return self.refuse(text.at, format!("`{key}`: {error}"));
-        }
-        Some(LocatedTemplate {
-            template,
-            at: self.location(text.at),
-        })
-    }
-
-    /// The name of a column of the list.
-    pub(super) fn column(&self, text: Text<'_>, key: &str) -> Option<Column> {
-        let name = text.text.trim();
-        if name.is_empty() {
-            let message = format!("`{key}` names no column: write the column's name");
-            return self.refuse(text.at, message);
-        }
-        Some(Column {
-            name: name.to_owned(),
-            at: self.location(text.at),
-        })
     }
 
     pub(super) fn duration(

@@ -1,7 +1,8 @@
 //! `[[trunk]]`: the lines, and the dial strings of what is called on them.
 
 use super::{LocatedTemplate, TrunkConfig};
-use crate::config::section::{Section, Text};
+use crate::config::section::Section;
+use crate::config::text::Text;
 use crate::phone_number::DialAs;
 use crate::template::TemplatePiece;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{Date, Time};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use toml::de::DeValue;
 
 use super::{Outside, Window, nearest};
@@ -27,9 +27,7 @@ pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
         "outside",
         &[("wait", Outside::Wait), ("stop", Outside::Stop)],
     );
-    let stop_at = section
-        .value("stop_at")
-        .and_then(|value| stop_at(section, value, zone.as_ref()));
+    let stop_at = stop_at(section, zone.as_ref());
     let openings = section.tables("open", "opening hours are", "`days`, `from` and `to");
     let openings = openings.iter().filter_map(opening).collect();
     Some(Window {
@@ -61,20 +59,12 @@ fn like(name: &str) -> Option<String> {
     if name.contains(|char: char| char.is_ascii_digit()) {
         return None;
     }
-    let names: Vec<String> = jiff::tz::db()
-        .available()
-        .map(|name| name.as_str().to_owned())
-        .collect();
+    let names: Vec<_> = jiff::tz::db().available().collect();
+    let names = || names.iter().map(|name| name.as_str());
     let name = name.to_lowercase().replace(' ', "_");
-    let city = |full: &String| {
-        full.to_lowercase()
-            .rsplit_once('/')
-            .is_some_and(|(_, city)| city == name)
-    };
-    if let Some(full) = names.iter().find(|full| city(full)) {
-        return Some(full.clone());
-    }
-    nearest(&name, names.iter().map(String::as_str)).map(str::to_owned)
+    let is_city = |full: &&str| full.to_lowercase().ends_with(&format!("/{name}"));
+    let like = names().find(is_city).or_else(|| nearest(&name, names()));
+    like.map(str::to_owned)
 }
 
 fn holidays(section: &Section<'_, '_>) -> BTreeSet<Date> {
@@ -102,11 +92,8 @@ fn written(value: &Value<'_>) -> Option<String> {
     }
 }
 
-fn stop_at(
-    section: &Section<'_, '_>,
-    value: &Value<'_>,
-    zone: Option<&TimeZone>,
-) -> Option<StopAt> {
+fn stop_at(section: &Section<'_, '_>, zone: Option<&TimeZone>) -> Option<StopAt> {
+    let value = section.value("stop_at")?;
     let written = written(value).unwrap_or_default();
     if let Some(time) = time_of_day(&written) {
         return Some(StopAt::Daily(time));
@@ -122,25 +109,16 @@ fn stop_at(
         }
         return Some(StopAt::Moment(moment));
     }
-    let local = written
-        .parse::<jiff::civil::DateTime>()
-        .ok()
-        .filter(|_| has_time);
+    let local = written.parse::<DateTime>().ok().filter(|_| has_time);
     let zoned = zone.and_then(|zone| local?.to_zoned(zone.clone()).ok());
-    section.refuse(
-        value.span().start,
-        match zoned {
-            Some(zoned) => format!(
-                "`stop_at` lacks its offset: write `stop_at = \"{}\"`",
-                rfc3339(&zoned)
-            ),
-            None => "`stop_at` must be a time of day, such as \"20:30\", or a whole time, such as \"2026-11-25T20:30:00-03:00\"".to_owned(),
-        },
-    )
-}
-
-fn rfc3339(time: &Zoned) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    let message = match zoned {
+        Some(zoned) => {
+            let moment = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z");
+            format!("`stop_at` lacks its offset: write `stop_at = \"{moment}\"`")
+        }
+        None => "`stop_at` must be a time of day, such as \"20:30\", or a whole time, such as \"2026-11-25T20:30:00-03:00\"".to_owned(),
+    };
+    section.refuse(value.span().start, message)
 }
 
 fn opening(section: &Section<'_, '_>) -> Option<Opening> {
@@ -162,13 +140,10 @@ fn days(section: &Section<'_, '_>) -> [bool; 7] {
     if section.value("days").is_none() {
         section.missing("days");
     }
-    let is_empty = |value: &Value<'_>| {
-        value
-            .get_ref()
-            .as_array()
-            .is_some_and(|days| days.is_empty())
-    };
-    if section.value("days").is_some_and(is_empty) {
+    let list = section
+        .value("days")
+        .and_then(|value| value.get_ref().as_array());
+    if list.is_some_and(|list| list.is_empty()) {
         let message = "`days` names no day: it never opens; write `days = [\"mon\", \"tue\"]`";
         section.error_at("days", message);
     }
