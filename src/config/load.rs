@@ -141,18 +141,10 @@ fn name(path: &Path, top: &Section<'_, '_>) -> Option<String> {
 }
 
 fn results(top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
-    let default;
-    let text = match top.text("results") {
-        Some(text) => text,
-        None => {
-            // It is a pattern, too.
-            default = format!("{}.results.csv", name?.replace('%', "%%"));
-            Text {
-                text: &default,
-                at: top.at,
-            }
-        }
-    };
+    // It is a pattern, too.
+    let default = name.map(|name| format!("{}.results.csv", name.replace('%', "%%")));
+    let default = default.as_deref().map(|text| Text { text, at: top.at });
+    let text = top.text("results").or(default)?;
     if text.text == "-" {
         return Some(Results::Stdout);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneName};
 use toml::de::DeValue;
 
 use super::{Outside, Window, nearest};
@@ -60,7 +60,7 @@ fn like(name: &str) -> Option<String> {
         return None;
     }
     let names: Vec<_> = jiff::tz::db().available().collect();
-    let names = || names.iter().map(|name| name.as_str());
+    let names = || names.iter().map(TimeZoneName::as_str);
     let name = name.to_lowercase().replace(' ', "_");
     let is_city = |full: &&str| full.to_lowercase().ends_with(&format!("/{name}"));
     let like = names().find(is_city).or_else(|| nearest(&name, names()));
