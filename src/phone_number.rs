@@ -102,7 +102,7 @@ impl Numbering {
     ///
     /// # Errors
     /// Why the field is no number.
-    pub fn read(&self, field: &str) -> Result<Number, NumberError> {
+    pub fn read(self, field: &str) -> Result<Number, NumberError> {
         let given = clean(field)?;
         let read = |region| Ok((region, e164(given.as_str(), region)?));
         let read = self.region.map(read).transpose()?;

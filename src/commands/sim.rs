@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,41 +28,33 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// The campaign is wrong, or the address cannot be listened on.
 pub(super) fn run(args: &SimArgs) -> Result<u8, Failure> {
     signals::survive_requests().context("signals cannot be listened to")?;
-    let config = match &args.campaign {
-        None => SimulatorConfig::new(Simulate::default()),
-        Some(path) => {
-            let secret = std::env::var(super::SECRET_VARIABLE).ok();
-            let campaign = config::load(path, secret.as_deref(), true).map_err(Failure::usage)?;
-            // The run that logs in here reads it as well, and would be refused with another.
-            if let Some(file) = &campaign.ami.secret_file
-                && let Err(error) = File::open(file)
-            {
-                return Err(Failure::Usage(format!(
-                    "{}: `secret_file` {} cannot be read: {error}; it holds the secret that a run logs in with and nothing else, any word will do here",
-                    path.display(),
-                    file.display()
-                )));
-            }
-            SimulatorConfig {
-                username: campaign.ami.username,
-                secret: campaign.ami.secret.expose().to_owned(),
-                ..SimulatorConfig::new(campaign.simulate)
-            }
+    let mut config = SimulatorConfig::new(Simulate::default());
+    if let Some(path) = &args.campaign {
+        let secret = std::env::var(super::SECRET_VARIABLE).ok();
+        let campaign = config::load(path, secret.as_deref(), true).map_err(Failure::usage)?;
+        // The run that logs in here reads it as well, and would be refused with another.
+        if let Some(file) = &campaign.ami.secret_file
+            && let Err(error) = File::open(file)
+        {
+            return Err(Failure::Usage(format!(
+                "{}: `secret_file` {} cannot be read: {error}; it holds the secret that a run logs in with and nothing else, any word will do here",
+                path.display(),
+                file.display()
+            )));
         }
-    };
+        config.simulate = campaign.simulate;
+        config.username = campaign.ami.username;
+        campaign.ami.secret.expose().clone_into(&mut config.secret);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    let own_secret = config.secret != SimulatorConfig::new(Simulate::default()).secret;
-    runtime.block_on(serve(args.listen, config, own_secret))
+    runtime.block_on(serve(args, config))
 }
 
-async fn serve(
-    address: SocketAddr,
-    config: SimulatorConfig,
-    own_secret: bool,
-) -> Result<u8, Failure> {
+async fn serve(args: &SimArgs, config: SimulatorConfig) -> Result<u8, Failure> {
+    let address = args.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "another program listens there already".to_owned(),
@@ -72,12 +63,12 @@ async fn serve(
         Failure::Usage(format!("cannot listen on {address}: {why}"))
     })?;
     let address = listener.local_addr().context("the listening address")?;
-    let login = if own_secret {
-        format!("user {} with the campaign's secret", config.username)
-    } else {
-        format!("user {}, secret {}", config.username, config.secret)
+    let secret = match args.campaign {
+        Some(_) => " with the campaign's secret".to_owned(),
+        None => format!(", secret {}", config.secret),
     };
-    info!("a simulated Asterisk listens on {address}: {login}; nothing is dialed");
+    let user = &config.username;
+    info!("a simulated Asterisk listens on {address}: user {user}{secret}; nothing is dialed");
     let simulator = Simulator::new(config);
     let mut sessions = JoinSet::new();
     let mut stop = Signals::new().context("signals cannot be listened to")?;

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::List;
 use super::csv::{CsvRow, STREAM};
 use crate::config::{Diagnostic, Duplicates};
+use crate::phone_number::Number;
 
 /// The rows of bad lists that are named one by one before the rest are only counted.
 const FAULTS_SHOWN: usize = 100;
@@ -42,7 +43,7 @@ pub(super) fn check(list: &mut List, source: &Path) -> io::Result<Vec<Diagnostic
         list.summary.contacts += u64::from(is_ours);
         match judged {
             Ok(_) if list.duplicates == Duplicates::Call => {}
-            Ok(_) => keys.extend(numbers.iter().map(|number| number.key())),
+            Ok(_) => keys.extend(numbers.iter().map(Number::key)),
             Err(error) => {
                 list.summary.bad += u64::from(is_ours);
                 if errors.len() < FAULTS_SHOWN {
@@ -97,7 +98,7 @@ fn note_repetitions(
                 // A made id must not be one that was there, and none that comes may be taken for a made one.
                 let made = |repetition: &u32| hash(&format!("{id}#{repetition}"));
                 let is_free = |repetition: &u32| !next_repetition.contains_key(&made(repetition));
-                let repetition = (next..).find(is_free).unwrap_or(next);
+                let repetition = (next..=u32::MAX).find(is_free).unwrap_or(next);
                 if suffixed_ids.contains(&made(&repetition)) {
                     next_repetition.insert(made(&repetition), 2);
                 }

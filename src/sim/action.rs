@@ -23,6 +23,14 @@ const VERSION: &str = "22.10.1 (simulated)";
 /// What `ListCommands` lists, a header a line.
 const COMMANDS: &str = include_str!("commands.txt");
 
+/// What `CoreSettings` gives, a header a line.
+const CORE_SETTINGS: &str = include_str!("core_settings.txt");
+
+fn headers_of(text: &str) -> Vec<(&str, &str)> {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.map(|(key, value)| (key, value.trim())).collect()
+}
+
 /// Answers one action.
 pub(super) fn handle(
     exchange: &mut Exchange,
@@ -61,20 +69,11 @@ pub(super) fn handle(
             client.close = Some(Close::Flushed);
         }
         "ping" => succeed(&[("Ping", "Pong"), ("Timestamp", &calls.wall_clock(now))]),
-        "coresettings" => succeed(&[
-            ("AMIversion", "11.0.0"),
-            ("AsteriskVersion", VERSION),
-            ("SystemName", ""),
-            ("CoreMaxCalls", &calls.config.max_calls.to_string()),
-            ("CoreMaxLoadAvg", "0.000000"),
-            ("CoreRunUser", ""),
-            ("CoreRunGroup", ""),
-            ("CoreMaxFilehandles", "0"),
-            ("CoreRealTimeEnabled", "No"),
-            ("CoreCDRenabled", "Yes"),
-            ("CoreHTTPenabled", "No"),
-            ("SoundsSearchCustomDir", "No"),
-        ]),
+        "coresettings" => {
+            let max_calls = calls.config.max_calls.to_string();
+            let settings = CORE_SETTINGS.replace("{max_calls}", &max_calls);
+            succeed(&headers_of(&settings.replace("{version}", VERSION)));
+        }
         "corestatus" => succeed(&[
             ("CoreStartupDate", "2026-01-01"),
             ("CoreStartupTime", "00:00:00"),
@@ -102,10 +101,7 @@ pub(super) fn handle(
             succeed(&[("Events", if on { "On" } else { "Off" })]);
             client.wants_events = on;
         }
-        "listcommands" => {
-            let commands = COMMANDS.lines().filter_map(|line| line.split_once(": "));
-            succeed(&commands.collect::<Vec<_>>());
-        }
+        "listcommands" => succeed(&headers_of(COMMANDS)),
         _ => {
             let why = format!(
                 "Invalid/unknown command: {name}. Use Action: ListCommands to show available commands."

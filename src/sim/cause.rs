@@ -54,28 +54,12 @@ pub(super) const fn cause_of_sip(code: u16) -> u16 {
     }
 }
 
+/// A cause and its words a line.
+const CAUSE_TEXTS: &str = include_str!("cause_texts.txt");
+
 /// The words of a hangup cause, in `Cause-txt`.
-pub(super) const fn cause_text(q850: u16) -> &'static str {
-    match q850 {
-        1 => "Unallocated (unassigned) number",
-        3 => "No route to destination",
-        16 => "Normal Clearing",
-        17 => "User busy",
-        18 => "No user responding",
-        19 => "User alerting, no answer",
-        20 => "Subscriber absent",
-        21 => "Call Rejected",
-        22 => "Number changed",
-        23 => "Redirected to new destination",
-        27 => "Destination out of order",
-        28 => "Invalid number format",
-        34 => "Circuit/channel congestion",
-        38 => "Network out of order",
-        41 => "Temporary failure",
-        42 => "Switching equipment congestion",
-        58 => "Bearer capability not available",
-        102 => "Recover on timer expiry",
-        127 => "Interworking, unspecified",
-        _ => "Unknown",
-    }
+pub(super) fn cause_text(q850: u16) -> &'static str {
+    let mut texts = CAUSE_TEXTS.lines().filter_map(|line| line.split_once(' '));
+    let known = texts.find(|(cause, _)| cause.parse() == Ok(q850));
+    known.map_or("Unknown", |(_, text)| text)
 }
