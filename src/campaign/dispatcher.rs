@@ -40,12 +40,11 @@ const UNCALLED_AT_ONCE: usize = 256;
 /// A wait for a time of day looks at the clock again after so long: it may have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// What happened.
 enum Event {
     /// A task ended: of a call, or of the row of a contact that is not called.
     TaskEnded(Result<(Id, TaskResult), JoinError>),
     /// A piece of the list was read ahead.
-    ListRead(io::Result<Piece>),
+    ListRead(io::Result<Box<Piece>>),
     /// The calls of an earlier run were looked up in Asterisk.
     CallsLookedUp,
     /// There may be something to begin or to show: a moment has come, the lists of numbers never to call are read, a trunk
@@ -191,9 +190,10 @@ impl Dispatcher {
             Event::CallsLookedUp => self.looking_for_calls = None,
             Event::WriterChanged => {
                 let why = self.writer.borrow_and_update().why.clone();
-                match why {
-                    Some(why) => self.cannot_write(why, None),
-                    None => info!("the rows that waited are written now"),
+                if let Some(why) = why {
+                    self.cannot_write(why, None);
+                } else {
+                    info!("the rows that waited are written now");
                 }
             }
             Event::ConnectionChanged => self.end = self.lost_connection().map(RunEnd::PbxLost),
@@ -303,7 +303,7 @@ impl Dispatcher {
             Eligibility::Now(number) => return Some((ready, number)),
             Eligibility::Wait(Wait::NumberInUse(key)) => self.queue.wait_behind(key, ready),
             Eligibility::Wait(Wait::Retry(until) | Wait::Window(until) | Wait::Limits(until)) => {
-                self.queue.wait(ready.contact.at, ready.history, until)
+                self.queue.wait(ready.contact.at, ready.history, until);
             }
             Eligibility::Never(why) => {
                 if let Never::Closed(opens) = why {

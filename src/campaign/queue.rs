@@ -49,7 +49,7 @@ pub(super) struct Queue {
 }
 
 /// A piece that is being read.
-type ReadAhead = Pin<Box<dyn Future<Output = io::Result<Piece>> + Send>>;
+type ReadAhead = Pin<Box<dyn Future<Output = io::Result<Box<Piece>>> + Send>>;
 
 /// Where the next contact for a trunk is.
 enum NextOf {
@@ -258,7 +258,7 @@ impl Queue {
                     None => rows = None,
                 }
             }
-            Ok(Piece { due, listed, rows })
+            Ok(Box::new(Piece { due, listed, rows }))
         };
         self.reading = Some(if self.in_place {
             Box::pin(std::future::ready(read()))
@@ -277,14 +277,14 @@ impl Queue {
     ///
     /// # Errors
     /// The private copy of the list cannot be read.
-    pub(super) async fn read(&mut self) -> io::Result<Piece> {
+    pub(super) async fn read(&mut self) -> io::Result<Box<Piece>> {
         let piece = or_never(self.reading.as_mut()).await;
         self.reading = None;
         piece
     }
 
     /// Adds what was read.
-    pub(super) fn add(&mut self, piece: Piece) {
+    pub(super) fn add(&mut self, piece: Box<Piece>) {
         self.rows = piece.rows;
         for ready in piece.due {
             match self.waiting.avoids(ready.history) {
