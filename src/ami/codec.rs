@@ -20,7 +20,7 @@ const MAX_HEAD: usize = 80;
 
 /// Something that could not be used and was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedBytes {
     /// How long it was, its final empty line included.
     pub bytes: usize,
     /// What was wrong with it.
@@ -45,7 +45,7 @@ pub(super) struct MessageSpan {
 #[derive(Debug)]
 pub struct Codec {
     /// The message that the buffer is inside of, if that is too long: what was thrown away of it so far.
-    too_long: Option<Skipped>,
+    too_long: Option<SkippedBytes>,
     /// Up to here the buffer was looked at; 0 before anything was, and again when an end is found.
     scanned: usize,
     /// Where the line begins that `scanned` is in.
@@ -73,7 +73,7 @@ impl Default for Codec {
 
 impl Codec {
     /// Takes the next message out of the buffer; `None` says that more bytes are needed.
-    pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Result<Message, Skipped>> {
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Result<Message, SkippedBytes>> {
         let found = self.find(buffer)?;
         Some(found.map(|span| self.take(span, buffer)))
     }
@@ -82,7 +82,10 @@ impl Codec {
     ///
     /// What is found is left in the buffer, so that an unwanted message costs nothing. The caller takes its `total` bytes
     /// out before it asks again. What is skipped is taken out already.
-    pub(super) fn find(&mut self, buffer: &mut BytesMut) -> Option<Result<MessageSpan, Skipped>> {
+    pub(super) fn find(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Option<Result<MessageSpan, SkippedBytes>> {
         if self.scanned == 0 && self.too_long.is_none() {
             drop_empty_lines(buffer);
             if **buffer == *b"\r" {
@@ -124,7 +127,7 @@ impl Codec {
     }
 
     /// What is left of a message when the stream has ended and nothing more is found.
-    pub(super) fn take_rest(&mut self, buffer: &mut BytesMut) -> Option<Skipped> {
+    pub(super) fn take_rest(&mut self, buffer: &mut BytesMut) -> Option<SkippedBytes> {
         let too_long = self.too_long.take();
         let mut skipped = too_long.unwrap_or_else(|| skip(CUT_OFF, buffer));
         skipped.why = CUT_OFF;
@@ -187,9 +190,9 @@ fn drop_empty_lines(buffer: &mut BytesMut) {
 }
 
 /// Begins to skip what is in the buffer.
-fn skip(why: &'static str, buffer: &[u8]) -> Skipped {
+fn skip(why: &'static str, buffer: &[u8]) -> SkippedBytes {
     let line = &buffer[..memchr(b'\n', buffer).unwrap_or(buffer.len())];
-    Skipped {
+    SkippedBytes {
         bytes: 0,
         why,
         head: Bytes::copy_from_slice(&line[..line.len().min(MAX_HEAD)]),
@@ -201,7 +204,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Frame = Result<Message, Skipped>;
+    type Frame = Result<Message, SkippedBytes>;
 
     fn short(limit: usize) -> Codec {
         Codec {
@@ -251,7 +254,7 @@ mod tests {
         let frames = frames(Codec::default(), [&stream[..]]);
         assert_eq!(
             frames[0],
-            Err(Skipped {
+            Err(SkippedBytes {
                 bytes: 39,
                 why: NO_HEADER,
                 head: Bytes::from_static(b"HTTP/1.1 400 Bad Request\r"),
@@ -272,7 +275,7 @@ mod tests {
                 frames(short(11), stream.chunks(chunk)),
                 [
                     message("A: 345678\r\n"),
-                    Err(Skipped {
+                    Err(SkippedBytes {
                         bytes: 20,
                         why: TOO_LONG,
                         head: Bytes::from_static(b"B: 3456789\r"),
@@ -295,7 +298,7 @@ mod tests {
         buffer.extend_from_slice(b"\r\n\r\n");
         assert!(matches!(
             codec.next(&mut buffer),
-            Some(Err(Skipped { bytes, .. })) if bytes == 3 * MAX_MESSAGE + 4
+            Some(Err(SkippedBytes { bytes, .. })) if bytes == 3 * MAX_MESSAGE + 4
         ));
     }
 
@@ -303,7 +306,7 @@ mod tests {
     fn a_message_cut_off_by_the_end_of_the_stream_is_reported() {
         assert_eq!(
             frames(Codec::default(), [&b"Event: Hangup\r\nCau"[..]]),
-            [Err(Skipped {
+            [Err(SkippedBytes {
                 bytes: 18,
                 why: CUT_OFF,
                 head: Bytes::from_static(b"Event: Hangup\r"),

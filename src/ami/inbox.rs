@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::ami::action::Action;
 use crate::ami::buffered_stream::BufferedStream;
 use crate::ami::client::Answer;
-use crate::ami::codec::{MessageSpan, Skipped};
+use crate::ami::codec::{MessageSpan, SkippedBytes};
 use crate::ami::handler::Handler;
 use crate::ami::line_ends::{LineEnds, lines};
 use crate::ami::message::{Message, event_name, header, shown_line};
@@ -66,8 +66,8 @@ impl Inbox {
     }
 
     /// Reports what could not be used.
-    pub(super) fn skip(&mut self, skipped: &Skipped, now: Instant) {
-        let Skipped { bytes, why, head } = skipped;
+    pub(super) fn skip(&mut self, skipped: &SkippedBytes, now: Instant) {
+        let SkippedBytes { bytes, why, head } = skipped;
         self.complaints.add(why, *bytes, head, now);
     }
 
