@@ -29,7 +29,7 @@ use crate::results::reader::ResultsError;
 /// The `dialer` command: parse, run, exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let screen = Screen::open(Settings::resolve(&cli.output, Surroundings::look()));
+    let screen = Screen::open(Settings::resolve(cli.output, Surroundings::look()));
     logging::start(&screen);
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &screen),

@@ -66,7 +66,7 @@ pub struct Settings {
 
 impl Settings {
     /// Decides.
-    pub fn resolve(output: &Output, around: Surroundings) -> Self {
+    pub fn resolve(output: Output, around: Surroundings) -> Self {
         let able = around.terminal && !around.dumb;
         let progress = match output.progress {
             _ if output.quiet => ProgressForm::None,
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_a_bar_and_colours() {
-        let settings = Settings::resolve(&output(), TERMINAL);
+        let settings = Settings::resolve(output(), TERMINAL);
         assert!(settings.color);
         assert_eq!(settings.progress, ProgressForm::Bar);
     }
@@ -125,7 +125,7 @@ mod tests {
             no_color: true,
             ..TERMINAL
         };
-        let settings = Settings::resolve(&output(), around);
+        let settings = Settings::resolve(output(), around);
         assert!(!settings.color);
         assert_eq!(settings.progress, ProgressForm::Bar);
     }
@@ -146,7 +146,7 @@ mod tests {
                     progress,
                     ..output()
                 };
-                let settings = Settings::resolve(&output, around);
+                let settings = Settings::resolve(output, around);
                 assert!(!settings.color);
                 assert_eq!(settings.progress, ProgressForm::Plain);
             }
@@ -169,8 +169,8 @@ mod tests {
             color: When::Never,
             ..output()
         };
-        assert!(Settings::resolve(&always, around).color);
-        assert!(!Settings::resolve(&never, TERMINAL).color);
+        assert!(Settings::resolve(always, around).color);
+        assert!(!Settings::resolve(never, TERMINAL).color);
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
                 ..output()
             };
             assert_eq!(
-                Settings::resolve(&quiet, TERMINAL).progress,
+                Settings::resolve(quiet, TERMINAL).progress,
                 ProgressForm::None
             );
         }
@@ -196,7 +196,7 @@ mod tests {
             ..output()
         };
         assert_eq!(
-            Settings::resolve(&json, TERMINAL).progress,
+            Settings::resolve(json, TERMINAL).progress,
             ProgressForm::Plain
         );
     }

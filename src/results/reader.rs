@@ -345,7 +345,7 @@ impl OutcomeColumns {
             disposition: record
                 .get(self.disposition)
                 .parse()
-                .map_err(|error| record.error(&format!("{error}")))?,
+                .map_err(|error: String| record.error(&error))?,
             simulated: is_simulated(record.get(self.note)),
         })
     }

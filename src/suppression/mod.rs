@@ -355,9 +355,10 @@ mod tests {
     #[test]
     fn what_changed_far_in_front_of_the_end_is_seen_at_once_and_so_is_what_was_added() {
         let folder = Folder::new();
-        let mut text: String = (100_000..120_000)
-            .map(|number| format!("{number}\n"))
+        let numbers: Vec<_> = (100_000..120_000)
+            .map(|number| number.to_string())
             .collect();
+        let mut text = numbers.join("\n") + "\n";
         let file = folder.write("dnc.txt", 1, &text);
         let list = load(std::slice::from_ref(&file));
         for (look, first) in [(2, "200001\n"), (3, "200002\n")] {

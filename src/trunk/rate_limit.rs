@@ -99,11 +99,9 @@ impl RateLimit {
         }
         let mut writes = lock(&self.writes);
         let is_past = |&written: &Instant| written + self.window <= now;
-        while writes
-            .written
-            .pop_front_if(|written| is_past(written))
-            .is_some()
-        {}
+        while writes.written.front().is_some_and(is_past) {
+            writes.written.pop_front();
+        }
         (writes.written.len() + writes.underway >= self.most).then(|| {
             let oldest = writes.written.front();
             oldest.map_or(now + self.gap, |&written| written + self.window)

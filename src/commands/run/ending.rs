@@ -170,7 +170,7 @@ mod tests {
             log_format: LogFormat::Text,
             progress: ProgressKind::None,
         };
-        let screen = Screen::open(Settings::resolve(&output, Surroundings::look()));
+        let screen = Screen::open(Settings::resolve(output, Surroundings::look()));
         let ends = [
             (RunEnd::Finished, (0, "finished")),
             (RunEnd::Drained, (3, "drained")),

@@ -118,7 +118,7 @@ fn a_continued_run_counts_the_contacts_of_this_run_only() {
         &crate::clock::Clock::system(jiff::tz::TimeZone::UTC),
     );
     let mut seen = RunWatch::of(viewer).latest();
-    let shown = |seen: &Seen| bar(seen, 200, 5).replace('░', "").replace('█', "");
+    let shown = |seen: &Seen| bar(seen, 200, 5).replace(['░', '█'], "");
     let begin = shown(&seen);
     assert!(begin.contains("  0/6  left –  answered 0  "), "{begin}");
     assert!(begin.contains("  failed 0  "), "{begin}");

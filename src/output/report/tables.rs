@@ -28,13 +28,9 @@ pub(super) enum TableCell {
 use TableCell::{Count, Empty, Share, Time};
 
 impl TableRow {
-    pub(super) fn new(
-        name: impl ToString,
-        bar: u64,
-        cells: impl IntoIterator<Item = TableCell>,
-    ) -> Self {
+    pub(super) fn new(name: &str, bar: u64, cells: impl IntoIterator<Item = TableCell>) -> Self {
         Self {
-            name: name.to_string(),
+            name: name.to_owned(),
             bar: vec![(None, bar)],
             cells: cells.into_iter().collect(),
         }

@@ -119,7 +119,11 @@ impl TextReport {
             kinds.retain(|kind| beside.iter().any(|(_, calls)| calls[*kind] > 0));
             let rows = kinds.into_iter().map(|kind| {
                 let cell = |calls: &ByDisposition<u64>| CountAndShare(calls[kind], calls.total());
-                TableRow::new(kind, 0, beside.iter().map(|(_, calls)| cell(calls)))
+                TableRow::new(
+                    kind.as_str(),
+                    0,
+                    beside.iter().map(|(_, calls)| cell(calls)),
+                )
             });
             let total = beside
                 .iter()
@@ -135,7 +139,7 @@ impl TextReport {
         for word in sentence.split(' ') {
             if line.chars().count() + 1 + word.chars().count() > 76 {
                 self.line(&line);
-                line = " ".to_owned();
+                line.truncate(1);
             }
             line.push(' ');
             line += word;
