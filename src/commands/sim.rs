@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -50,11 +51,10 @@ pub(super) fn run(args: &SimArgs) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(serve(args, config))
+    runtime.block_on(serve(args.listen, config))
 }
 
-async fn serve(args: &SimArgs, config: SimulatorConfig) -> Result<u8, Failure> {
-    let address = args.listen;
+async fn serve(address: SocketAddr, config: SimulatorConfig) -> Result<u8, Failure> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "another program listens there already".to_owned(),
@@ -63,9 +63,12 @@ async fn serve(args: &SimArgs, config: SimulatorConfig) -> Result<u8, Failure> {
         Failure::Usage(format!("cannot listen on {address}: {why}"))
     })?;
     let address = listener.local_addr().context("the listening address")?;
-    let secret = match args.campaign {
-        Some(_) => " with the campaign's secret".to_owned(),
-        None => format!(", secret {}", config.secret),
+    // Only the secret that the manual names is shown.
+    let public = SimulatorConfig::new(Simulate::default()).secret;
+    let secret = if config.secret == public {
+        format!(", secret {public}")
+    } else {
+        " with the campaign's secret".to_owned()
     };
     let user = &config.username;
     info!("a simulated Asterisk listens on {address}: user {user}{secret}; nothing is dialed");
