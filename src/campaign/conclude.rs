@@ -270,6 +270,7 @@ mod tests {
     use crate::trunk::TrunkIndex;
     use crate::trunk::activity::TrunkActivity;
     use crate::trunk::breaker::Breaker;
+    use crate::trunk::line_use::LineMeter;
 
     fn line() -> Line {
         let activity = TrunkActivity::default();
@@ -278,6 +279,7 @@ mod tests {
             breaker: Breaker::new(activity, Duration::from_secs(600), true),
             trial: false,
             slot: 0,
+            usage: LineMeter::default().take(TrunkIndex(0)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::contact_history::History;
 use crate::contacts::Contact;
 use crate::results::journal::JournalEntry;
 use crate::trunk::breaker::Breaker;
-use crate::trunk::line_times::LineTimes;
+use crate::trunk::line_use::{LineMeter, LineTimes, LineUse};
 use crate::trunk::rate_limit::PaceToken;
 use crate::trunk::{Admission, Trunk, TrunkIndex};
 
@@ -29,9 +29,7 @@ pub(super) struct Lines {
     pub(super) calls: HashMap<Id, Arc<ActiveCall>>,
     /// The keys of the numbers that are being called.
     pub(super) numbers: HashSet<u64>,
-    times: LineTimes,
-    /// Up to when `times` are counted.
-    counted: Instant,
+    meter: LineMeter,
 }
 
 impl Lines {
@@ -47,8 +45,7 @@ impl Lines {
             slots: Vec::new(),
             calls: HashMap::new(),
             numbers: HashSet::new(),
-            times: LineTimes::default(),
-            counted: Instant::now(),
+            meter: LineMeter::default(),
         };
         let slots = (0..lines.ports()).rev();
         lines.slots = slots.filter(|slot| !taken.contains(slot)).collect();
@@ -64,12 +61,8 @@ impl Lines {
     }
 
     /// For how long the lines carried calls up to now.
-    pub(super) fn times(&mut self, now: Instant) -> &LineTimes {
-        let passed = now.saturating_duration_since(self.counted);
-        self.counted = self.counted.max(now);
-        let busy = self.trunks.iter().map(|trunk| trunk.busy);
-        self.times.pass(passed, busy);
-        &self.times
+    pub(super) fn times(&self, now: Instant) -> LineTimes {
+        self.meter.read(now)
     }
 
     /// How many lines are free of the other trunks that work; `None` if none works.
@@ -107,16 +100,15 @@ impl Lines {
         now: Instant,
     ) -> Option<(Line, PaceToken)> {
         let slot = self.slots.pop()?;
-        self.times(now);
         let there = &mut self.trunks[trunk.get()];
-        let token = there.take(now, trial);
-        let breaker = there.breaker.clone();
         let line = Line {
             trunk,
-            breaker,
+            breaker: there.breaker.clone(),
             trial,
             slot,
+            usage: self.meter.take(trunk),
         };
+        let token = there.take(now, trial, Arc::clone(&line.usage));
         Some((line, token))
     }
 
@@ -130,11 +122,12 @@ impl Lines {
         history: History,
     ) -> Option<ActiveCall> {
         let id = entry.id()?;
-        self.times(Instant::now());
         let named = |trunk: &TrunkIndex| self.trunks[trunk.get()].name == entry.trunk;
         let trunk = self.indices().find(named).unwrap_or(TrunkIndex(0));
         let there = &mut self.trunks[trunk.get()];
         there.busy += 1;
+        let usage = self.meter.take(trunk);
+        usage.begin(Instant::now());
         Some(ActiveCall {
             id,
             line: Line {
@@ -142,6 +135,7 @@ impl Lines {
                 breaker: there.breaker.clone(),
                 trial: false,
                 slot,
+                usage,
             },
             begun_at: resources.clock.moment(entry.begun()),
             number: entry.place,
@@ -153,7 +147,6 @@ impl Lines {
 
     /// Gives the line of a call back. The slot of one whose row is not written is still the journal's.
     pub(super) fn release(&mut self, call: &ActiveCall, frees_slot: bool) {
-        self.times(Instant::now());
         // A run with fewer lines may have adopted calls beyond them.
         if frees_slot && call.line.slot < self.ports() {
             self.slots.push(call.line.slot);
@@ -173,6 +166,8 @@ pub(super) struct Line {
     pub(super) trial: bool,
     /// Its slot of the journal.
     pub(super) slot: usize,
+    /// It is in use from the Originate until this is dropped.
+    pub(super) usage: Arc<LineUse>,
 }
 
 /// A call that is running. Owned by the dispatcher, so that it outlives a task that dies.

@@ -128,7 +128,7 @@ impl RunReport {
         self.views.show(|view| {
             view.at = facts.clock.millis();
             view.tally.clone_from(facts.tally);
-            view.tally.line_times.clone_from(facts.lines.times(now));
+            view.tally.line_times = facts.lines.times(now);
             view.running = facts.lines.calls.len();
             view.retrying = facts.queue.waiting();
             let due = facts.queue.waiting.first_due();

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::disposition::Disposition;
-use crate::trunk::line_times::LineTimes;
+use crate::trunk::line_use::LineTimes;
 
 /// What has happened so far.
 #[derive(Debug, Clone, Default)]

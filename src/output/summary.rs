@@ -176,7 +176,7 @@ impl Serialize for TallyByDisposition<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::trunk::line_times::LineTimes;
+    use crate::trunk::line_use::LineTimes;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod breaker;
-pub(crate) mod line_times;
+pub(crate) mod line_use;
 pub(crate) mod rate_limit;
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::config;
 use activity::TrunkActivity;
 use breaker::Breaker;
+use line_use::LineUse;
 use rate_limit::{PaceToken, RateLimit};
 
 /// Which `[[trunk]]` of the campaign.
@@ -94,11 +95,11 @@ impl Trunk {
     }
 
     /// Takes a line for a call that was [admitted](Self::admit).
-    pub(crate) fn take(&mut self, now: Instant, trial: bool) -> PaceToken {
+    pub(crate) fn take(&mut self, now: Instant, trial: bool, line: Arc<LineUse>) -> PaceToken {
         self.busy += 1;
         if trial {
             self.breaker.try_with_a_call(now);
         }
-        self.rate_limit.take(now)
+        self.rate_limit.take(now, line)
     }
 }

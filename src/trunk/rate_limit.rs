@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::TrunkActivity;
+use super::line_use::LineUse;
 
 /// Added to the window in which calls are counted, for what the system does with them on their way.
 const MARGIN: Duration = Duration::from_millis(5);
@@ -36,6 +37,7 @@ fn lock(writes: &SharedWrites) -> MutexGuard<'_, Writes> {
 pub struct PaceToken {
     writes: SharedWrites,
     activity: TrunkActivity,
+    line: Option<Arc<LineUse>>,
 }
 
 impl PaceToken {
@@ -47,6 +49,9 @@ impl PaceToken {
     /// The call was written by now. Until then it may be written at any moment, and counts in every second.
     pub(crate) fn written(self, now: Instant) {
         lock(&self.writes).written.push_back(now);
+        if let Some(line) = &self.line {
+            line.begin(now);
+        }
     }
 }
 
@@ -109,13 +114,14 @@ impl RateLimit {
     }
 
     /// Takes the token of one call, which [`next`](Self::next) must allow now.
-    pub(crate) fn take(&mut self, now: Instant) -> PaceToken {
+    pub(crate) fn take(&mut self, now: Instant, line: Arc<LineUse>) -> PaceToken {
         lock(&self.writes).underway += 1;
         let planned = self.next.unwrap_or(now);
         self.next = Some(planned.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + self.gap);
         PaceToken {
             writes: Arc::clone(&self.writes),
             activity: self.activity.clone(),
+            line: Some(line),
         }
     }
 }
@@ -123,6 +129,12 @@ impl RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trunk::TrunkIndex;
+    use crate::trunk::line_use::LineMeter;
+
+    fn line() -> Arc<LineUse> {
+        LineMeter::default().take(TrunkIndex(0))
+    }
 
     fn rate_limit(calls_per_second: f64) -> RateLimit {
         RateLimit::new(calls_per_second, TrunkActivity::default())
@@ -142,7 +154,7 @@ mod tests {
                 written.push(due);
             }
             match limit.next(now) {
-                None => tokens.push((now + delay(written.len()), limit.take(now))),
+                None => tokens.push((now + delay(written.len()), limit.take(now, line()))),
                 // As tokio's timers do, wake at the next millisecond.
                 Some(_) => now += Duration::from_millis(1),
             }
@@ -187,10 +199,10 @@ mod tests {
         let start = Instant::now();
         let mut limit = rate_limit(2.0);
         assert_eq!(limit.next(start), None);
-        limit.take(start).written(start);
+        limit.take(start, line()).written(start);
         let later = start + Duration::from_secs(60);
         assert_eq!(limit.next(later), None);
-        limit.take(later).written(later);
+        limit.take(later, line()).written(later);
         let again = limit.next(later).unwrap();
         assert!(again >= later + Duration::from_millis(480));
     }
@@ -199,10 +211,10 @@ mod tests {
     fn a_token_that_is_not_used_is_given_back() {
         let start = Instant::now();
         let mut limit = rate_limit(1.0);
-        drop(limit.take(start));
+        drop(limit.take(start, line()));
         let later = start + Duration::from_secs(2);
         assert_eq!(limit.next(later), None);
-        let token = limit.take(later);
+        let token = limit.take(later, line());
         assert!(limit.next(later + Duration::from_secs(2)).is_some());
         token.written(later);
         assert_eq!(limit.next(later + Duration::from_secs(2)), None);
@@ -212,7 +224,7 @@ mod tests {
     fn a_call_that_is_being_written_counts_in_every_second_until_it_was() {
         let start = Instant::now();
         let mut limit = rate_limit(1.0);
-        let token = limit.take(start);
+        let token = limit.take(start, line());
         let later = start + Duration::from_secs(5);
         assert!(
             limit.next(later).is_some(),
