@@ -91,9 +91,17 @@ pub enum Command {
     /// Print results for other programs, such as a spreadsheet
     Export(ExportArgs),
     /// Write a campaign file and a sample list of contacts to begin with
-    Init(InitArgs),
+    Init {
+        /// Where: a folder, or a file whose name ends in .toml
+        #[arg(value_name = "PATH", default_value = "campaign.toml")]
+        path: PathBuf,
+    },
     /// Print the manual page, or what a shell needs to complete commands
-    Generate(GenerateArgs),
+    Generate {
+        /// What
+        #[arg(value_name = "WHAT")]
+        what: Generated,
+    },
 }
 
 /// `dialer run`
@@ -189,22 +197,6 @@ pub struct ExportArgs {
     /// What stands between two fields; "tab" or \t for a tab
     #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
     pub delimiter: char,
-}
-
-/// `dialer init`
-#[derive(Debug, Args)]
-pub struct InitArgs {
-    /// Where: a folder, or a file whose name ends in .toml
-    #[arg(value_name = "PATH", default_value = "campaign.toml")]
-    pub path: PathBuf,
-}
-
-/// `dialer generate`
-#[derive(Debug, Args)]
-pub struct GenerateArgs {
-    /// What
-    #[arg(value_name = "WHAT")]
-    pub what: Generated,
 }
 
 /// What `dialer generate` prints.

@@ -7,12 +7,12 @@
 //! USR1 stops nothing: it asks how the run is.
 
 use std::fs::{self, File};
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tracing::warn;
 
 use crate::campaign::Stop;
@@ -24,61 +24,25 @@ const ECHO: Duration = Duration::from_secs(1);
 /// Signals so close to the first are the same one. A person who presses twice takes longer.
 const TOGETHER: Duration = Duration::from_millis(250);
 
-/// The number of the signal that aborted the run; 0 as long as none did.
-#[derive(Debug, Clone, Default)]
-pub struct Aborted(Arc<AtomicI32>);
-
-impl Aborted {
-    /// The number of the signal that aborted the run.
-    pub fn by(&self) -> Option<u8> {
-        u8::try_from(self.0.load(Ordering::Relaxed))
-            .ok()
-            .filter(|&number| number != 0)
+/// INT, TERM and HUP as they come; no HUP for a process that was started to ignore it, as by `nohup`. Until now the
+/// system would have ended the process.
+pub fn stops() -> anyhow::Result<UnboundedReceiver<SignalKind>> {
+    let (sender, stops) = mpsc::unbounded_channel();
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !hangup_is_ignored() {
+        kinds.push(SignalKind::hangup());
     }
+    for kind in kinds {
+        let (mut signal, sender) = (catch(kind)?, sender.clone());
+        tokio::spawn(
+            async move { while signal.recv().await.is_some() && sender.send(kind).is_ok() {} },
+        );
+    }
+    Ok(stops)
 }
 
-/// INT, TERM and HUP as they come; no HUP for a process that was started to ignore it, as by `nohup`.
-#[derive(Debug)]
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    /// Takes the signals over from the system, which would end the process.
-    ///
-    /// # Errors
-    /// The handlers cannot be installed.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: if hangup_is_ignored() {
-                None
-            } else {
-                Some(signal(SignalKind::hangup())?)
-            },
-        })
-    }
-
-    /// Waits for the next one. Cancel safe.
-    pub async fn next(&mut self) -> SignalKind {
-        tokio::select! {
-            Some(()) = self.interrupt.recv() => SignalKind::interrupt(),
-            Some(()) = self.terminate.recv() => SignalKind::terminate(),
-            Some(()) = received(&mut self.hangup) => SignalKind::hangup(),
-            // They never end as long as the runtime lives.
-            else => std::future::pending().await,
-        }
-    }
-}
-
-async fn received(signal: &mut Option<Signal>) -> Option<()> {
-    match signal {
-        Some(signal) => signal.recv().await,
-        None => None,
-    }
+fn catch(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("signals cannot be listened to")
 }
 
 /// Whether this process was started to ignore HUP. Only Linux shows that without unsafe code.
@@ -100,65 +64,43 @@ fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Takes USR1 over from the system, which would end the process, for good. Until a [`Requests`] listens it does
+/// Takes USR1 over from the system, which would end the process, for good. Until [`requests`] are received it does
 /// nothing. Not to be called within a runtime.
-///
-/// # Errors
-/// The handler cannot be installed.
-pub fn survive_requests() -> io::Result<()> {
+pub fn survive_requests() -> anyhow::Result<()> {
     // The handler stays when this is gone.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
-        .build()?;
+        .build()
+        .context("signals cannot be listened to")?;
     let _within = runtime.enter();
-    Requests::new().map(drop)
+    requests().map(drop)
 }
 
 /// USR1, each time that it comes.
-#[derive(Debug)]
-pub struct Requests(Signal);
-
-impl Requests {
-    /// Listens from now on.
-    ///
-    /// # Errors
-    /// The handler cannot be installed.
-    pub fn new() -> io::Result<Self> {
-        signal(SignalKind::user_defined1()).map(Self)
-    }
-
-    /// Waits for the next one. Cancel safe.
-    pub async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            // It never ends as long as the runtime lives.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Has each of them answered in the log.
-    pub fn answer(mut self, log: LogWriter) {
-        tokio::spawn(async move {
-            loop {
-                self.next().await;
-                log.report();
-            }
-        });
-    }
+pub fn requests() -> anyhow::Result<Signal> {
+    catch(SignalKind::user_defined1())
 }
 
-/// Passes the signals on as `stop`.
-///
-/// # Errors
-/// The handlers cannot be installed.
-pub fn listen(stop: Stop) -> io::Result<Aborted> {
-    let mut signals = Signals::new()?;
-    let aborted = Aborted::default();
-    let number = aborted.clone();
+/// Has each request answered in the log.
+pub fn answer_requests(log: LogWriter) -> anyhow::Result<()> {
+    let mut requests = requests()?;
+    tokio::spawn(async move {
+        while requests.recv().await.is_some() {
+            log.report();
+        }
+    });
+    Ok(())
+}
+
+/// Passes the signals on as `stop`, and keeps the one that aborted the run.
+pub fn listen(stop: Stop) -> anyhow::Result<Arc<OnceLock<SignalKind>>> {
+    let mut stops = stops()?;
+    let aborted = Arc::new(OnceLock::new());
+    let by = Arc::clone(&aborted);
     let had_terminal = has_terminal();
     tokio::spawn(async move {
         let mut first: Option<(Instant, SignalKind)> = None;
-        loop {
-            let kind = signals.next().await;
+        while let Some(kind) = stops.recv().await {
             let Some((at, first_kind)) = first else {
                 first = Some((Instant::now(), kind));
                 stop.drain.cancel();
@@ -174,7 +116,7 @@ pub fn listen(stop: Stop) -> io::Result<Aborted> {
                 continue;
             }
             warn!("stopping now: running calls are hung up");
-            number.0.store(kind.as_raw_value(), Ordering::Relaxed);
+            by.get_or_init(|| kind);
             stop.hang_up.cancel();
         }
     });

@@ -15,7 +15,7 @@ use crate::ami::login::Login;
 use crate::ami::tls::Tls;
 use crate::ami::transport::Transport;
 use crate::call::captured::CapturedVars;
-use crate::call::reconnect::Reconnector;
+use crate::call::reconnect::{OpenError, Reconnector};
 use crate::commands::Failure;
 use crate::config::Campaign;
 use crate::shutdown;
@@ -67,16 +67,10 @@ impl AmiThread {
             connect_timeout: ami.connect_timeout,
             tls: tls.map_err(Failure::usage)?,
         };
-        let connect = Reconnector::connect(
-            transport,
-            login(campaign),
-            ami.reconnect_for,
-            captured_vars(campaign),
-        );
         // What it spawns stays on that thread.
         let pbx = self
             .runtime()?
-            .spawn(connect)
+            .spawn(session(campaign, transport))
             .await
             .context("the connection")?
             .map_err(Failure::pbx)?;
@@ -109,14 +103,9 @@ pub(super) async fn simulate(campaign: &Campaign) -> Result<Reconnector, Failure
         tokio::spawn(async move { simulator.serve(theirs).await });
         Box::new(ours)
     }));
-    let pbx = Reconnector::connect(
-        transport,
-        login(campaign),
-        campaign.ami.reconnect_for,
-        captured_vars(campaign),
-    )
-    .await
-    .context("the simulated Asterisk")?;
+    let pbx = session(campaign, transport)
+        .await
+        .context("the simulated Asterisk")?;
     info!("simulated: nothing is dialed");
     Ok(pbx)
 }
@@ -143,17 +132,15 @@ pub(super) async fn log_off(pbx: &Reconnector) {
     }
 }
 
-fn captured_vars(campaign: &Campaign) -> Arc<CapturedVars> {
-    Arc::new(CapturedVars::of(&campaign.capture))
-}
-
-fn login(campaign: &Campaign) -> Login {
-    Login::new(
-        &campaign.ami.username,
-        campaign.ami.secret.expose(),
-        campaign.ami.auth,
-        campaign.ami.connect_timeout,
-    )
+fn session(
+    campaign: &Campaign,
+    transport: Transport,
+) -> impl Future<Output = Result<Reconnector, OpenError>> + use<> {
+    let ami = &campaign.ami;
+    let secret = ami.secret.expose();
+    let login = Login::new(&ami.username, secret, ami.auth, ami.connect_timeout);
+    let captured_vars = Arc::new(CapturedVars::of(&campaign.capture));
+    Reconnector::connect(transport, login, ami.reconnect_for, captured_vars)
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ pub(super) fn examine(path: &Path, simulate: bool, shard: Option<Shard>) -> Exam
     if let Some(campaign) = &file.campaign {
         // A missing file of numbers is an error of the campaign file already.
         if errors.is_empty() {
-            match suppressions(campaign) {
+            let opt_out = campaign.capture.opt_out.as_ref();
+            let opt_out = opt_out.map(|opt_out| opt_out.file.as_path());
+            match Suppressions::load(&campaign.suppress, opt_out, campaign.numbering()) {
                 Ok(read) => suppress = Some(read),
                 Err(error) => errors.push(error),
             }
@@ -77,10 +79,4 @@ impl Examined {
             _ => Err(CampaignErrors(self.errors)),
         }
     }
-}
-
-fn suppressions(campaign: &Campaign) -> Result<Suppressions, Diagnostic> {
-    let opt_out = campaign.capture.opt_out.as_ref();
-    let opt_out = opt_out.map(|opt_out| opt_out.file.as_path());
-    Suppressions::load(&campaign.suppress, opt_out, campaign.numbering())
 }

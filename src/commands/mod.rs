@@ -37,8 +37,8 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::run(args),
         Command::Report(args) => report::run(args),
         Command::Export(args) => export::run(args),
-        Command::Init(args) => init::run(args),
-        Command::Generate(args) => generate::run(args),
+        Command::Init { path } => init::run(path),
+        Command::Generate { what } => generate::run(*what),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -78,7 +78,7 @@ impl From<ResultsError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match error {
-            LockError::Held { .. } => Self::held(error),
+            LockError::Held { .. } => Self::Held(error_chain(&error)),
             LockError::Io { .. } => Self::Unexpected(error.into()),
         }
     }
@@ -91,10 +91,6 @@ impl Failure {
 
     pub(crate) fn pbx(error: impl Into<anyhow::Error>) -> Self {
         Self::Pbx(error_chain(error.into().as_ref()))
-    }
-
-    pub(crate) fn held(error: impl Into<anyhow::Error>) -> Self {
-        Self::Held(error_chain(error.into().as_ref()))
     }
 
     /// The exit code of the process.

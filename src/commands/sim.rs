@@ -17,7 +17,7 @@ use crate::config::{self, Simulate};
 use crate::exit;
 use crate::output::progress;
 use crate::plural::counted;
-use crate::signals::{self, Requests, Signals};
+use crate::signals;
 use crate::sim::{Simulator, SimulatorConfig};
 
 /// How long to wait after a connection could not be accepted.
@@ -28,7 +28,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// # Errors
 /// The campaign is wrong, or the address cannot be listened on.
 pub(super) fn run(args: &SimArgs) -> Result<u8, Failure> {
-    signals::survive_requests().context("signals cannot be listened to")?;
+    signals::survive_requests()?;
     let mut config = SimulatorConfig::new(Simulate::default());
     if let Some(path) = &args.campaign {
         let secret = std::env::var(super::SECRET_VARIABLE).ok();
@@ -74,8 +74,8 @@ async fn serve(address: SocketAddr, config: SimulatorConfig) -> Result<u8, Failu
     info!("a simulated Asterisk listens on {address}: user {user}{secret}; nothing is dialed");
     let simulator = Simulator::new(config);
     let mut sessions = JoinSet::new();
-    let mut stop = Signals::new().context("signals cannot be listened to")?;
-    let mut requests = Requests::new().context("signals cannot be listened to")?;
+    let mut stop = signals::stops()?;
+    let mut requests = signals::requests()?;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -94,11 +94,11 @@ async fn serve(address: SocketAddr, config: SimulatorConfig) -> Result<u8, Failu
                     info!("a session broke: {error}");
                 }
             }
-            () = requests.next() => {
+            Some(()) = requests.recv() => {
                 let counters = simulator.counters();
                 progress::log_simulator(counters.originates, counters.calls, counters.most_calls);
             }
-            _ = stop.next() => break,
+            Some(_) = stop.recv() => break,
         }
     }
     let counters = simulator.counters();

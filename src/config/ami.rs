@@ -25,7 +25,6 @@ pub(super) fn ami(section: &Section<'_, '_>, env_secret: Option<&str>, simulate:
     }
     let tls = tls(section);
     let auth = section.choice("auth", &[("md5", Auth::Md5), ("plain", Auth::Plain)]);
-    let auth = auth.unwrap_or(Auth::Md5);
     if auth == Auth::Plain && tls.is_none() && !is_this_machine(host) {
         section.warn_at(
             "auth",

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Capture, CaptureCondition, Column, OptOut};
+use crate::config::document::Text;
 use crate::config::schema::KnownKey;
 use crate::config::section::Section;
-use crate::config::text::Text;
 use crate::results::schema::COLUMNS;
 
 const OPT_OUT_KEYS: [KnownKey; 2] = [

@@ -1,8 +1,8 @@
 //! `[contacts]`: the list, and what its columns are.
 
 use super::{BadRows, Column, Contacts, Duplicates};
+use crate::config::document::Text;
 use crate::config::section::Section;
-use crate::config::text::Text;
 use crate::phone_number::{self, Region};
 use crate::results::schema::COLUMNS;
 
@@ -25,12 +25,8 @@ pub(super) fn contacts(section: &Section<'_, '_>) -> Option<Contacts> {
         keep: columns(section, "keep"),
         delimiter: delimiter?,
         region: region(section),
-        bad_rows: section
-            .choice("bad_rows", &bad_rows)
-            .unwrap_or(BadRows::Skip),
-        duplicates: section
-            .choice("duplicates", &duplicates)
-            .unwrap_or(Duplicates::Skip),
+        bad_rows: section.choice("bad_rows", &bad_rows),
+        duplicates: section.choice("duplicates", &duplicates),
     };
     file.map(|_| contacts)
 }

@@ -4,8 +4,14 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Diagnostic, Location};
-use crate::config::text::Text;
 use crate::config::toml_errors::SyntaxError;
+
+/// A string with its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'r> {
+    pub(super) text: &'r str,
+    pub(super) at: usize,
+}
 
 /// Everything in it is noted at a byte of the text.
 #[derive(Debug)]

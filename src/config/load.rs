@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use toml::de::DeTable;
 
-use super::{Campaign, CampaignErrors, Diagnostic, Results};
+use super::{Campaign, CampaignErrors, Diagnostic};
 use super::{ami, call, capture, contacts, retry, simulate, trunk, window};
-use crate::config::document::Document;
+use crate::config::document::{Document, Text};
 use crate::config::section::Section;
-use crate::config::text::Text;
 use crate::config::toml_errors::syntax_errors;
 
 /// A campaign file as far as it can be read.
@@ -100,7 +99,7 @@ fn campaign(
     let simulate = simulate::simulate(&top.section("simulate"));
     inputs.extend(suppress.iter().map(PathBuf::as_path));
     let results = match results {
-        Some(Results::File(file)) if inputs.contains(&file.as_path()) => top.refuse(
+        Some(file) if inputs.contains(&file.as_path()) => top.refuse(
             top.at_of("results"),
             "`results` is a file that this campaign reads: name another one",
         ),
@@ -109,7 +108,7 @@ fn campaign(
     Some(Campaign {
         path: path.to_owned(),
         name: name.unwrap_or_default(),
-        results: results.unwrap_or(Results::Stdout),
+        results,
         results_at: top.location_of("results"),
         ami,
         contacts: contacts?,
@@ -140,13 +139,14 @@ fn name(path: &Path, top: &Section<'_, '_>) -> Option<String> {
     fits.then(|| name.to_owned())
 }
 
-fn results(top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
+/// The file of the results; `None`: standard output, which is also the stand-in.
+fn results(top: &Section<'_, '_>, name: Option<&str>) -> Option<PathBuf> {
     // It is a pattern, too.
     let default = name.map(|name| format!("{}.results.csv", name.replace('%', "%%")));
     let default = default.as_deref().map(|text| Text { text, at: top.at });
     let text = top.text("results").or(default)?;
     if text.text == "-" {
-        return Some(Results::Stdout);
+        return None;
     }
     let file = text.text.rsplit('/').next().unwrap_or_default();
     let message = if matches!(file, "" | "." | "..") || text.text.contains(char::is_control) {
@@ -154,7 +154,7 @@ fn results(top: &Section<'_, '_>, name: Option<&str>) -> Option<Results> {
     } else if let Err(error) = jiff::fmt::strtime::format(file, &Zoned::now()) {
         format!("`results` is no pattern for a date: {error} (write %% for a percent sign)")
     } else {
-        return Some(Results::File(top.resolve(text)));
+        return Some(top.resolve(text));
     };
     top.refuse(text.at, message)
 }

@@ -57,8 +57,8 @@ pub struct Campaign {
     pub path: PathBuf,
     /// Its name, in every row of the results.
     pub name: String,
-    /// Where the results go.
-    pub results: Results,
+    /// The file of the results, whose name may be a strftime pattern; `None`: standard output.
+    pub results: Option<PathBuf>,
     /// Where the campaign file says that; its beginning where it does not.
     pub results_at: Location,
     /// How to reach Asterisk.
@@ -121,15 +121,6 @@ impl Campaign {
             None => TimeZone::system(),
         }
     }
-}
-
-/// Where the results go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Results {
-    /// Standard output.
-    Stdout,
-    /// A file, whose name may be a strftime pattern.
-    File(PathBuf),
 }
 
 /// `[ami]`

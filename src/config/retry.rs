@@ -91,10 +91,8 @@ fn without_a_rule(disposition: Disposition) -> Option<&'static str> {
 }
 
 fn rule(rules: &Section<'_, '_>, disposition: Disposition, value: &Value<'_>) -> Option<Rule> {
-    let (name, at) = (
-        format!("[retry.rules.{:?}]", disposition.as_str()),
-        value.span().start,
-    );
+    let name = format!("[retry.rules.{:?}]", disposition.as_str());
+    let at = value.span().start;
     let table = value.get_ref().as_table();
     if table.is_none() {
         let message = format!("a rule is written as {name}, with its keys on the lines below");

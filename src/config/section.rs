@@ -12,9 +12,8 @@ use toml::de::{DeTable, DeValue};
 use super::duration;
 use crate::config::diagnostic::Location;
 use crate::config::did_you_mean::nearest;
-use crate::config::document::Document;
+use crate::config::document::{Document, Text};
 use crate::config::schema::{KnownKey, known_keys};
-use crate::config::text::Text;
 
 /// A value with its place, as the parser gives it.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -109,13 +108,9 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    pub(super) fn location(&self, at: usize) -> Location {
-        self.document.location(at)
-    }
-
     /// Where the value of a key is, or else the table.
     pub(super) fn location_of(&self, key: &'static str) -> Location {
-        self.location(self.at_of(key))
+        self.document.location(self.at_of(key))
     }
 
     pub(super) fn at_of(&self, key: &'static str) -> usize {
@@ -290,12 +285,6 @@ impl<'r, 't> Section<'r, 't> {
         Some(text)
     }
 
-    /// A string that must be there, and makes a line that Asterisk reads whole.
-    pub(super) fn required_line(&self, key: &'static str) -> Option<String> {
-        let text = self.required(key)?;
-        self.fits_line(text, key).then(|| text.text.to_owned())
-    }
-
     pub(super) fn duration(
         &self,
         key: &'static str,
@@ -365,9 +354,11 @@ impl<'r, 't> Section<'r, 't> {
         flag.or_else(|| self.wrong_type(value, key, "true or false"))
     }
 
-    /// One of some words.
-    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let value = self.value(key)?;
+    /// One of some words; the first where the key is not there.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> T {
+        let Some(value) = self.value(key) else {
+            return choices[0].1;
+        };
         let text = value.get_ref().as_str();
         let chosen = choices.iter().find(|(word, _)| Some(*word) == text);
         if chosen.is_none() {
@@ -376,7 +367,7 @@ impl<'r, 't> Section<'r, 't> {
             let message = format!("`{key}` must be {}", words.join(" or "));
             self.error(value.span().start, message);
         }
-        chosen.map(|&(_, choice)| choice)
+        chosen.unwrap_or(&choices[0]).1
     }
 
     /// The keys of this table with their values, in the order of the document.

@@ -2,15 +2,9 @@
 
 use super::{Column, LocatedTemplate};
 use crate::ami::action::{ActionError, MAX_LINE, check_header};
+use crate::config::document::Text;
 use crate::config::section::Section;
 use crate::template::Template;
-
-/// A string with its place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'r> {
-    pub(super) text: &'r str,
-    pub(super) at: usize,
-}
 
 impl Section<'_, '_> {
     /// Whether a string holds nothing that would end its line on the wire.
@@ -31,6 +25,12 @@ impl Section<'_, '_> {
             self.error(text.at, format!("`{key}` takes {bytes} bytes, {most}"));
         }
         bytes <= MAX_LINE && self.one_line(text, key)
+    }
+
+    /// A string that must be there, and makes a line that Asterisk reads whole.
+    pub(super) fn required_line(&self, key: &'static str) -> Option<String> {
+        let text = self.required(key)?;
+        self.fits_line(text, key).then(|| text.text.to_owned())
     }
 
     /// Whether a name can be a channel variable's. Anything else would be a function that is written to.
@@ -77,7 +77,7 @@ impl Section<'_, '_> {
         }
         Some(LocatedTemplate {
             template,
-            at: self.location(text.at),
+            at: self.document.location(text.at),
         })
     }
 
@@ -90,7 +90,7 @@ impl Section<'_, '_> {
         }
         Some(Column {
             name: name.to_owned(),
-            at: self.location(text.at),
+            at: self.document.location(text.at),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! `[[trunk]]`: the lines, and the dial strings of what is called on them.
 
 use super::{LocatedTemplate, TrunkConfig};
+use crate::config::document::Text;
 use crate::config::section::Section;
-use crate::config::text::Text;
 use crate::phone_number::DialAs;
 use crate::template::TemplatePiece;
 
@@ -54,7 +54,7 @@ fn dial_as(section: &Section<'_, '_>, has_region: bool) -> DialAs {
         ("e164", DialAs::E164),
         ("national", DialAs::National),
     ];
-    let dial_as = section.choice("dial_as", &choices).unwrap_or_default();
+    let dial_as = section.choice("dial_as", &choices);
     if matches!(dial_as, DialAs::E164 | DialAs::National) && !has_region {
         section.error_at(
             "dial_as",

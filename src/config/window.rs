@@ -23,10 +23,7 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
 pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
     let zone = timezone(section);
     let holidays = holidays(section);
-    let outside = section.choice(
-        "outside",
-        &[("wait", Outside::Wait), ("stop", Outside::Stop)],
-    );
+    let outside = [("wait", Outside::Wait), ("stop", Outside::Stop)];
     let stop_at = stop_at(section, zone.as_ref());
     let openings = section.tables("open", "opening hours are", "`days`, `from` and `to");
     let openings = openings.iter().filter_map(opening).collect();
@@ -36,7 +33,7 @@ pub(super) fn window(section: &Section<'_, '_>) -> Option<Window> {
             holidays,
             openings,
         },
-        outside: outside.unwrap_or(Outside::Wait),
+        outside: section.choice("outside", &outside),
         stop_at,
     })
 }

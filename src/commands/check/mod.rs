@@ -191,20 +191,16 @@ fn prior_results(campaign: &Campaign, clock: &Clock) -> Result<(String, PriorRun
 }
 
 fn heading(campaign: &Campaign, survey: &ListSurvey, results: &str) -> String {
-    let ListSummary {
-        contacts,
-        bad,
-        duplicates,
-    } = survey.summary;
+    let summary = survey.summary;
     let mut text = format!(
         "campaign {}: no faults\nlist {}: {}",
         campaign.name,
         campaign.contacts.file.display(),
-        counted(contacts, "contact"),
+        counted(summary.contacts, "contact"),
     );
     for (count, what) in [
-        (bad, "that cannot be called"),
-        (duplicates, "whose number is in an earlier row"),
+        (summary.bad, "that cannot be called"),
+        (summary.duplicates, "whose number is in an earlier row"),
         (survey.suppressed, "on a list of numbers never to call"),
     ] {
         if count > 0 {

@@ -5,7 +5,7 @@ mod manual;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, GenerateArgs, Generated};
+use crate::cli::{Cli, Generated};
 use crate::commands::Failure;
 use crate::exit;
 
@@ -13,8 +13,8 @@ use crate::exit;
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(super) fn run(args: &GenerateArgs) -> Result<u8, Failure> {
-    let shell = match args.what {
+pub(super) fn run(what: Generated) -> Result<u8, Failure> {
+    let shell = match what {
         Generated::Man => {
             crate::commands::print(|stdout| manual::write(stdout))?;
             return Ok(exit::DONE);

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use tracing::info;
 
-use crate::cli::InitArgs;
 use crate::commands::Failure;
 use crate::exit;
 
 const CAMPAIGN: &str = include_str!("campaign.toml");
 const CONTACTS: &str = include_str!("contacts.csv");
+/// What to type next.
+const NEXT_STEPS: &str = include_str!("next_steps.sh");
 
 /// Runs the command and returns the exit code of the process.
 ///
 /// # Errors
 /// There is a campaign already, or nothing can be written there.
-pub(super) fn run(args: &InitArgs) -> Result<u8, Failure> {
-    let campaign = campaign_file(&args.path);
+pub(super) fn run(path: &Path) -> Result<u8, Failure> {
+    let campaign = campaign_file(path);
     let folder = campaign.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() {
         fs::create_dir_all(folder)
@@ -41,18 +42,8 @@ pub(super) fn run(args: &InitArgs) -> Result<u8, Failure> {
     } else {
         info!("{} exists already and is not changed", contacts.display());
     }
-    let name = quoted(&campaign);
-    crate::commands::print(|stdout| {
-        write!(
-            stdout,
-            "# rehearse it: nothing is dialed\n\
-             dialer run {name} --simulate\n\
-             # your own phone first in the list, the manager user's secret in ami.secret: call the first\n\
-             dialer run {name} --limit 1 --fresh --results first-call.csv\n\
-             # call everyone\n\
-             dialer run {name}\n"
-        )
-    })?;
+    let next_steps = NEXT_STEPS.replace("campaign.toml", &quoted(&campaign));
+    crate::commands::print(|stdout| stdout.write_all(next_steps.as_bytes()))?;
     Ok(exit::DONE)
 }
 

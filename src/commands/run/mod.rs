@@ -10,6 +10,7 @@ pub(crate) mod result_files;
 use anyhow::Context as _;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
+use tokio::signal::unix::SignalKind;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -34,14 +35,14 @@ use crate::output::status_file::{RunIdentity, RunOutcome, StatusFile};
 use crate::output::summary::RunSummary;
 use crate::output::terminal::Screen;
 use crate::plural::counted;
-use crate::signals::{self, Aborted, Requests};
+use crate::signals;
 
 /// Runs the command and returns the exit code of the process.
 ///
 /// # Errors
 /// Nothing was dialed, or the runtime itself failed.
 pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
-    signals::survive_requests().context("signals cannot be listened to")?;
+    signals::survive_requests()?;
     // Neither a rehearsal nor a plan connects to anything: they need no secret.
     let needs_no_secret = args.simulate || args.dry_run;
     let input = load::examine(&args.campaign, needs_no_secret, args.shard)
@@ -145,9 +146,7 @@ async fn dial(
     screen: &Screen,
     status: Option<&StatusFile>,
 ) -> Result<RunOutcome, Failure> {
-    Requests::new()
-        .context("signals cannot be listened to")?
-        .answer(screen.log());
+    signals::answer_requests(screen.log())?;
     let reconnector = match ami {
         Some(ami) => ami.connect(&campaign).await?,
         None => connect::simulate(&campaign).await?,
@@ -156,7 +155,7 @@ async fn dial(
         .await
         .map_err(Failure::pbx)?;
     let stop = Stop::default();
-    let aborted = signals::listen(stop.clone()).context("signals cannot be listened to")?;
+    let aborted = signals::listen(stop.clone())?;
     let own = campaign.own_columns();
     let list = Arc::new(list);
     let resources = |opened: &OpenResults| Resources {
@@ -175,7 +174,7 @@ async fn dial(
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, RunEnd::Finished) {
             let ended = aborted_or(
-                &aborted,
+                aborted.get(),
                 ending::conclude(over, &tally, ending::CONTINUES, screen),
             );
             connect::log_off(&reconnector).await;
@@ -230,7 +229,7 @@ async fn dial(
     {
         warn!("the journal is left behind, which does no harm: {error}");
     }
-    let mut ended = aborted_or(&aborted, ended);
+    let mut ended = aborted_or(aborted.get(), ended);
     if args.json {
         ended.exit_code = ending::print(&summary, ended);
     }
@@ -265,9 +264,10 @@ fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>,
 }
 
 /// The end of a run that was aborted by a signal, or else the one that it came to.
-fn aborted_or(aborted: &Aborted, ended: RunOutcome) -> RunOutcome {
-    aborted.by().map_or(ended, |signal| RunOutcome {
-        exit_code: exit::SIGNAL + signal,
+fn aborted_or(aborted: Option<&SignalKind>, ended: RunOutcome) -> RunOutcome {
+    let number = aborted.and_then(|signal| u8::try_from(signal.as_raw_value()).ok());
+    number.map_or(ended, |number| RunOutcome {
+        exit_code: exit::SIGNAL + number,
         stopped: Some("aborted"),
     })
 }

@@ -17,7 +17,7 @@ use crate::commands::run::prior_results::{
     ResultsPath, check_is_results, check_not_removed, check_rehearsal, choose, find_cut_off, read,
     repair, set_aside,
 };
-use crate::config::{Campaign, Diagnostic, Results};
+use crate::config::{Campaign, Diagnostic};
 use crate::contacts::{List, Shard};
 use crate::results::append_file::AppendFile;
 use crate::results::dated;
@@ -101,7 +101,7 @@ impl ResultsTarget {
                 Self::File(path.clone())
             });
         }
-        let Results::File(pattern) = &campaign.results else {
+        let Some(pattern) = &campaign.results else {
             return Ok(Self::Stdout);
         };
         let pattern = &of_part(pattern, args.shard);

@@ -10,7 +10,7 @@ use crate::ami::login::Auth;
 use crate::config::schema::{EXAMPLE, known_keys};
 use crate::config::{
     self, BadRows, CallTarget, Campaign, CampaignErrors, Capture, CaptureCondition, Duplicates,
-    Outside, Results, Rule,
+    Outside, Rule,
 };
 use crate::disposition::Disposition;
 use crate::phone_number::DialAs;
@@ -62,10 +62,7 @@ fn the_least_campaign_gets_every_default() {
     let campaign = load(LEAST).unwrap();
     let folder = campaign.path.parent().unwrap();
     assert_eq!(campaign.name, "campaign");
-    assert_eq!(
-        campaign.results,
-        Results::File(folder.join("campaign.results.csv"))
-    );
+    assert_eq!(campaign.results, Some(folder.join("campaign.results.csv")));
     assert_eq!(
         (campaign.ami.host.as_str(), campaign.ami.port),
         ("127.0.0.1", 5038)
@@ -414,7 +411,7 @@ fn a_name_with_a_percent_sign_is_no_date() {
     assert_eq!(campaign.name, "100%");
     assert_eq!(
         campaign.results,
-        Results::File(folder.path().join("100%%.results.csv"))
+        Some(folder.path().join("100%%.results.csv"))
     );
 }
 
