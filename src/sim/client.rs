@@ -97,8 +97,12 @@ impl ManagerClient {
         }
     }
 
-    /// Notes that events were appended to the output.
-    pub(super) fn has_events(&mut self, is_served: bool) {
+    /// Appends events to the output, if it wants any.
+    pub(super) fn send(&mut self, events: &[u8], is_served: bool) {
+        if !self.wants_events || self.close.is_some() || events.is_empty() {
+            return;
+        }
+        self.output.extend_from_slice(events);
         if self.output.len() > MAX_WAITING {
             self.close = Some(Close::CutOff);
         }

@@ -48,7 +48,9 @@ fn outcome(call: &mut SimulatedCall, events: &mut Events, dialplan_variables: &[
         CallFate::Redirected if !call.is_local => is_redirected(call, events),
         CallFate::Answered(_) | CallFate::OperatorBusy | CallFate::Redirected => {
             is_answered(call, events);
-            let set = dialplan_variables.iter().cloned();
+            let set = dialplan_variables
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"));
             call.originate.variables.splice(0..0, set);
             let set = call.originate.variables().take(dialplan_variables.len());
             events.varsets(&call.first, set);

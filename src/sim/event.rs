@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use crate::sim::cause::{HangupCause, cause_text};
 use crate::sim::channel::{Channel, ChannelState};
 use crate::sim::headers::{
-    UNKNOWN, channel_headers, dest_headers, end, escape_c, header, local_one_headers,
-    local_two_headers, number_header, or_unknown,
+    UNKNOWN, channel_headers, end, escape_c, header, number_header, or_unknown,
 };
 use crate::sim::originate::{CallTarget, Originate, SessionNumber};
 
@@ -67,12 +66,18 @@ impl Events {
         wanted
     }
 
-    /// An event of one channel, and further headers.
-    fn of(&mut self, event: &str, channel: &Channel, headers: &[(&str, &str)]) {
+    /// An event of some channels, each shown with a prefix, and further headers.
+    fn write(&mut self, event: &str, shown: &[(&str, &Channel)], headers: &[(&str, &str)]) {
         if self.begin(event) {
-            channel_headers(&mut self.out, channel);
+            for (prefix, channel) in shown {
+                channel_headers(&mut self.out, prefix, channel);
+            }
             end(&mut self.out, headers);
         }
+    }
+
+    fn of(&mut self, event: &str, channel: &Channel, headers: &[(&str, &str)]) {
+        self.write(event, &[("", channel)], headers);
     }
 
     pub(super) fn newchannel(&mut self, channel: &mut Channel) {
@@ -112,7 +117,7 @@ impl Events {
         for (variable, value) in variables {
             if shown.is_empty() {
                 self.begin("VarSet");
-                channel_headers(&mut self.out, channel);
+                channel_headers(&mut self.out, "", channel);
                 shown.end = self.out.len();
             } else {
                 // The same channel is the most of each.
@@ -151,12 +156,9 @@ impl Events {
         dest: &Channel,
         headers: &[(&str, &str)],
     ) {
-        if self.begin(event) {
-            if let Some(caller) = caller {
-                channel_headers(&mut self.out, caller);
-            }
-            dest_headers(&mut self.out, dest);
-            end(&mut self.out, headers);
+        match caller {
+            Some(caller) => self.write(event, &[("", caller), ("Dest", dest)], headers),
+            None => self.write(event, &[("Dest", dest)], headers),
         }
     }
 
@@ -180,14 +182,14 @@ impl Events {
 
     fn with_cause(&mut self, event: &str, channel: &Channel, cause: Option<HangupCause>) {
         if self.begin(event) {
-            channel_headers(&mut self.out, channel);
+            channel_headers(&mut self.out, "", channel);
             if let Some(HangupCause { q850, sip }) = cause {
-                number_header(&mut self.out, "Cause", q850);
+                number_header(&mut self.out, "Cause", q850.into());
                 if event == "Hangup" {
                     header(&mut self.out, "Cause-txt", cause_text(q850));
                 }
                 if let Some(code) = sip {
-                    number_header(&mut self.out, "TechCause", code);
+                    number_header(&mut self.out, "TechCause", code.into());
                 }
             }
             end(&mut self.out, &[]);
@@ -214,11 +216,8 @@ impl Events {
             ("Exten", &one.exten),
             ("LocalOptimization", if optimised { "Yes" } else { "No" }),
         ];
-        if self.begin("LocalBridge") {
-            local_one_headers(&mut self.out, one);
-            local_two_headers(&mut self.out, two);
-            end(&mut self.out, &headers);
-        }
+        let halves = [("LocalOne", one), ("LocalTwo", two)];
+        self.write("LocalBridge", &halves, &headers);
     }
 
     /// `BridgeCreate`, `BridgeDestroy`; with a channel `BridgeEnter`, `BridgeLeave`.
@@ -242,7 +241,7 @@ impl Events {
                 header(&mut self.out, key, value);
             }
             if let Some(channel) = channel {
-                channel_headers(&mut self.out, channel);
+                channel_headers(&mut self.out, "", channel);
             }
             end(&mut self.out, &[]);
         }
@@ -262,43 +261,39 @@ impl Events {
             return;
         }
         let shown = channel.filter(|_| answered);
-        let given = originate.channel_id.as_deref();
+        let (name, id) = match shown {
+            Some(channel) => (&channel.name, &*channel.uniqueid),
+            None => {
+                let given = originate.channel_id.as_deref();
+                (&originate.dial_string, given.unwrap_or(UNKNOWN))
+            }
+        };
         let (one, two) = match &originate.target {
-            CallTarget::Exten { context, exten, .. } => (("Context", context), ("Exten", exten)),
+            CallTarget::Exten { context, exten, .. } => {
+                (("Context", context.as_str()), ("Exten", exten.as_str()))
+            }
             CallTarget::Application { application, data } => {
-                (("Application", application), ("Data", data))
+                (("Application", &**application), ("Data", &**data))
             }
         };
         let reason = (reason as u8).to_string();
         let headers = [
             ("ActionID", originate.action_id.as_str()),
             ("Response", if answered { "Success" } else { "Failure" }),
-            (
-                "Channel",
-                shown.map_or(&originate.dial_string, |channel| &channel.name),
-            ),
-            (one.0, one.1),
-            (two.0, two.1),
+            ("Channel", name),
+            one,
+            two,
             ("Reason", &reason),
-            (
-                "Uniqueid",
-                shown.map_or(given.unwrap_or(UNKNOWN), |channel| &channel.uniqueid),
-            ),
+            ("Uniqueid", id),
             ("CallerIDNum", or_unknown(&originate.caller.number)),
             ("CallerIDName", or_unknown(&originate.caller.name)),
         ];
         let skip = usize::from(originate.action_id.is_empty());
-        if self.begin("OriginateResponse") {
-            end(&mut self.out, &headers[skip..]);
-        }
+        self.write("OriginateResponse", &[], &headers[skip..]);
     }
 
     pub(super) fn shutdown(&mut self) {
-        if self.begin("Shutdown") {
-            end(
-                &mut self.out,
-                &[("Shutdown", "Cleanly"), ("Restart", "False")],
-            );
-        }
+        let headers = [("Shutdown", "Cleanly"), ("Restart", "False")];
+        self.write("Shutdown", &[], &headers);
     }
 }

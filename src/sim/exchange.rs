@@ -132,33 +132,11 @@ impl Exchange {
     }
 
     /// Does something that may cause events, and sends them to every session that wants them.
-    ///
-    /// Events go straight into the output of the first such session, and are copied to the others.
     pub(super) fn broadcast(&mut self, act: impl FnOnce(&mut SimulatedCalls, &mut Events)) {
         let events = &mut self.events;
-        let listens = |client: &ManagerClient| client.wants_events && client.close.is_none();
-        let mut listening = self
-            .sessions
-            .iter_mut()
-            .filter(|(_, client)| listens(client));
-        let mut first = listening.next();
-        if let Some((_, client)) = &mut first {
-            std::mem::swap(&mut client.output, &mut events.out);
-        }
-        let start = events.out.len();
         act(&mut self.calls, events);
-        let is_served = |number| self.serving == Some(number);
-        if events.out.len() > start {
-            for (number, client) in listening {
-                client.output.extend_from_slice(&events.out[start..]);
-                client.has_events(is_served(*number));
-            }
-        }
-        if let Some((number, client)) = first {
-            std::mem::swap(&mut client.output, &mut events.out);
-            if client.output.len() > start {
-                client.has_events(is_served(*number));
-            }
+        for (number, client) in &mut self.sessions {
+            client.send(&events.out, self.serving == Some(*number));
         }
         events.out.clear();
         for (session, answered) in events.outcomes.drain(..) {

@@ -1,9 +1,8 @@
 //! How a message is put together: its headers, those of a channel, and the escapes of a value.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
-use crate::sim::channel::{Channel, Party};
+use crate::sim::channel::Channel;
 
 /// What Asterisk calls a party that it does not know.
 pub(super) const UNKNOWN: &str = "<unknown>";
@@ -20,19 +19,14 @@ pub(super) fn header(out: &mut Vec<u8>, key: &str, value: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn number_header(out: &mut Vec<u8>, key: &str, value: u16) {
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b": ");
-    decimal(out, value.into());
-    out.extend_from_slice(b"\r\n");
-}
-
-fn decimal(out: &mut Vec<u8>, value: u32) {
+pub(super) fn number_header(out: &mut Vec<u8>, key: &str, value: u32) {
     match u8::try_from(value) {
         // As most priorities are.
-        Ok(digit) if digit < 10 => out.push(b'0' + digit),
-        // Writing to a vector cannot fail.
-        _ => drop(write!(out, "{value}")),
+        Ok(digit) if digit < 10 => {
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(&[b':', b' ', b'0' + digit, b'\r', b'\n']);
+        }
+        _ => header(out, key, &value.to_string()),
     }
 }
 
@@ -57,76 +51,30 @@ pub(super) fn end(out: &mut Vec<u8>, headers: &[(&str, &str)]) {
     out.extend_from_slice(b"\r\n");
 }
 
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "the length of the key is then known, and its copy a few instructions"
-)]
-fn line(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(value.as_bytes());
-}
-
-/// Writes the headers of a channel, each key with a prefix. The keys are put together at compile time: these lines are
-/// most of what the simulator writes.
-macro_rules! channel_headers {
-    ($name:ident, $prefix:literal) => {
-        pub(super) fn $name(out: &mut Vec<u8>, channel: &Channel) {
-            let (state, description) = channel.state.number_and_name();
-            line(out, concat!($prefix, "Channel: "), &channel.name);
-            line(out, concat!("\r\n", $prefix, "ChannelState: "), state);
-            line(
-                out,
-                concat!("\r\n", $prefix, "ChannelStateDesc: "),
-                description,
-            );
-            let Party { number, name } = &channel.caller;
-            line(
-                out,
-                concat!("\r\n", $prefix, "CallerIDNum: "),
-                or_unknown(number),
-            );
-            line(
-                out,
-                concat!("\r\n", $prefix, "CallerIDName: "),
-                or_unknown(name),
-            );
-            let Party { number, name } = &channel.connected;
-            line(
-                out,
-                concat!("\r\n", $prefix, "ConnectedLineNum: "),
-                or_unknown(number),
-            );
-            line(
-                out,
-                concat!("\r\n", $prefix, "ConnectedLineName: "),
-                or_unknown(name),
-            );
-            line(out, concat!("\r\n", $prefix, "Language: en"), "");
-            line(out, concat!("\r\n", $prefix, "AccountCode: "), "");
-            line(out, concat!("\r\n", $prefix, "Context: "), &channel.context);
-            line(out, concat!("\r\n", $prefix, "Exten: "), &channel.exten);
-            line(out, concat!("\r\n", $prefix, "Priority: "), "");
-            decimal(out, channel.priority);
-            line(
-                out,
-                concat!("\r\n", $prefix, "Uniqueid: "),
-                &channel.uniqueid,
-            );
-            line(
-                out,
-                concat!("\r\n", $prefix, "Linkedid: "),
-                &channel.linkedid,
-            );
-            out.extend_from_slice(b"\r\n");
-        }
+/// The headers of a channel, each key with a prefix.
+pub(super) fn channel_headers(out: &mut Vec<u8>, prefix: &str, channel: &Channel) {
+    let (state, description) = channel.state.number_and_name();
+    let line = |out: &mut Vec<u8>, key: &str, value: &str| {
+        out.extend_from_slice(prefix.as_bytes());
+        header(out, key, value);
     };
+    line(out, "Channel", &channel.name);
+    line(out, "ChannelState", state);
+    line(out, "ChannelStateDesc", description);
+    line(out, "CallerIDNum", or_unknown(&channel.caller.number));
+    line(out, "CallerIDName", or_unknown(&channel.caller.name));
+    let connected = &channel.connected;
+    line(out, "ConnectedLineNum", or_unknown(&connected.number));
+    line(out, "ConnectedLineName", or_unknown(&connected.name));
+    line(out, "Language", "en");
+    line(out, "AccountCode", "");
+    line(out, "Context", &channel.context);
+    line(out, "Exten", &channel.exten);
+    out.extend_from_slice(prefix.as_bytes());
+    number_header(out, "Priority", channel.priority);
+    line(out, "Uniqueid", &channel.uniqueid);
+    line(out, "Linkedid", &channel.linkedid);
 }
-
-channel_headers!(channel_headers, "");
-channel_headers!(dest_headers, "Dest");
-channel_headers!(local_one_headers, "LocalOne");
-channel_headers!(local_two_headers, "LocalTwo");
 
 /// Puts in the C escapes that Asterisk puts into the `Value:` of a `VarSet`.
 pub(super) fn escape_c(value: &str) -> Cow<'_, str> {

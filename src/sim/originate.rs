@@ -1,6 +1,5 @@
 //! What an `Originate` asks for, and why Asterisk refuses it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +41,8 @@ pub(super) struct Originate {
     pub(super) caller: Party,
     /// How long it may ring; `None`: for ever.
     pub(super) timeout: Option<Duration>,
-    pub(super) variables: Vec<(String, String)>,
+    /// Each `NAME=value`.
+    pub(super) variables: Vec<String>,
     /// The session that the answer waits for, unless the originate is asynchronous.
     pub(super) waiting: Option<SessionNumber>,
 }
@@ -56,21 +56,9 @@ impl Originate {
         session: SessionNumber,
         exists: impl Fn(&str, &str) -> bool,
     ) -> Result<Self, &'static str> {
-        let [dial_string, channel_id, context, exten, application, data] = headers(
-            message,
-            [
-                "Channel",
-                "ChannelId",
-                "Context",
-                "Exten",
-                "Application",
-                "Data",
-            ],
-        );
-        let [action_id, priority, timeout, caller, asynchronous] = headers(
-            message,
-            ["ActionID", "Priority", "Timeout", "CallerID", "Async"],
-        );
+        let get = |key| message.get_str(key).unwrap_or_default();
+        let (dial_string, channel_id) = (get("Channel"), get("ChannelId"));
+        let (context, exten, application) = (get("Context"), get("Exten"), get("Application"));
         let number = |text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse::<i64>().map(Some),
@@ -78,11 +66,11 @@ impl Originate {
         if dial_string.is_empty() {
             return Err("Channel not specified");
         }
-        let priority = number(&priority)
+        let priority = number(&get("Priority"))
             .ok()
             .and_then(|number| number.map(u32::try_from).transpose().ok())
             .ok_or("Invalid priority")?;
-        let timeout = match number(&timeout).map_err(|_| "Invalid timeout")? {
+        let timeout = match number(&get("Timeout")).map_err(|_| "Invalid timeout")? {
             None => Some(DEFAULT_TIMEOUT),
             // Zero and less never give up.
             Some(millis) => u64::try_from(millis)
@@ -110,34 +98,28 @@ impl Originate {
         } else {
             CallTarget::Application {
                 application: application.into_owned(),
-                data: data.into_owned(),
+                data: get("Data").into_owned(),
             }
         };
         let mut variables = Vec::new();
-        let mut set = |pair: &str| {
-            let pair = pair.split_once('=');
-            variables.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        };
-        for header in message.get_all("Variable") {
-            let header = String::from_utf8_lossy(header);
+        for header in message.get_all("Variable").map(String::from_utf8_lossy) {
             if header.contains(SPECIAL) {
                 // Asterisk prepends each pair of one header to its list.
-                split_arguments(&header)
-                    .iter()
-                    .rev()
-                    .for_each(|pair| set(pair));
+                variables.extend(split_arguments(&header).into_iter().rev());
             } else {
-                set(&header);
+                variables.push(header.into_owned());
             }
         }
+        variables.retain(|pair| pair.contains('='));
+        let asynchronous = get("Async");
         let yes = ["true", "yes", "y", "t", "1", "on"];
         let is_async = yes.iter().any(|yes| asynchronous.eq_ignore_ascii_case(yes));
         Ok(Self {
-            action_id: action_id.into_owned(),
+            action_id: get("ActionID").into_owned(),
             dial_string: dial_string.into_owned(),
             channel_id: (!channel_id.is_empty()).then(|| channel_id.into()),
             target,
-            caller: Party::parse(&caller),
+            caller: Party::parse(&get("CallerID")),
             timeout,
             variables,
             waiting: (!is_async).then_some(session),
@@ -146,8 +128,9 @@ impl Originate {
 
     /// The variables, each with its value.
     pub(super) fn variables(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        let pairs = self.variables.iter();
-        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+        self.variables
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
     }
 
     /// The value of a variable, whatever its inheritance.
@@ -156,18 +139,6 @@ impl Originate {
         let (_, value) = variables.find(|(set, _)| without_inheritance(set) == name)?;
         Some(value)
     }
-}
-
-/// The values of some headers, in one pass over the message; empty where there is none.
-fn headers<'a, const N: usize>(message: &'a Message, keys: [&str; N]) -> [Cow<'a, str>; N] {
-    let mut values = [const { Cow::Borrowed("") }; N];
-    for (key, value) in message.headers() {
-        let is_it = |wanted: &&str| wanted.as_bytes().eq_ignore_ascii_case(key);
-        if let Some(at) = keys.iter().position(is_it) {
-            values[at] = String::from_utf8_lossy(value);
-        }
-    }
-    values
 }
 
 /// A variable's name without the underscores that say how it is inherited.
@@ -243,7 +214,6 @@ mod tests {
     fn the_last_pair_of_a_header_with_several_variables_is_set_first() {
         let message = Message::from_bytes("Channel: PJSIP/1@a\r\nVariable: A=x,B=y,D\r\n");
         let originate = Originate::parse(&message, SessionNumber(0), |_, _| true).unwrap();
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(originate.variables, [pair("B", "y"), pair("A", "x")]);
+        assert_eq!(originate.variables, ["B=y", "A=x"]);
     }
 }

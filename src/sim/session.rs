@@ -2,11 +2,11 @@
 //!
 //! Reading goes on while a write is pending, and everything that is due within a millisecond goes out in one write.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::pin::pin;
 use std::sync::Mutex;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
@@ -28,9 +28,8 @@ struct ManagerSession<'a> {
     number: SessionNumber,
     codec: Codec,
     input: BytesMut,
-    /// What is being written, and how much of it is written already.
-    writing: Vec<u8>,
-    written: usize,
+    /// What is being written.
+    writing: Cursor<Vec<u8>>,
 }
 
 impl Drop for ManagerSession<'_> {
@@ -52,14 +51,13 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite>(
         number,
         codec: Codec::default(),
         input: BytesMut::with_capacity(2 * READ),
-        writing: BANNER.to_vec(),
-        written: 0,
+        writing: Cursor::new(BANNER.to_vec()),
     };
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut sleep = pin!(sleep_until(Instant::now()));
     loop {
         let (deadline, close) = session.turn(Instant::now());
-        let idle = session.writing.is_empty();
+        let idle = !session.writing.has_remaining();
         match close {
             Some(Close::CutOff) => return Ok(()),
             Some(Close::Flushed) if idle => {
@@ -81,8 +79,10 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite>(
                     return Ok(());
                 }
             }
-            written = writer.write(&session.writing[session.written..]), if !idle => {
-                session.advance_write(written?)?;
+            written = writer.write_buf(&mut session.writing), if !idle => {
+                if written? == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
             }
             () = &mut sleep, if deadline.is_some() => {}
             () = wake.notified() => {}
@@ -102,21 +102,11 @@ impl ManagerSession<'_> {
                 action::handle(&mut exchange, self.number, &message, now);
             }
         }
-        exchange.end_turn(self.number, &mut self.writing)
-    }
-
-    fn advance_write(&mut self, written: usize) -> io::Result<()> {
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+        if !self.writing.has_remaining() {
+            self.writing.set_position(0);
+            self.writing.get_mut().clear();
+            self.writing.get_mut().shrink_to(KEPT);
         }
-        self.written += written;
-        if self.written == self.writing.len() {
-            self.written = 0;
-            self.writing.clear();
-            if self.writing.capacity() > KEPT {
-                self.writing = Vec::new();
-            }
-        }
-        Ok(())
+        exchange.end_turn(self.number, self.writing.get_mut())
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn status(
             items += 1;
             header(out, "Event", "Status");
             header(out, "Privilege", "Call");
-            channel_headers(out, channel);
+            channel_headers(out, "", channel);
             let seconds = now.saturating_duration_since(call.dialed).as_secs();
             let [number, name] =
                 [&channel.connected.number, &channel.connected.name].map(|it| or_unknown(it));
@@ -109,7 +109,7 @@ pub(super) fn core_show_channels(
         items += 1;
         header(out, "Event", "CoreShowChannel");
         action_id_header(out, action_id);
-        channel_headers(out, channel);
+        channel_headers(out, "", channel);
         let seconds = now.saturating_duration_since(call.dialed).as_secs();
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         let duration = format!("{hours:02}:{minutes:02}:{:02}", seconds % 60);
