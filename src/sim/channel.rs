@@ -30,8 +30,8 @@ impl ChannelState {
 /// A party's number and name; empty is unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Party {
-    pub(super) number: String,
-    pub(super) name: String,
+    pub(super) number: Arc<str>,
+    pub(super) name: Arc<str>,
 }
 
 impl Party {
@@ -44,15 +44,20 @@ impl Party {
             let quoted = name.strip_prefix('"');
             let unquoted = quoted.and_then(|name| name.strip_suffix('"'));
             return Self {
-                number: number.trim().to_owned(),
-                name: unquoted.unwrap_or(name).to_owned(),
+                number: number.trim().into(),
+                name: unquoted.unwrap_or(name).into(),
             };
         }
-        let (mut number, mut name) = (text.to_owned(), String::new());
-        if text.contains(|c: char| !c.is_ascii_digit() && !"+*#-() ".contains(c)) {
-            std::mem::swap(&mut number, &mut name);
+        let is_name = |c: char| !c.is_ascii_digit() && !"+*#-() ".contains(c);
+        let (number, name) = if text.contains(is_name) {
+            ("", text)
+        } else {
+            (text, "")
+        };
+        Self {
+            number: number.into(),
+            name: name.into(),
         }
-        Self { number, name }
     }
 }
 
@@ -69,8 +74,8 @@ pub(super) struct Channel {
     pub(super) state: ChannelState,
     pub(super) caller: Party,
     pub(super) connected: Party,
-    pub(super) context: String,
-    pub(super) exten: String,
+    pub(super) context: Cow<'static, str>,
+    pub(super) exten: Cow<'static, str>,
     pub(super) priority: u32,
     /// What it runs now, for the lists of channels.
     pub(super) application: Cow<'static, str>,
@@ -122,8 +127,8 @@ impl ChannelNumbers {
             name: format!("{technology}/{endpoint}-{:08x}", self.channel),
             uniqueid: id.cloned().unwrap_or_else(|| self.unique_id()),
             linkedid: Arc::clone(linkedid),
-            context: INBOUND.to_owned(),
-            exten: "s".to_owned(),
+            context: INBOUND.into(),
+            exten: "s".into(),
             priority: 1,
             ..Channel::default()
         }
@@ -143,8 +148,8 @@ impl ChannelNumbers {
             uniqueid,
             linkedid: linkedid.clone(),
             state,
-            context: context.to_owned(),
-            exten: exten.to_owned(),
+            context: context.to_owned().into(),
+            exten: exten.to_owned().into(),
             priority: 1,
             ..Channel::default()
         };
@@ -166,7 +171,7 @@ mod tests {
             let Party { number, name } = Party::parse(text);
             (number, name)
         };
-        let pair = |number: &str, name: &str| (number.to_owned(), name.to_owned());
+        let pair = |number: &str, name: &str| (number.into(), name.into());
         assert_eq!(party("\"A B\" <123>"), pair("123", "A B"));
         assert_eq!(party("Test <+100>"), pair("+100", "Test"));
         assert_eq!(party("100"), pair("100", ""));

@@ -10,7 +10,7 @@ use crate::sim::cause::{HangupCause, cause_of_sip};
 use crate::sim::channel::{Channel, ChannelState, FORWARD, INBOUND, Party};
 use crate::sim::dial_string::DialString;
 use crate::sim::event::{Events, OUTGOING, OriginateReason};
-use crate::sim::fate::{CallFate, EndedBy, RingSignal, SETUP};
+use crate::sim::fate::{CallFate, RingSignal, SETUP};
 use crate::sim::local;
 use crate::sim::originate::CallTarget;
 
@@ -46,7 +46,10 @@ fn outcome(call: &mut SimulatedCall, events: &mut Events, dialplan_variables: &[
         CallFate::Unanswered | CallFate::NoChannel => return times_out(call, events),
         CallFate::Refused(code) => return is_refused(call, events, code),
         CallFate::Redirected if !call.is_local => is_redirected(call, events),
-        CallFate::Answered(_) | CallFate::OperatorBusy | CallFate::Redirected => {
+        CallFate::Answered
+        | CallFate::CalleeHangsUp
+        | CallFate::OperatorBusy
+        | CallFate::Redirected => {
             is_answered(call, events);
             let set = dialplan_variables
                 .iter()
@@ -118,8 +121,10 @@ fn dial_far(call: &mut SimulatedCall, events: &mut Events) {
     });
     events.varsets(far, inherited);
     far.exten.clone_from(&dialer.exten);
-    far.caller.number.clone_from(&dialer.exten);
-    far.caller.name.clone_from(&call.originate.caller.name);
+    far.caller = Party {
+        number: (&*dialer.exten).into(),
+        name: call.originate.caller.name.clone(),
+    };
     far.connected = call.originate.caller.clone();
     events.newexten(far, "AppDial", OUTGOING);
     events.new_callerid(far);
@@ -219,8 +224,8 @@ fn enter_dialplan(channel: &mut Channel, target: &CallTarget, events: &mut Event
             exten,
             priority,
         } => {
-            context.clone_into(&mut channel.context);
-            exten.clone_into(&mut channel.exten);
+            channel.context = context.clone().into();
+            channel.exten = exten.clone().into();
             channel.priority = *priority;
             events.newexten(channel, "Answer", "");
         }
@@ -304,21 +309,18 @@ fn conversation_ends(call: &mut SimulatedCall, events: &mut Events) {
     if call.dials_operator() {
         return operator_is_busy(call, events);
     }
-    if call.plan.fate == CallFate::Answered(EndedBy::Callee) {
+    if call.plan.fate == CallFate::CalleeHangsUp {
         return callee_hangs_up(call, events);
     }
+    // Where an application returned, nothing follows it that would give a cause.
+    let mut cause = HangupCause::plain(0);
     if call.runs_extension() {
         play_and_hang_up(&mut call.first, "SUCCESS", events);
+        cause = CLEARING;
     }
     if call.is_local {
         return local::is_hung_up(call, events, CLEARING);
     }
-    // Where an application returned, nothing follows it that would give a cause.
-    let cause = if call.runs_extension() {
-        CLEARING
-    } else {
-        HangupCause::plain(0)
-    };
     events.rtp_statistics(&call.first);
     events.hangup(&mut call.first, cause);
 }

@@ -94,7 +94,7 @@ impl Events {
         channel.application = application.into();
         channel.data = data.into();
         let headers = [
-            ("Extension", channel.exten.as_str()),
+            ("Extension", &*channel.exten),
             ("Application", application),
             ("AppData", &channel.data),
         ];
@@ -212,7 +212,7 @@ impl Events {
 
     pub(super) fn local_bridge(&mut self, one: &Channel, two: &Channel, optimised: bool) {
         let headers = [
-            ("Context", one.context.as_str()),
+            ("Context", &*one.context),
             ("Exten", &one.exten),
             ("LocalOptimization", if optimised { "Yes" } else { "No" }),
         ];

@@ -19,21 +19,12 @@ use crate::sim::settings::{Counters, SimulatorConfig};
 /// How long `core stop now` takes between the hangups and the end.
 const STOPPING: Duration = Duration::from_millis(1100);
 
-/// Whether Asterisk takes calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Running {
-    Up,
-    /// Waits for the calls to end.
-    Gracefully,
-    /// Says goodbye at that moment.
-    Stopping(Instant),
-    Down,
-}
-
 /// The whole simulated Asterisk.
 pub(super) struct Exchange {
     pub(super) calls: SimulatedCalls,
-    running: Running,
+    /// When a stopping Asterisk says goodbye.
+    stops_at: Option<Instant>,
+    is_down: bool,
     sessions: BTreeMap<SessionNumber, ManagerClient>,
     sessions_begun: u64,
     events: Events,
@@ -49,7 +40,8 @@ pub(super) fn lock(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
 impl Exchange {
     pub(super) fn new(config: SimulatorConfig, now: Instant) -> Self {
         Self {
-            running: Running::Up,
+            stops_at: None,
+            is_down: false,
             sessions: BTreeMap::new(),
             sessions_begun: 0,
             events: Events {
@@ -64,7 +56,7 @@ impl Exchange {
     /// Takes a session in; `None` when Asterisk is down.
     pub(super) fn join(&mut self, now: Instant) -> Option<(SessionNumber, Arc<Notify>)> {
         self.advance(now);
-        if self.running == Running::Down {
+        if self.is_down {
             return None;
         }
         let client = ManagerClient::default();
@@ -109,11 +101,7 @@ impl Exchange {
         if writing.is_empty() {
             client.take_output(writing);
         }
-        let stop = match self.running {
-            Running::Stopping(at) => Some(at),
-            Running::Up | Running::Gracefully | Running::Down => None,
-        };
-        let due = [self.calls.next_due(), stop, client.next_due()];
+        let due = [self.calls.next_due(), self.stops_at, client.next_due()];
         (due.into_iter().flatten().min(), client.close)
     }
 
@@ -151,21 +139,16 @@ impl Exchange {
         if self.calls.is_due(now) {
             self.broadcast(|calls, events| calls.advance(now, events));
         }
-        if self.running == Running::Gracefully && self.calls.counters.calls == 0 {
-            self.running = Running::Stopping(now);
-        }
-        if let Running::Stopping(at) = self.running
-            && at <= now
-        {
+        if self.stops_at.take_if(|at| *at <= now).is_some() {
             self.broadcast(|_, events| events.shutdown());
             self.close_all(Close::Flushed);
-            self.running = Running::Down;
+            self.is_down = true;
         }
     }
 
     /// Whether every action is refused since Asterisk stops.
     pub(super) fn is_stopping(&self) -> bool {
-        self.running != Running::Up
+        self.stops_at.is_some() || self.is_down
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -179,17 +162,9 @@ impl Exchange {
 
     pub(super) fn stop_now(&mut self, now: Instant) {
         self.advance(now);
-        if matches!(self.running, Running::Up | Running::Gracefully) {
+        if !self.is_stopping() {
             self.broadcast(SimulatedCalls::hang_up_all);
-            self.running = Running::Stopping(now + STOPPING);
-        }
-        self.wake_all();
-    }
-
-    pub(super) fn stop_gracefully(&mut self, now: Instant) {
-        self.advance(now);
-        if self.running == Running::Up {
-            self.running = Running::Gracefully;
+            self.stops_at = Some(now + STOPPING);
         }
         self.wake_all();
     }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use crate::sim::Simulate;
 
+use CallFate::{Answered, CalleeHangsUp, NoChannel, OperatorBusy, Redirected, Refused, Unanswered};
+use RingSignal::{Nothing, Progress, Ringing};
+
 /// Where the fates of the simulated calls come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fates {
@@ -36,17 +39,13 @@ pub enum Fates {
     ByNumber,
 }
 
-/// Who ends an answered call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndedBy {
-    Dialplan,
-    Callee,
-}
-
 /// How a call goes on after the first sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallFate {
-    Answered(EndedBy),
+    /// Answered; the dialplan hangs up.
+    Answered,
+    /// Answered; the callee hangs up.
+    CalleeHangsUp,
     /// Answered; the dialplan then dials an operator who is busy, and passes that cause on.
     OperatorBusy,
     /// A 302 that Asterisk follows.
@@ -91,9 +90,6 @@ const REFUSAL: u64 = 200;
 impl CallPlan {
     /// The fate of the `nth` dialing (from 1) of a dial string, given its hash, drawn by the shares of `[simulate]`.
     pub(super) fn drawn(simulate: &Simulate, dialed: u64, nth: u32) -> Self {
-        use CallFate::{Answered, NoChannel, Refused, Unanswered};
-        use EndedBy::{Callee, Dialplan};
-        use RingSignal::{Nothing, Progress, Ringing};
         let mut random = Random(mix(dialed ^ u64::from(nth).wrapping_mul(GOLDEN)));
         let share = random.share();
         let ring = random.around(simulate.ring);
@@ -105,11 +101,15 @@ impl CallPlan {
         // Some trunks refuse at once: then the events of the whole call come in one go, in any order.
         let at_once = detail % 2 == 0;
         let congested = if at_once { 1 } else { quick };
-        let by = if detail % 10 < 7 { Dialplan } else { Callee };
+        let answered = if detail % 10 < 7 {
+            Answered
+        } else {
+            CalleeHangsUp
+        };
         let heard = if early_media { Progress } else { Ringing };
         let mut below = 0.0;
         let drawn = [
-            (simulate.answered, Answered(by), heard, ring),
+            (simulate.answered, answered, heard, ring),
             (simulate.busy, Refused(486), Nothing, quick),
             (simulate.declined, Refused(603), heard, ring),
             (simulate.congestion, Refused(503), Nothing, congested),
@@ -136,9 +136,6 @@ impl CallPlan {
         digits: Option<u8>,
         nth: u32,
     ) -> Self {
-        use CallFate::{Answered, NoChannel, OperatorBusy, Redirected, Refused, Unanswered};
-        use EndedBy::{Callee, Dialplan};
-        use RingSignal::{Nothing, Progress, Ringing};
         let ring = millis(simulate.ring).max(1);
         let refusal = REFUSAL.min(ring);
         let digits = match (digits, nth) {
@@ -149,9 +146,9 @@ impl CallPlan {
             (other, _) => other,
         };
         let (fate, signal, outcome_at) = match digits.unwrap_or(1) {
-            2 => (Answered(Callee), Ringing, ring),
-            3 => (Answered(Callee), Progress, ring),
-            4 => (Answered(Dialplan), Nothing, ring),
+            2 => (CalleeHangsUp, Ringing, ring),
+            3 => (CalleeHangsUp, Progress, ring),
+            4 => (Answered, Nothing, ring),
             5 => (OperatorBusy, Ringing, ring),
             6 => (Redirected, Nothing, refusal),
             10 => (Refused(486), Nothing, refusal),
@@ -171,7 +168,7 @@ impl CallPlan {
             52 => (Refused(403), Nothing, refusal),
             53 => (Refused(503), Nothing, 1),
             60 => (NoChannel, Nothing, 0),
-            _ => (Answered(Dialplan), Ringing, ring),
+            _ => (Answered, Ringing, ring),
         };
         let outcome_at = Some(outcome_at).filter(|_| fate != Unanswered);
         let times = [(ring / 2).clamp(1, 100), millis(simulate.talk)];
@@ -317,7 +314,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let plan = CallPlan::drawn(&simulate, hash(7, &number.to_le_bytes()), 1);
             match plan.fate {
-                CallFate::Answered(_) => {
+                CallFate::Answered | CallFate::CalleeHangsUp => {
                     answered += 1;
                     let answered_at = plan.outcome_at.unwrap();
                     ring += millis(answered_at);
@@ -347,7 +344,10 @@ mod tests {
         };
         for number in 0..10_000_u32 {
             let plan = CallPlan::drawn(&all, hash(1, &number.to_le_bytes()), 1);
-            assert!(matches!(plan.fate, CallFate::Answered(_)));
+            assert!(matches!(
+                plan.fate,
+                CallFate::Answered | CallFate::CalleeHangsUp
+            ));
         }
     }
 
@@ -355,9 +355,9 @@ mod tests {
     fn a_number_can_ask_for_a_fate_that_changes_when_it_is_dialed_again() {
         let plan = |digits, nth| CallPlan::by_number(&simulate(), 1, Some(digits), nth).fate;
         assert_eq!(plan(80, 1), CallFate::Refused(486));
-        assert_eq!(plan(80, 2), CallFate::Answered(EndedBy::Dialplan));
+        assert_eq!(plan(80, 2), CallFate::Answered);
         assert_eq!(plan(81, 2), CallFate::Unanswered);
-        assert_eq!(plan(81, 3), CallFate::Answered(EndedBy::Callee));
-        assert_eq!(plan(99, 1), CallFate::Answered(EndedBy::Dialplan));
+        assert_eq!(plan(81, 3), CallFate::CalleeHangsUp);
+        assert_eq!(plan(99, 1), CallFate::Answered);
     }
 }

@@ -76,6 +76,10 @@ pub(super) fn channel_headers(out: &mut Vec<u8>, prefix: &str, channel: &Channel
     line(out, "Linkedid", &channel.linkedid);
 }
 
+/// The characters that Asterisk escapes, and what it puts after the backslash of each.
+const SPECIAL: &str = "\x07\x08\t\n\x0b\x0c\r\\'\"?";
+const ESCAPES: &[u8] = b"abtnvfr\\'\"?";
+
 /// Puts in the C escapes that Asterisk puts into the `Value:` of a `VarSet`.
 pub(super) fn escape_c(value: &str) -> Cow<'_, str> {
     let is_special = |byte| matches!(byte, 0x07..=0x0d | b'\\' | b'\'' | b'"' | b'?');
@@ -86,23 +90,12 @@ pub(super) fn escape_c(value: &str) -> Cow<'_, str> {
     {
         return Cow::Borrowed(value);
     }
-    let mut escaped = String::with_capacity(value.len());
+    let mut escaped = String::with_capacity(2 * value.len());
     for character in value.chars() {
-        let letter = match character {
-            '\x07' => 'a',
-            '\x08' => 'b',
-            '\x0c' => 'f',
-            '\n' => 'n',
-            '\r' => 'r',
-            '\t' => 't',
-            '\x0b' => 'v',
-            '\\' | '\'' | '"' | '?' => character,
-            _ => {
-                escaped.push(character);
-                continue;
-            }
-        };
-        escaped.extend(['\\', letter]);
+        match SPECIAL.find(character) {
+            Some(at) => escaped.extend(['\\', char::from(ESCAPES[at])]),
+            None => escaped.push(character),
+        }
     }
     Cow::Owned(escaped)
 }

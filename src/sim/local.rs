@@ -66,7 +66,7 @@ pub(super) fn is_refused(call: &mut SimulatedCall, events: &mut Events, cause: H
     let exten = format!("s-{dialstatus}");
     call.second.priority = 2;
     events.newexten(&mut call.second, "Goto", format!("{exten},1"));
-    call.second.exten = exten;
+    call.second.exten = exten.into();
     call.second.priority = 1;
     events.newexten(&mut call.second, application, "3");
     events.newstate(&mut call.second, ChannelState::Busy);
@@ -97,7 +97,7 @@ pub(super) fn far_answers(call: &mut SimulatedCall, events: &mut Events) {
     ];
     events.own_varsets(&call.second, &peer);
     // `Dial` takes its extension away.
-    call.far.exten.clear();
+    call.far.exten = "".into();
     events.dial_end(Some(&call.second), &call.far, "ANSWER");
     events.newstate(&mut call.second, ChannelState::Up);
     events.bridge("BridgeCreate", &call.bridge(), 0, None);

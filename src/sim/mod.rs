@@ -87,11 +87,6 @@ impl Simulator {
         lock(&self.exchange).stop_now(Instant::now());
     }
 
-    /// `core stop gracefully`: every action is refused while the calls that live run on; then as [`Self::stop_now`].
-    pub fn stop_gracefully(&self) {
-        lock(&self.exchange).stop_gracefully(Instant::now());
-    }
-
     /// Closes every session without a word. The calls go on, and new sessions are served.
     pub fn drop_sessions(&self) {
         lock(&self.exchange).drop_sessions(Instant::now());
