@@ -1,7 +1,6 @@
 //! How a call ended, in the words of the results.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// The outcome of an attempt, or of a contact that was not called.
 ///
@@ -78,6 +77,12 @@ impl Disposition {
         matches!(self, Self::Busy | Self::NoAnswer | Self::Congestion)
     }
 
+    /// The disposition of exactly that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|disposition| disposition.as_str() == name)
+    }
+
     /// The disposition of that name, whatever its case, spaces, underscores and hyphens.
     pub fn from_words(word: &str) -> Option<Self> {
         let letters = |text: &str| -> Vec<u8> {
@@ -110,18 +115,6 @@ impl fmt::Display for Disposition {
     }
 }
 
-impl FromStr for Disposition {
-    /// What is wrong with the name.
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|disposition| disposition.as_str() == name)
-            .ok_or_else(|| format!("{name:?} is no disposition"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,11 +123,11 @@ mod tests {
     fn every_name_reads_back() {
         for disposition in Disposition::ALL {
             assert_eq!(
-                disposition.as_str().parse::<Disposition>().unwrap(),
-                disposition
+                Disposition::from_name(disposition.as_str()),
+                Some(disposition)
             );
         }
-        assert!("ANSWER".parse::<Disposition>().is_err());
+        assert_eq!(Disposition::from_name("ANSWER"), None);
     }
 
     #[test]

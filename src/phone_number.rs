@@ -44,11 +44,9 @@ pub enum DialAs {
     National,
 }
 
-/// How a campaign reads numbers.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Numbering {
-    region: Option<Region>,
-}
+/// How a campaign reads numbers: those of a region, or as they are given.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbering(pub Option<Region>);
 
 /// A number that can be called. Nothing of it is on the heap, so that a million of them are read without an allocation.
 #[derive(Debug, Clone, Copy)]
@@ -92,11 +90,6 @@ const LONG: &str = "it is too long";
 const UNASSIGNED: &str = "no number begins like this";
 
 impl Numbering {
-    /// Numbers of a region, or as they are given.
-    pub fn new(region: Option<Region>) -> Self {
-        Self { region }
-    }
-
     /// Reads a field: spaces and the punctuation that people write between digits are dropped, a leading `+` is kept;
     /// with a region, what is left must be a valid number there or, written internationally, elsewhere.
     ///
@@ -105,7 +98,7 @@ impl Numbering {
     pub fn read(self, field: &str) -> Result<Number, NumberError> {
         let given = clean(field)?;
         let read = |region| Ok((region, e164(given.as_str(), region)?));
-        let read = self.region.map(read).transpose()?;
+        let read = self.0.map(read).transpose()?;
         Ok(Number { given, read })
     }
 }

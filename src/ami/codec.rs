@@ -51,7 +51,7 @@ pub struct Codec {
     /// Where the line begins that `scanned` is in.
     line: usize,
     /// Where the lines end of the message that is looked at, or was found last.
-    ends: LineEnds,
+    pub(super) ends: LineEnds,
     limit: usize,
 }
 
@@ -112,11 +112,6 @@ impl Codec {
         skipped.bytes += span.total;
         buffer.advance(span.total);
         Some(Err(skipped))
-    }
-
-    /// Where the lines end of the message that was found last.
-    pub(super) fn ends(&self) -> &LineEnds {
-        &self.ends
     }
 
     /// Takes the message that was found last out of the buffer, without copying.

@@ -79,7 +79,7 @@ impl Inbox {
         now: Instant,
     ) {
         let BufferedStream { codec, input, .. } = stream;
-        let ends = codec.ends();
+        let ends = &codec.ends;
         let frame = &input[..span.content];
         let Some(name) = event_name(frame, ends) else {
             self.response(&codec.take(span, input), handler, now);
@@ -130,17 +130,16 @@ impl Inbox {
 
     /// Whether the event belongs to a list that somebody waits for; if so it has been seen to.
     fn list_event(&mut self, event: &[u8], ends: &LineEnds) -> bool {
-        let Some(id) = header(event, ends, "ActionID") else {
-            return false;
-        };
-        let Some(pending) = self.pending.get_mut(id) else {
-            return false;
-        };
-        let Some(list) = &mut pending.list else {
+        let id = header(event, ends, "ActionID").unwrap_or_default();
+        let Some(Pending {
+            reply,
+            list: Some(list),
+        }) = self.pending.get_mut(id)
+        else {
             return false;
         };
         let is_last = header(event, ends, "EventList").is_some_and(|list| !is_start(list));
-        if !is_last && !pending.reply.is_closed() {
+        if !is_last && !reply.is_closed() {
             let event = Message::indexed(Bytes::copy_from_slice(event), *ends);
             list.events.push(event);
         } else if let Some(Pending {

@@ -53,6 +53,21 @@ impl Login {
         }
     }
 
+    async fn wait<T>(
+        &self,
+        until: Instant,
+        waiting_for: &'static str,
+        step: impl Future<Output = io::Result<Option<T>>>,
+    ) -> Result<T, LoginError> {
+        match timeout_at(until, step).await {
+            Ok(came) => came_or_ended(came, waiting_for),
+            Err(_) => Err(LoginError::Timeout {
+                waiting_for,
+                after: self.timeout,
+            }),
+        }
+    }
+
     fn action(&self) -> Result<Action, ActionError> {
         Action::new("Login", "login")?
             .header("Username", &self.username)?
@@ -139,11 +154,8 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
     stream: &mut BufferedStream<S>,
     login: &Login,
 ) -> Result<String, LoginError> {
-    let step = Step {
-        timeout: login.timeout,
-        deadline: Instant::now() + login.timeout,
-    };
-    let banner = step.wait("banner", stream.banner()).await?;
+    let until = Instant::now() + login.timeout;
+    let banner = login.wait(until, "banner", stream.banner()).await?;
     let banner = banner.trim_ascii_end();
     // The version behind the words is not looked at: a new Asterisk is no reason to fail.
     if memmem::find(banner, b"Call Manager").is_none() {
@@ -154,8 +166,9 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
         Auth::Plain => login.action()?.header("Secret", &login.secret)?,
         Auth::Md5 => {
             let challenge = Action::new("Challenge", "challenge")?.header("AuthType", "MD5")?;
-            let response = step
-                .wait("answer to the challenge", stream.ask(&challenge))
+            let response = stream.ask(&challenge);
+            let response = login
+                .wait(until, "answer to the challenge", response)
                 .await?;
             let Some(challenge) = response.get("Challenge").filter(|_| !response.is_error()) else {
                 return Err(login.refused(&response));
@@ -166,34 +179,12 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite>(
                 .header("Key", md5_key(challenge, &login.secret))?
         }
     };
-    let response = step
-        .wait("answer to the login", stream.ask(&action))
-        .await?;
+    let response = stream.ask(&action);
+    let response = login.wait(until, "answer to the login", response).await?;
     if response.get("Response").is_some_and(|r| r == b"Success") {
         Ok(shown(banner))
     } else {
         Err(login.refused(&response))
-    }
-}
-
-struct Step {
-    timeout: Duration,
-    deadline: Instant,
-}
-
-impl Step {
-    async fn wait<T>(
-        &self,
-        waiting_for: &'static str,
-        step: impl Future<Output = io::Result<Option<T>>>,
-    ) -> Result<T, LoginError> {
-        match timeout_at(self.deadline, step).await {
-            Ok(came) => came_or_ended(came, waiting_for),
-            Err(_) => Err(LoginError::Timeout {
-                waiting_for,
-                after: self.timeout,
-            }),
-        }
     }
 }
 

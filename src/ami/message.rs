@@ -140,13 +140,10 @@ fn without_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
 }
 
-/// Whether a header's value must never be shown: `Secret:` of a plain login, `Key:` of an MD5 one.
-fn is_secret(key: &[u8]) -> bool {
-    key.eq_ignore_ascii_case(b"Secret") || key.eq_ignore_ascii_case(b"Key")
-}
-
-/// A line for a log or an error, its value hidden where it is a secret.
+/// A line for a log or an error, its value hidden where it is a secret: `Secret:` of a plain login, `Key:` of an MD5 one.
 pub(super) fn shown_line(line: &[u8]) -> String {
+    let is_secret =
+        |key: &[u8]| key.eq_ignore_ascii_case(b"Secret") || key.eq_ignore_ascii_case(b"Key");
     match split_header(line) {
         Some((key, _)) if is_secret(key) => format!("{}: [secret]", shown(key)),
         _ => shown(line),

@@ -52,15 +52,12 @@ where
     let banner = authenticate(&mut stream, login).await?;
     let mut inbox = Inbox::default();
     let booted = fully_booted(&mut stream, &mut inbox, &handler);
-    match timeout(BOOT_TIMEOUT, booted).await {
-        Ok(booted) => came_or_ended(booted, "FullyBooted event")?,
-        Err(_) => {
-            return Err(LoginError::NotBooted {
-                username: login.username.clone(),
-                after: BOOT_TIMEOUT,
-            });
-        }
-    }
+    let booted = timeout(BOOT_TIMEOUT, booted).await;
+    let booted = booted.map_err(|_| LoginError::NotBooted {
+        username: login.username.clone(),
+        after: BOOT_TIMEOUT,
+    })?;
+    came_or_ended(booted, "FullyBooted event")?;
     let (sender, commands) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(None);
     let task = SessionTask {

@@ -65,7 +65,7 @@ impl Tls {
             anyhow!("{expected:?} is neither a host name nor an address: set server_name in [ami] to the name in the certificate")
         })?;
         match timeout(within, self.connector.connect(name, stream)).await {
-            Ok(Ok(stream)) => Ok(TlsStream::new(stream)),
+            Ok(Ok(stream)) => Ok(TlsStream(stream)),
             Ok(Err(error)) => Err(explain(error, address, expected)),
             Err(_) => bail!(
                 "{address} did not answer the TLS handshake within {within:?}: is this the port for TLS?"

@@ -19,13 +19,7 @@ const INPUT: usize = 1024;
 /// more bytes come on the socket; an action there is not done until then. So no record holds more than it reads at
 /// once, and each ends with a line.
 #[derive(Debug)]
-pub struct TlsStream<S = TcpStream>(client::TlsStream<S>);
-
-impl<S> TlsStream<S> {
-    pub(super) fn new(stream: client::TlsStream<S>) -> Self {
-        Self(stream)
-    }
-}
+pub struct TlsStream<S = TcpStream>(pub(super) client::TlsStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
     fn poll_read(

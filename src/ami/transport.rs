@@ -33,23 +33,23 @@ pub enum Transport {
 impl Transport {
     /// Makes one stream.
     pub async fn connect(&self) -> anyhow::Result<Box<dyn ByteStream>> {
-        let (host, port, within, tls) = match self {
-            Self::InProcess(make) => return Ok(make()),
+        match self {
+            Self::InProcess(make) => Ok(make()),
             Self::Tcp {
                 host,
                 port,
                 connect_timeout,
                 tls,
-            } => (host, *port, *connect_timeout, tls),
-        };
-        let stream = connect_tcp(host, port, within).await?;
-        Ok(match tls {
-            None => Box::new(stream),
-            Some(tls) => {
-                let address = address(host, port);
-                Box::new(tls.handshake(stream, host, &address, within).await?)
+            } => {
+                let stream = connect_tcp(host, *port, *connect_timeout).await?;
+                let Some(tls) = tls else {
+                    return Ok(Box::new(stream));
+                };
+                let address = address(host, *port);
+                let stream = tls.handshake(stream, host, &address, *connect_timeout);
+                Ok(Box::new(stream.await?))
             }
-        })
+        }
     }
 }
 

@@ -73,13 +73,9 @@ impl CapturedVars {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
     /// The index of a variable by the name that a `VarSet` gives, which has underscores where it is inherited.
     pub(super) fn index(&self, name: &[u8]) -> Option<usize> {
-        if self.is_empty() {
+        if self.names.is_empty() {
             return None;
         }
         let own = without_underscores(name);
@@ -107,10 +103,6 @@ impl CapturedValues {
     /// The last value of a variable that is not empty, as Asterisk holds it; empty if there is none.
     pub fn value(&self, variable: usize) -> &[u8] {
         self.values.get(variable).map_or(b"", |value| value)
-    }
-
-    pub fn meets(&self, condition: &VarCondition) -> bool {
-        condition.holds(self.value(condition.variable))
     }
 
     /// The value as text; bytes that are not UTF-8 become U+FFFD.

@@ -194,15 +194,8 @@ impl Observations {
         self.all_legs().any(Leg::rang)
     }
 
-    /// The leg with this Uniqueid, the originated channel included.
-    pub(super) fn leg_mut(&mut self, uniqueid: &[u8]) -> Option<&mut Leg> {
-        self.channel
-            .iter_mut()
-            .chain(&mut self.legs)
-            .find(|leg| &*leg.uniqueid == uniqueid)
-    }
-
-    fn all_legs(&self) -> impl Iterator<Item = &Leg> {
+    /// The originated channel included.
+    pub(super) fn all_legs(&self) -> impl Iterator<Item = &Leg> {
         self.channel.iter().chain(&self.legs)
     }
 

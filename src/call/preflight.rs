@@ -14,7 +14,7 @@ use crate::ami::action::{Action, ActionError};
 use crate::ami::client::Client;
 use crate::ami::errors::{RequestError, SessionClosed};
 use crate::ami::message::Message;
-use crate::call::correlator::{Note, ProbeReply};
+use crate::call::correlator::Note;
 use crate::call::id::CallId;
 use crate::call::reconnect::Reconnector;
 
@@ -50,34 +50,26 @@ pub enum DeviceState {
 #[derive(Debug)]
 pub struct Preflight {
     client: Client<Note>,
-    asked: u32,
 }
 
 impl Preflight {
     /// Checks `write = originate,call` and `read = call` of the user that is logged in.
     pub async fn begin(pbx: &Reconnector, username: &str) -> anyhow::Result<Self> {
         let client = pbx.client().ok_or(SessionClosed)?;
-        let mut preflight = Self { client, asked: 0 };
-        preflight.check_permissions(username).await?;
-        Ok(preflight)
-    }
-
-    async fn check_permissions(&mut self, username: &str) -> anyhow::Result<()> {
-        let hangup = self
-            .question("Hangup")?
-            .header("Channel", NO_SUCH_TECHNOLOGY)?;
-        let response = self.client.request(hangup).await?;
+        let hangup = question("Hangup")?.header("Channel", NO_SUCH_TECHNOLOGY)?;
+        let response = client.request(hangup).await?;
         let message = response.get_str("Message").unwrap_or_default();
         ensure!(
             !is_denied(&message),
             "Asterisk does not let this user hang up calls ({message}): add `call` to `write =` of [{username}] in manager.conf, then `manager reload`"
         );
-        match self.probe(Ok).await? {
-            Some(ProbeReply::Refused(message)) if is_denied(&message) => bail!(
+        let preflight = Self { client };
+        match preflight.probe(Ok).await? {
+            Some(Err(message)) if is_denied(&message) => bail!(
                 "Asterisk lets this user log in but not dial ({message}): add `originate` to `write =` of [{username}] in manager.conf, then `manager reload`"
             ),
             // Refused for another reason: allowed to dial, which is what was asked.
-            Some(_) => Ok(()),
+            Some(_) => Ok(preflight),
             None => bail!(
                 "Asterisk does not tell this user how calls end: add `call` to `read =` of [{username}] in manager.conf (and look for `disabledevents` or `eventfilter` there), then `manager reload`"
             ),
@@ -101,11 +93,9 @@ impl Preflight {
                 .header("Priority", priority.to_string())
         });
         Ok(match reply.await? {
-            Some(ProbeReply::Accepted) => ExtensionState::Exists,
-            Some(ProbeReply::Refused(message)) if message.contains("does not exist") => {
-                ExtensionState::Missing
-            }
-            Some(ProbeReply::Refused(message)) => ExtensionState::Unclear(message),
+            Some(Ok(())) => ExtensionState::Exists,
+            Some(Err(message)) if message.contains("does not exist") => ExtensionState::Missing,
+            Some(Err(message)) => ExtensionState::Unclear(message),
             None => ExtensionState::Unclear("no answer".to_owned()),
         })
     }
@@ -115,7 +105,7 @@ impl Preflight {
     async fn probe(
         &self,
         complete: impl FnOnce(Action) -> Result<Action, ActionError>,
-    ) -> anyhow::Result<Option<ProbeReply>> {
+    ) -> anyhow::Result<Option<Result<(), String>>> {
         let id = CallId::new();
         let originate = Action::new("Originate", id.as_str())?
             .header("Channel", NO_SUCH_TECHNOLOGY)?
@@ -134,7 +124,7 @@ impl Preflight {
     }
 
     /// How a device is, such as `PJSIP/carrier`.
-    pub async fn device(&mut self, device: &str) -> anyhow::Result<DeviceState> {
+    pub async fn device(&self, device: &str) -> anyhow::Result<DeviceState> {
         // What could end the function's argument, or begin another.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/@._+*#-".contains(&byte);
         if !device.bytes().all(is_plain) {
@@ -151,19 +141,16 @@ impl Preflight {
     }
 
     /// How a PJSIP endpoint is, where the function cannot be asked. This takes `write = system`.
-    async fn endpoint(&mut self, endpoint: &str) -> anyhow::Result<DeviceState> {
-        let action = self
-            .question("PJSIPShowEndpoint")?
-            .header("Endpoint", endpoint)?;
+    async fn endpoint(&self, endpoint: &str) -> anyhow::Result<DeviceState> {
+        let action = question("PJSIPShowEndpoint")?.header("Endpoint", endpoint)?;
         match self.client.list(action).await {
-            Ok(parts) => {
-                let state = parts.iter().find_map(|part| part.get("DeviceState"));
-                Ok(match state {
+            Ok(parts) => Ok(
+                match parts.iter().find_map(|part| part.get("DeviceState")) {
                     Some(b"Unavailable") => DeviceState::Unreachable,
                     Some(_) => DeviceState::Reachable,
                     None => DeviceState::Unclear,
-                })
-            }
+                },
+            ),
             Err(RequestError::Refused(why)) if why.contains("Unable to retrieve endpoint") => {
                 Ok(DeviceState::Missing)
             }
@@ -173,23 +160,21 @@ impl Preflight {
     }
 
     /// The version of Asterisk, where it says so to every user.
-    pub async fn version(&mut self) -> anyhow::Result<Option<String>> {
+    pub async fn version(&self) -> anyhow::Result<Option<String>> {
         let version = self.function("VERSION()").await?;
         Ok(version.filter(|version| !version.is_empty()))
     }
 
     /// Asterisk's own settings; `None` where this user may not ask.
-    pub async fn core_settings(&mut self) -> anyhow::Result<Option<Message>> {
-        let action = self.question("CoreSettings")?;
-        let response = self.client.request(action).await?;
+    pub async fn core_settings(&self) -> anyhow::Result<Option<Message>> {
+        let response = self.client.request(question("CoreSettings")?).await?;
         let denied = is_denied(&response.get_str("Message").unwrap_or_default());
         Ok((!denied).then_some(response))
     }
 
     /// How many channels live now; `None` where Asterisk does not list them to this user.
-    pub async fn channels(&mut self) -> anyhow::Result<Option<usize>> {
-        let action = self.question("Status")?;
-        match self.client.list(action).await {
+    pub async fn channels(&self) -> anyhow::Result<Option<usize>> {
+        match self.client.list(question("Status")?).await {
             Ok(channels) => Ok(Some(channels.len())),
             Err(RequestError::Refused(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -197,8 +182,8 @@ impl Preflight {
     }
 
     /// The value of a dialplan function that is read without a channel; `None` where this user may not.
-    async fn function(&mut self, function: &str) -> anyhow::Result<Option<String>> {
-        let action = self.question("Getvar")?.header("Variable", function)?;
+    async fn function(&self, function: &str) -> anyhow::Result<Option<String>> {
+        let action = question("Getvar")?.header("Variable", function)?;
         let response = self.client.request(action).await?;
         if response.is_error() {
             return Ok(None);
@@ -206,12 +191,11 @@ impl Preflight {
         let value = response.get_str("Value").unwrap_or_default();
         Ok(Some(value.trim().to_owned()))
     }
+}
 
-    /// An action with an id that no other question has.
-    fn question(&mut self, name: &str) -> Result<Action, ActionError> {
-        self.asked += 1;
-        Action::new(name, &format!("preflight-{}", self.asked))
-    }
+/// An action with an id that no other question in flight has: they are asked one after the other.
+fn question(name: &str) -> Result<Action, ActionError> {
+    Action::new(name, &format!("preflight-{name}"))
 }
 
 /// Whether Asterisk refused because this user may not.

@@ -75,9 +75,10 @@ impl SessionState {
 /// A handle to the sessions, present and to come. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Reconnector {
-    state: watch::Receiver<SessionState>,
-    banner: Arc<str>,
-    captured_vars: Arc<CapturedVars>,
+    pub(crate) state: watch::Receiver<SessionState>,
+    /// How Asterisk introduced itself at first.
+    pub(crate) banner: Arc<str>,
+    pub(crate) captured_vars: Arc<CapturedVars>,
     correlator: SharedHandler<Correlator>,
 }
 
@@ -111,15 +112,6 @@ impl Reconnector {
         Ok(reconnector)
     }
 
-    /// How Asterisk introduced itself at first.
-    pub fn banner(&self) -> &str {
-        &self.banner
-    }
-
-    pub fn captured_vars(&self) -> &CapturedVars {
-        &self.captured_vars
-    }
-
     /// The session that there is now.
     pub fn client(&self) -> Option<Client<Note>> {
         self.state.borrow().client()
@@ -130,10 +122,6 @@ impl Reconnector {
         let mut state = self.state.clone();
         let is_known = |state: &SessionState| !matches!(state, SessionState::Down);
         state.wait_for(is_known).await.ok()?.client()
-    }
-
-    pub fn watch(&self) -> watch::Receiver<SessionState> {
-        self.state.clone()
     }
 
     /// Waits for the end of a call no longer, also where there is no session: it is resolved with what was seen of it.

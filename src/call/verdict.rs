@@ -64,7 +64,14 @@ const MAX_QUOTED: usize = 40;
 
 pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Verdict {
     if let Some(message) = &observations.refused {
-        return refused(message);
+        let shutting_down = message.to_ascii_lowercase().contains(SHUTTING_DOWN);
+        let disposition = if shutting_down {
+            Disposition::Congestion
+        } else {
+            Disposition::Failed
+        };
+        let note = format!("Asterisk refused the request: {message}");
+        return Verdict::of(disposition, observations, note);
     }
     if observations.answered_at.is_some() {
         return picked_up(observations, circumstances);
@@ -92,34 +99,12 @@ pub fn decide(observations: &Observations, circumstances: &Circumstances) -> Ver
     Verdict::of(disposition, observations, note)
 }
 
-fn refused(message: &str) -> Verdict {
-    let shutting_down = message.to_ascii_lowercase().contains(SHUTTING_DOWN);
-    let disposition = if shutting_down {
-        Disposition::Congestion
-    } else {
-        Disposition::Failed
-    };
-    Verdict {
-        disposition,
-        cause: None,
-        sip_code: None,
-        answered_at: None,
-        note: format!("Asterisk refused the request: {message}"),
-    }
-}
-
 fn picked_up(observations: &Observations, circumstances: &Circumstances) -> Verdict {
     // A callee that redirects (302) is reported as answered, but its channel never went up: the call goes on as
     // another one, which is not tied to this.
     if observations.hung_up() && !observations.up {
-        return Verdict {
-            answered_at: None,
-            ..Verdict::of(
-                Disposition::Unknown,
-                observations,
-                "redirected by the callee to another destination, which was not followed",
-            )
-        };
+        let note = "redirected by the callee to another destination, which was not followed";
+        return Verdict::of(Disposition::Unknown, observations, note);
     }
     // Somebody who heard the beginning of a message is to hear all of it: the next run calls again. A call whose hangup
     // was not seen may have gone on to its end.
@@ -178,7 +163,7 @@ fn captured_disposition(
         }
     }
     let machine = vars.machine.as_ref();
-    let is_machine = machine.is_some_and(|machine| captured.meets(machine));
+    let is_machine = machine.is_some_and(|machine| machine.holds(captured.value(machine.variable)));
     (is_machine.then_some(Disposition::Machine), note)
 }
 
@@ -204,19 +189,18 @@ fn not_answered(
         return timed_out(observations, leg, circumstances);
     }
     if let Some(code) = sip_code(leg, observations) {
-        return (
-            of_sip_code(code, observations.rang()),
-            note_of_sip_code(code),
-        );
+        let note = match code {
+            401 | 403 | 407 => "the trunk refused us: check its credentials and what it may call",
+            _ => "",
+        };
+        return (of_sip_code(code, observations.rang()), note);
     }
     if gave_up_in_dialplan(leg) {
         return timed_out(observations, leg, circumstances);
     }
     let sent = leg.ended_by_far_end.map(|end| end.cause);
-    let cause = match sent {
-        Some(cause) if cause != 0 => cause,
-        _ => leg.cause_code(),
-    };
+    let cause = sent.filter(|&cause| cause != 0);
+    let cause = cause.unwrap_or_else(|| leg.cause_code());
     if let Some(disposition) = of_cause(cause) {
         return (disposition, "");
     }
@@ -302,13 +286,6 @@ fn of_sip_code(code: u16, rang: bool) -> Disposition {
     }
 }
 
-fn note_of_sip_code(code: u16) -> &'static str {
-    match code {
-        401 | 403 | 407 => "the trunk refused us: check its credentials and what it may call",
-        _ => "",
-    }
-}
-
 /// Whether an end came from beyond the trunk: from the person called, or from a network that knows the number.
 pub(super) fn is_from_beyond_the_trunk(end: FarEnd) -> bool {
     let disposition = match end.sip_code {
@@ -344,14 +321,14 @@ impl Verdict {
     }
 
     /// A verdict on a call that was not answered, with the cause and code of the leg that decided.
-    fn of(disposition: Disposition, observations: &Observations, note: &str) -> Self {
+    fn of(disposition: Disposition, observations: &Observations, note: impl Into<String>) -> Self {
         let leg = observations.deciding_leg();
         Self {
             disposition,
             cause: leg.and_then(|leg| leg.cause.clone()),
             sip_code: leg.and_then(|leg| sip_code(leg, observations)),
             answered_at: None,
-            note: note.to_owned(),
+            note: note.into(),
         }
     }
 }

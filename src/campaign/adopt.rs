@@ -51,7 +51,7 @@ pub(super) async fn look_for_calls(
     while registered.recv().await.is_some() {}
     // A session that drops meanwhile is reconciled by the task that connects again.
     if let Some(client) = reconnector.client()
-        && let Err(error) = reconcile(&client, reconnector.captured_vars()).await
+        && let Err(error) = reconcile(&client, &reconnector.captured_vars).await
     {
         warn!("{}", error_chain(&error));
     }

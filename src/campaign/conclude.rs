@@ -64,7 +64,7 @@ pub(super) async fn ended(
         trunk_alive: is_trunk_alive(&call.line, observations),
         adopted: matches!(call.callee, Callee::Adopted(_)),
         min_talk: resources.campaign.call.min_talk,
-        captured_vars: Some(resources.reconnector.captured_vars()),
+        captured_vars: Some(&resources.reconnector.captured_vars),
     };
     let verdict = verdict::decide(observations, &circumstances);
     conclude(resources, call, entry, observations, verdict).await

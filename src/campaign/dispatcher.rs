@@ -127,7 +127,7 @@ impl Dispatcher {
                 logged: None,
                 troubles: HashSet::new(),
             },
-            connection: resources.reconnector.watch(),
+            connection: resources.reconnector.state.clone(),
             writer: resources.writer.trouble(),
             stop,
             draining: false,

@@ -73,7 +73,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dnc.txt");
         std::fs::write(&file, "").unwrap();
-        let suppressions = Suppressions::load(&[file], None, Numbering::new(None)).unwrap();
+        let suppressions = Suppressions::load(&[file], None, Numbering(None)).unwrap();
         let mut refresh = SuppressionRefresh::new(&suppressions, false);
         let seconds = |seconds| tokio::time::advance(Duration::from_secs(seconds));
         for _ in 0..2 {

@@ -74,7 +74,7 @@ impl AmiThread {
             .await
             .context("the connection")?
             .map_err(Failure::pbx)?;
-        info!("logged in to {} at {}:{}", pbx.banner(), ami.host, ami.port);
+        info!("logged in to {} at {}:{}", pbx.banner, ami.host, ami.port);
         Ok(pbx)
     }
 }

@@ -138,7 +138,9 @@ fn rehearse(
             over @ (RunEnd::Finished
             | RunEnd::Outside(_)
             | RunEnd::StopAt
-            | RunEnd::TrunksLost(_)) => Ok((viewer.latest().tally, clock.now(), over)),
+            | RunEnd::TrunksLost(_)) => {
+                Ok((viewer.latest().tally, clock.zoned(clock.timestamp()), over))
+            }
             other => Err(anyhow!("the rehearsal ended early: {}", other.word()).into()),
         }
     };

@@ -111,7 +111,7 @@ impl Campaign {
 
     /// How numbers are read.
     pub fn numbering(&self) -> Numbering {
-        Numbering::new(self.contacts.region)
+        Numbering(self.contacts.region)
     }
 
     /// The zone of times, and of contacts that have none of their own: the window's, or the system's.

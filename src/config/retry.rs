@@ -49,7 +49,7 @@ fn rules(section: &Section<'_, '_>) -> BTreeMap<Disposition, Rule> {
         .entries()
         .into_iter()
         .filter_map(|(name, at, value)| {
-            let Ok(disposition) = name.parse::<Disposition>() else {
+            let Some(disposition) = Disposition::from_name(name) else {
                 return section.refuse(at, unknown(name));
             };
             if let Some(why) = without_a_rule(disposition) {

@@ -90,7 +90,7 @@ pub(super) fn bind(
         delimiter: contacts.delimiter,
         names,
         numbers,
-        numbering: Numbering::new(contacts.region),
+        numbering: Numbering(contacts.region),
         id,
         zone,
         keep,

@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(field: &str) -> Result<Number, NumberError> {
-    Numbering::default().read(field)
+    Numbering(None).read(field)
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn nothing_that_could_mean_more_than_a_number_is_one() {
 }
 
 fn of(region: &str, field: &str) -> Result<Number, NumberError> {
-    Numbering::new(Some(self::region(region).unwrap())).read(field)
+    Numbering(Some(self::region(region).unwrap())).read(field)
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn each_trunk_gets_a_number_in_its_own_form() {
         ("+54 11 4321-0000", National, "00541143210000"),
     ] {
         let number = if dial_as == Given {
-            Numbering::default().read(field)
+            Numbering(None).read(field)
         } else {
             of("UY", field)
         };

@@ -335,6 +335,7 @@ impl OutcomeColumns {
             "" if column.is_none() => Ok(false),
             field => Err(record.error(&format!("{name} {field:?} is neither yes nor no"))),
         };
+        let disposition = record.get(self.disposition);
         Ok(Outcome {
             contact: record.get(self.contact),
             attempt: attempt
@@ -342,10 +343,8 @@ impl OutcomeColumns {
                 .map_err(|_| record.error(&format!("attempt {attempt:?} is no number of calls")))?,
             counted: is_yes("counted", self.counted)?,
             is_final: is_yes("final", Some(self.is_final))?,
-            disposition: record
-                .get(self.disposition)
-                .parse()
-                .map_err(|error: String| record.error(&error))?,
+            disposition: Disposition::from_name(disposition)
+                .ok_or_else(|| record.error(&format!("{disposition:?} is no disposition")))?,
             simulated: is_simulated(record.get(self.note)),
         })
     }

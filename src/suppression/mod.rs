@@ -206,7 +206,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     fn key_of(number: u64) -> u64 {
-        key(Numbering::new(None), &number.to_string()).unwrap()
+        key(Numbering(None), &number.to_string()).unwrap()
     }
 
     struct Folder(tempfile::TempDir);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn load(files: &[PathBuf]) -> Suppressions {
-        Suppressions::load(files, None, Numbering::new(None)).unwrap()
+        Suppressions::load(files, None, Numbering(None)).unwrap()
     }
 
     fn known(list: &Suppressions, numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
@@ -257,7 +257,7 @@ mod tests {
             "099123458",
             "99123456",
         ];
-        let known = numbers.map(|number| list.contains(key(Numbering::new(None), number).unwrap()));
+        let known = numbers.map(|number| list.contains(key(Numbering(None), number).unwrap()));
         assert_eq!(known, [false, true, true, true, false]);
     }
 
@@ -297,7 +297,7 @@ mod tests {
                 "UTF-16",
             ),
         ] {
-            let error = Suppressions::load(std::slice::from_ref(&file), None, Numbering::new(None))
+            let error = Suppressions::load(std::slice::from_ref(&file), None, Numbering(None))
                 .err()
                 .unwrap();
             let text = error.to_string();
@@ -307,7 +307,7 @@ mod tests {
         let list = Suppressions::load(
             std::slice::from_ref(&missing),
             Some(&missing),
-            Numbering::new(None),
+            Numbering(None),
         )
         .unwrap();
         list.refresh();

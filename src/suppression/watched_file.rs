@@ -305,13 +305,13 @@ mod tests {
             file.as_ref().write_all(piece).unwrap();
             length += piece.len() as u64;
             reading.hash_up_to(&file, length).unwrap();
-            all.extend(reading.read(&file, Numbering::new(None), false).unwrap().0);
+            all.extend(reading.read(&file, Numbering(None), false).unwrap().0);
         }
         (reading, all)
     }
 
     fn keys<const N: usize>(numbers: [&str; N]) -> [u64; N] {
-        numbers.map(|number| key(Numbering::new(None), number).unwrap())
+        numbers.map(|number| key(Numbering(None), number).unwrap())
     }
 
     #[test]

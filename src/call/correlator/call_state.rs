@@ -72,14 +72,6 @@ impl Unaccounted {
     }
 }
 
-/// What is to be expected of a call.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outlook {
-    Open,
-    Complete,
-    CompleteAfter(Duration),
-}
-
 impl CallState {
     pub(super) fn new(
         observations: Observations,
@@ -99,31 +91,29 @@ impl CallState {
         }
     }
 
-    /// What is still to come; where variables are captured, the dialplan of another leg may set one as it ends.
-    pub(super) fn outlook(&self, captures: bool) -> Outlook {
+    /// How long to wait for the rest of what may still come; `None` while the call goes on. Where variables are captured,
+    /// the dialplan of another leg may set one as it ends.
+    pub(super) fn complete_after(&self, captures: bool) -> Option<Duration> {
         let observations = &self.observations;
         let success = observations.originate_result.map(|result| result.success);
         if observations.channel.is_none() {
-            return match success {
-                Some(false) => Outlook::CompleteAfter(NO_CHANNEL_GRACE),
-                _ => Outlook::Open,
-            };
+            return (success == Some(false)).then_some(NO_CHANNEL_GRACE);
         }
         if !observations.hung_up() {
-            return Outlook::Open;
+            return None;
         }
         let legs_remain = observations.legs.iter().any(|leg| leg.cause.is_none());
         // A channel that went up was answered, whatever else is still to be said of it.
         let waits_for_legs = match success {
             _ if observations.up => captures && legs_remain,
             Some(success) => !success && legs_remain,
-            None => return Outlook::CompleteAfter(RESPONSE_GRACE),
+            None => return Some(RESPONSE_GRACE),
         };
-        if waits_for_legs {
-            Outlook::CompleteAfter(LEGS_GRACE)
+        Some(if waits_for_legs {
+            LEGS_GRACE
         } else {
-            Outlook::Complete
-        }
+            Duration::ZERO
+        })
     }
 
     /// A channel of this call is in a list of channels.
@@ -138,9 +128,8 @@ impl CallState {
         }
         self.unaccounted = None;
         let observations = &mut self.observations;
-        if observations.linkedid.is_none() {
-            observations.linkedid = Some(listed.linkedid.clone());
-        }
+        let linkedid = &mut observations.linkedid;
+        linkedid.get_or_insert_with(|| listed.linkedid.clone());
         if listed.up && !observations.up {
             let answered_at = listed.answered_ago.and_then(|ago| now.checked_sub(ago));
             observations.approximate |= answered_at.is_none() && observations.answered_at.is_none();
@@ -150,10 +139,8 @@ impl CallState {
     }
 
     pub(super) fn is_originated(&self, uniqueid: &[u8]) -> bool {
-        self.observations
-            .channel
-            .as_ref()
-            .is_some_and(|leg| &*leg.uniqueid == uniqueid)
+        let channel = self.observations.channel.as_ref();
+        channel.is_some_and(|leg| &*leg.uniqueid == uniqueid)
     }
 
     pub(super) fn went_up(&mut self, now: Instant) {
@@ -170,7 +157,8 @@ impl CallState {
         channel: &[u8],
         originated: bool,
     ) -> &mut Leg {
-        if self.observations.leg_mut(uniqueid).is_none() {
+        let is_known = |leg: &Leg| *leg.uniqueid == *uniqueid;
+        if !self.observations.all_legs().any(is_known) {
             debug!(%call, channel = %String::from_utf8_lossy(channel), originated, "channel of a call");
         }
         if originated {

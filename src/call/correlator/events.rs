@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::call_state::CallState;
-use super::{Correlator, ProbeReply, SPOOL_FAILED};
+use super::{Correlator, SPOOL_FAILED};
 use crate::ami::message::{Message, unescape_c};
 use crate::call::id::CallId;
-use crate::call::observations::{Cause, DialStatus, FarEnd, OriginateResult, Technology};
+use crate::call::observations::{Cause, DialStatus, FarEnd, Leg, OriginateResult, Technology};
 use crate::call::verdict;
 
 /// The headers of an event that name the channel it is about.
@@ -37,9 +37,7 @@ impl Correlator {
     pub(super) fn take_event(&mut self, message: &Message, now: Instant) {
         match message.event().unwrap_or_default() {
             b"OriginateResponse" => self.originate_response(message, now),
-            b"Newchannel" => {
-                self.of_channel(message, OWN);
-            }
+            b"Newchannel" => _ = self.of_channel(message, OWN, |_| {}),
             b"Newstate" => self.newstate(message, now),
             b"VarSet" => self.varset(message),
             b"DialState" => self.dial_state(message, now),
@@ -87,18 +85,20 @@ impl Correlator {
 
     fn capture(&mut self, variable: usize, message: &Message) {
         let vars = Arc::clone(&self.captured_vars);
-        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN) {
+        if let Some((_, state, _)) = self.of_channel(message, OWN, |_| {}) {
+            let uniqueid = message.get("Uniqueid").unwrap_or_default();
             let value = unescape_c(message.get("Value").unwrap_or_default());
             state.variables.set(&vars, uniqueid, variable, &value);
         }
     }
 
-    /// The call of the channel that an event is about, with the channel's Uniqueid.
-    fn of_channel<'m>(
+    /// Updates the leg that an event is about; gives its call, and whether it is the originated channel.
+    fn of_channel(
         &mut self,
-        message: &'m Message,
+        message: &Message,
         headers: ChannelHeaders,
-    ) -> Option<(CallId, &mut CallState, &'m [u8])> {
+        update: impl FnOnce(&mut Leg),
+    ) -> Option<(CallId, &mut CallState, bool)> {
         let uniqueid = message.get(headers.uniqueid)?;
         let linkedid = message.get(headers.linkedid).unwrap_or_default();
         let channel = message.get(headers.channel).unwrap_or_default();
@@ -109,14 +109,13 @@ impl Correlator {
         self.channel_appeared(call);
         let state = self.calls.get_mut(&call)?;
         let originated = state.is_originated(uniqueid) || uniqueid == call.as_str().as_bytes();
-        state.leg(call, uniqueid, channel, originated);
+        update(state.leg(call, uniqueid, channel, originated));
         if originated {
             state.unaccounted = None;
-            if state.observations.linkedid.is_none() {
-                state.observations.linkedid = Some(linkedid.into());
-            }
+            let known = &mut state.observations.linkedid;
+            known.get_or_insert_with(|| linkedid.into());
         }
-        Some((call, state, uniqueid))
+        Some((call, state, originated))
     }
 
     /// A channel of a call exists, so the wait for one is over.
@@ -131,81 +130,75 @@ impl Correlator {
 
     fn newstate(&mut self, message: &Message, now: Instant) {
         let channel_state = message.get("ChannelStateDesc").unwrap_or_default();
-        let Some((_, state, uniqueid)) = self.of_channel(message, OWN) else {
+        let rings = channel_state == b"Ringing";
+        let found = self.of_channel(message, OWN, |leg| leg.ringing |= rings);
+        let Some((_, state, originated)) = found else {
             return;
         };
-        match channel_state {
-            b"Ringing" => {
-                if let Some(leg) = state.observations.leg_mut(uniqueid) {
-                    leg.ringing = true;
-                }
-                state.trunk.note_ringing(now);
-            }
-            b"Up" if state.is_originated(uniqueid) => state.went_up(now),
-            _ => {}
+        if rings {
+            state.trunk.note_ringing(now);
+        } else if originated && channel_state == b"Up" {
+            state.went_up(now);
         }
     }
 
     fn dial_state(&mut self, message: &Message, now: Instant) {
         let status = message.get("DialStatus").unwrap_or_default();
-        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
-            return;
-        };
-        let Some(leg) = state.observations.leg_mut(uniqueid) else {
-            return;
-        };
-        match status {
-            b"RINGING" => leg.ringing = true,
-            b"PROGRESS" | b"PROCEEDING" => leg.progress = true,
-            _ => return,
+        let rings = status == b"RINGING";
+        let progresses = matches!(status, b"PROGRESS" | b"PROCEEDING");
+        let found = self.of_channel(message, DEST, |leg| {
+            leg.ringing |= rings;
+            leg.progress |= progresses;
+        });
+        if let Some((_, state, _)) = found
+            && (rings || progresses)
+        {
+            state.trunk.note_ringing(now);
         }
-        state.trunk.note_ringing(now);
     }
 
     fn dial_end(&mut self, message: &Message, now: Instant) {
         let status = DialStatus::parse(message.get("DialStatus").unwrap_or_default());
-        let Some((_, state, uniqueid)) = self.of_channel(message, DEST) else {
-            return;
-        };
-        if status == DialStatus::Answer && state.is_originated(uniqueid) {
+        let found = self.of_channel(message, DEST, |leg| leg.dial_status = Some(status));
+        if let Some((_, state, true)) = found
+            && status == DialStatus::Answer
+        {
             state.went_up(now);
-        }
-        if let Some(leg) = state.observations.leg_mut(uniqueid) {
-            leg.dial_status = Some(status);
         }
     }
 
     fn hangup_request(&mut self, message: &Message, now: Instant) {
-        let cause = number(message, "Cause").unwrap_or(0);
-        let sip_code = number(message, "TechCause");
-        if let Some((_, state, uniqueid)) = self.of_channel(message, OWN)
-            && let Some(leg) = state.observations.leg_mut(uniqueid)
-            && leg.technology != Technology::Local
+        let end = FarEnd {
+            cause: number(message, "Cause").unwrap_or(0),
+            sip_code: number(message, "TechCause"),
+        };
+        let mut is_line = false;
+        let found = self.of_channel(message, OWN, |leg| {
+            is_line = leg.technology != Technology::Local;
+            leg.ended_by_far_end = is_line.then_some(end);
+        });
+        // A trunk that refuses has let no call through.
+        if let Some((_, state, _)) = found
+            && is_line
+            && verdict::is_from_beyond_the_trunk(end)
         {
-            let end = FarEnd { cause, sip_code };
-            leg.ended_by_far_end = Some(end);
-            // A trunk that refuses has let no call through.
-            if verdict::is_from_beyond_the_trunk(end) {
-                state.trunk.note_life(now);
-            }
+            state.trunk.note_life(now);
         }
     }
 
     fn hangup(&mut self, message: &Message, now: Instant) {
-        let cause = Cause {
-            code: number(message, "Cause").unwrap_or(0),
-            text: String::from_utf8_lossy(message.get("Cause-txt").unwrap_or_default())
-                .into_owned(),
-        };
-        let tech_cause = number(message, "TechCause");
-        let Some((call, state, uniqueid)) = self.of_channel(message, OWN) else {
+        let found = self.of_channel(message, OWN, |leg| {
+            let text = message.get("Cause-txt").unwrap_or_default();
+            leg.cause = Some(Cause {
+                code: number(message, "Cause").unwrap_or(0),
+                text: String::from_utf8_lossy(text).into_owned(),
+            });
+            leg.tech_cause = number(message, "TechCause");
+        });
+        let Some((call, state, originated)) = found else {
             return;
         };
-        if let Some(leg) = state.observations.leg_mut(uniqueid) {
-            leg.cause = Some(cause);
-            leg.tech_cause = tech_cause;
-        }
-        if state.is_originated(uniqueid) {
+        if originated {
             state.observations.ended_at = now;
         }
         self.resolve_if_complete(call, now);
@@ -216,7 +209,7 @@ impl Correlator {
             return;
         };
         if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
-            let _ = done.send(ProbeReply::Accepted);
+            let _ = done.send(Ok(()));
         }
         let Some(state) = self.calls.get_mut(&call) else {
             return;

@@ -27,7 +27,7 @@ use crate::call::observations::Observations;
 use crate::trunk::activity::TrunkActivity;
 use crate::trunk::rate_limit::PaceToken;
 pub use call_state::ListedChannel;
-use call_state::{CallState, Outlook, Unaccounted};
+use call_state::{CallState, Unaccounted};
 
 /// How long the end of a call that Asterisk says it does not know may still be on its way.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
@@ -49,7 +49,9 @@ pub enum Note {
     /// An Originate that places no call, written next to see whether this login may dial.
     Probe {
         id: CallId,
-        done: oneshot::Sender<ProbeReply>,
+        /// Gets `Ok` with its `OriginateResponse`: originating is allowed, and its events reach us. Otherwise Asterisk's
+        /// message.
+        done: oneshot::Sender<Result<(), String>>,
     },
     /// A call of an earlier run that may still be going on. No Originate is written for it.
     Adopt {
@@ -69,15 +71,6 @@ pub enum Note {
     Abandon(CallId),
 }
 
-/// What came back for an Originate that places no call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeReply {
-    /// Its `OriginateResponse`: originating is allowed, and its events reach us.
-    Accepted,
-    /// Asterisk's message.
-    Refused(String),
-}
-
 /// Gathers the observations of the calls in flight.
 #[derive(Debug, Default)]
 pub struct Correlator {
@@ -86,7 +79,7 @@ pub struct Correlator {
     aliases: HashMap<Box<[u8]>, CallId>,
     /// Calls that are complete at a moment unless something comes first; a moment that was superseded is skipped.
     deadlines: BTreeSet<(Instant, CallId)>,
-    probe: Option<(CallId, oneshot::Sender<ProbeReply>)>,
+    probe: Option<(CallId, oneshot::Sender<Result<(), String>>)>,
     /// The turns of calls whose Originate was not given to the system yet, for all that is known.
     unwritten: Vec<PaceToken>,
     captured_vars: Arc<CapturedVars>,
@@ -120,14 +113,10 @@ impl Correlator {
         let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
-        match state.outlook(!self.captured_vars.is_empty()) {
-            Outlook::Complete => self.resolve(call, true),
-            Outlook::CompleteAfter(grace) => {
-                if state.deadline.is_none() {
-                    self.set_deadline(call, now + grace);
-                }
-            }
-            Outlook::Open => {}
+        match state.complete_after(!self.captured_vars.names.is_empty()) {
+            Some(Duration::ZERO) => self.resolve(call, true),
+            Some(grace) if state.deadline.is_none() => self.set_deadline(call, now + grace),
+            _ => {}
         }
     }
 
@@ -196,7 +185,7 @@ impl Handler for Correlator {
             state.observations.ended_at = now;
             self.resolve(call, true);
         } else if let Some((_, done)) = self.probe.take_if(|(id, _)| *id == call) {
-            let _ = done.send(ProbeReply::Refused(why));
+            let _ = done.send(Err(why));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call_state::{CallState, ListedChannel, Outlook};
+use super::call_state::{CallState, ListedChannel};
 use super::{Correlator, SPOOL_FAILED};
 use crate::call::id::CallId;
 
@@ -82,7 +82,7 @@ impl Correlator {
         let Some(state) = self.calls.get_mut(&call) else {
             return;
         };
-        let end_seen = state.outlook(false) != Outlook::Open;
+        let end_seen = state.complete_after(false).is_some();
         if !end_seen {
             let lost_at = state.unaccounted.map_or(now, |call| call.lost_at);
             state.observations.ended_at = lost_at.max(state.observations.written_at);

@@ -238,7 +238,7 @@ fn told(ended: &FinishedCall) -> Verdict {
 }
 
 async fn until(session: &Reconnector, state: impl Fn(&SessionState) -> bool) {
-    let mut watch = session.watch();
+    let mut watch = session.state.clone();
     let reached = timeout(Duration::from_secs(3_600), watch.wait_for(state)).await;
     reached
         .expect("it comes in an hour")
@@ -342,7 +342,7 @@ async fn each_drop_has_its_own_patience_also_while_calls_are_looked_for() {
     // It comes back, lists what it carries, and is away again before it is asked for the second time.
     pbx.fault(|faults| faults.away = false);
     while pbx.simulator.counters().sessions == 0 {
-        assert!(!lost(&session.watch().borrow()));
+        assert!(!lost(&session.state.borrow()));
         sleep(Duration::from_millis(1)).await;
     }
     sleep(Duration::from_millis(100)).await;
@@ -350,7 +350,7 @@ async fn each_drop_has_its_own_patience_also_while_calls_are_looked_for() {
     sleep(outage).await;
     pbx.fault(|faults| faults.away = false);
     until(&session, |state| !down(state)).await;
-    assert!(up(&session.watch().borrow()));
+    assert!(up(&session.state.borrow()));
     assert_eq!(call.verdict().await.disposition, Disposition::Answered);
     let _after = Call::to(&session, "301");
     sleep(ANSWERED).await;
@@ -513,7 +513,7 @@ async fn a_drop_in_the_middle_of_an_event_is_no_event() {
 async fn a_permission_check_without_an_answer_ends_although_pings_are_answered() {
     let pbx = FaultyPbx::new(|_| {});
     let session = pbx.session(PATIENCE).await;
-    pbx.fault(|faults| faults.swallowed = Some(b"preflight-1"));
+    pbx.fault(|faults| faults.swallowed = Some(b"preflight-Hangup"));
     let began = Instant::now();
     let check = timeout(
         Duration::from_secs(120),

@@ -32,7 +32,7 @@ struct Case {
 }
 
 fn key(number: &str) -> u64 {
-    Numbering::new(None).read(number).unwrap().key()
+    Numbering(None).read(number).unwrap().key()
 }
 
 fn judge(case: &Case) -> Eligibility {
@@ -51,7 +51,7 @@ fn judge(case: &Case) -> Eligibility {
         panic!("it can be called");
     };
     let now = at(case.now.unwrap_or("2026-11-23T15:00:00Z"));
-    let suppressions = Suppressions::load(&[], None, Numbering::new(None)).unwrap();
+    let suppressions = Suppressions::load(&[], None, Numbering(None)).unwrap();
     for number in case.suppressed {
         suppressions.insert(key(number));
     }
@@ -121,7 +121,7 @@ fn each_reason_has_its_answer_and_never_outweighs_later() {
 #[test]
 fn a_run_as_a_whole_is_allowed_closed_or_over() {
     let mut lab = Lab::new(CARRIER, "number\n00101\n");
-    let suppressions = Suppressions::load(&[], None, Numbering::new(None)).unwrap();
+    let suppressions = Suppressions::load(&[], None, Numbering(None)).unwrap();
     let mut dialing = |outside, now| {
         let mut hours = window("UTC", vec![opening([true; 7], 9, 20)]);
         hours.outside = outside;

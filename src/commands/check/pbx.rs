@@ -36,7 +36,7 @@ pub(super) async fn ask(
         None => setting(settings.as_ref(), "AsteriskVersion"),
     };
     survey.say(version.map_or_else(
-        || by_banner(pbx.banner()),
+        || by_banner(&pbx.banner),
         |version| format!("Asterisk {version}"),
     ));
     survey.say(format!(
@@ -133,7 +133,7 @@ impl PbxSurvey<'_> {
         for (trunk, destinations) in self.campaign.trunks.iter().zip(&destinations.of_trunks) {
             let mut states = Reachability::default();
             for destination in destinations {
-                states.add(&mut self.preflight, destination).await?;
+                states.add(&self.preflight, destination).await?;
             }
             let name = &trunk.name;
             if let Some(line) = states.summary() {
@@ -219,7 +219,7 @@ struct Reachability {
 impl Reachability {
     async fn add(
         &mut self,
-        preflight: &mut Preflight,
+        preflight: &Preflight,
         destination: &Destination,
     ) -> anyhow::Result<()> {
         match destination {

@@ -49,7 +49,7 @@ async fn it_says_which_list_it_is_and_when_the_run_was_alive_at_last() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let clock = Clock::following_tokio(TimeZone::UTC);
-    let begun = clock.now().timestamp();
+    let begun = clock.timestamp();
     let _journal = Journal::open(&path, "a digest", &clock).unwrap();
     let hours = Duration::from_secs(5 * 3600);
     tokio::time::sleep(hours).await;

@@ -203,7 +203,7 @@ fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_rediale
         number: "100".to_owned(),
         ..row("a", 1, true, true, Disposition::InvalidNumber)
     };
-    let numbers = ["100", "200"].map(|number| Numbering::new(None).read(number).unwrap());
+    let numbers = ["100", "200"].map(|number| Numbering(None).read(number).unwrap());
     let left = |redial: &[Disposition]| {
         let earlier = read_bytes(&file(std::slice::from_ref(&invalid)), redial).unwrap();
         let history = earlier.history("a", &numbers);
@@ -215,7 +215,7 @@ fn a_number_that_does_not_exist_is_called_again_only_when_the_contact_is_rediale
 
 #[test]
 fn after_a_restart_the_next_number_is_called_and_not_the_same() {
-    let numbers = ["100", "200", "300"].map(|number| Numbering::new(None).read(number).unwrap());
+    let numbers = ["100", "200", "300"].map(|number| Numbering(None).read(number).unwrap());
     let order = |number: &str, disposition: Disposition| {
         let called = ResultsRow {
             number: number.to_owned(),
