@@ -56,10 +56,8 @@ fn tls(section: &Section<'_, '_>) -> Option<TlsOptions> {
     let [ca_file, server_name] = ["ca_file", "server_name"].map(|key| {
         let text = section.text(key);
         if let Some(text) = text.filter(|_| !tls) {
-            section.error(
-                text.at,
-                format!("`{key}` has a meaning with `tls = true` only"),
-            );
+            let message = format!("`{key}` has a meaning with `tls = true` only");
+            section.error(text.at, message);
         }
         text
     });
@@ -91,23 +89,17 @@ fn secret(section: &Section<'_, '_>, env_secret: Option<&str>, simulate: bool) -
                         section.warn_at("secret_file", format!("{message} {}", file.text));
                     }
                     // Some editors begin a file with a byte order mark.
-                    (
-                        without_newline(text.trim_start_matches('\u{feff}')),
-                        file.at,
-                        "",
-                    )
+                    let text = text.trim_start_matches('\u{feff}');
+                    (without_newline(text), file.at, "")
                 }
                 Err(_) if simulate => from_env().unwrap_or_else(simulated),
                 Err(error) => {
-                    let hint = match error.kind() {
-                        ErrorKind::NotFound => {
-                            "; it holds the secret of `username` in manager.conf and nothing else"
-                        }
-                        _ => "",
-                    };
-                    let file_name = file.text;
-                    let message =
-                        format!("`secret_file` {file_name} cannot be read: {error}{hint}");
+                    let mut message =
+                        format!("`secret_file` {} cannot be read: {error}", file.text);
+                    if error.kind() == ErrorKind::NotFound {
+                        message +=
+                            "; it holds the secret of `username` in manager.conf and nothing else";
+                    }
                     return section.refuse(file.at, message);
                 }
             }

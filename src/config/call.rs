@@ -29,10 +29,8 @@ pub(super) fn call(section: &Section<'_, '_>) -> CallConfig {
             "`min_talk` is not shorter than `call_timeout`: every answered call would be SHORT",
         );
     }
-    let target_key = match section.value("application") {
-        Some(_) => "application",
-        None => "exten",
-    };
+    let application = section.value("application");
+    let target_key = application.map_or("exten", |_| "application");
     CallConfig {
         // An error was noted where there is none.
         target: target.unwrap_or(CallTarget::Application {
@@ -68,11 +66,8 @@ fn target(section: &Section<'_, '_>) -> Option<CallTarget> {
             priority: priority.unwrap_or(1),
         });
     }
-    if section
-        .value("context")
-        .or(section.value("exten"))
-        .is_some()
-    {
+    let extension = section.value("context").or(section.value("exten"));
+    if extension.is_some() {
         section.error_at("application", "`application` is given together with `context` or `exten`: an answered call goes to one of them, so leave the other out");
         return None;
     }

@@ -28,11 +28,10 @@ pub(super) fn suppress(
         };
         let may_be_missing = opt_out.is_some_and(|opt_out| opt_out.file == file);
         if !may_be_missing && let Err(error) = file.metadata() {
-            let hint = match error.kind() {
-                ErrorKind::NotFound => "; if there are no numbers yet, make an empty file",
-                _ => "",
-            };
-            let message = format!("`files`: {} cannot be read: {error}{hint}", text.text);
+            let mut message = format!("`files`: {} cannot be read: {error}", text.text);
+            if error.kind() == ErrorKind::NotFound {
+                message += "; if there are no numbers yet, make an empty file";
+            }
             section.error(text.at, message);
         }
         if !files.contains(&file) {
@@ -50,13 +49,12 @@ pub(super) fn suppress(
 
 /// What is captured. `keep` are the columns that the results have from the list.
 pub(super) fn capture(section: &Section<'_, '_>, inputs: &[&Path], keep: &[Column]) -> Capture {
+    let machine = section.text("machine");
     let disposition = section.text("disposition");
     let opt_out = section.inline("opt_out", OPT_OUT_KEYS.to_vec());
     Capture {
         variables: variables(section, keep),
-        machine: section
-            .text("machine")
-            .and_then(|text| condition(section, text, "machine")),
+        machine: machine.and_then(|text| condition(section, text, "machine")),
         disposition: disposition.and_then(|text| variable(section, text, "disposition")),
         opt_out: opt_out.and_then(|section| self::opt_out(&section, inputs)),
     }
@@ -99,18 +97,15 @@ fn variables(section: &Section<'_, '_>, keep: &[Column]) -> Vec<String> {
         let Some(name) = variable(section, text, "variables") else {
             continue;
         };
+        let rename = "choose another name in the dialplan";
         if variables.contains(&name) {
             section.error(text.at, format!("`variables` names {name} twice"));
         } else if COLUMNS.contains(&name.as_str()) {
-            section.error(
-                text.at,
-                format!("`variables`: the results have a column `{name}` of their own: choose another name in the dialplan"),
-            );
+            let taken = format!("the results have a column `{name}` of their own");
+            section.error(text.at, format!("`variables`: {taken}: {rename}"));
         } else if keep.iter().any(|column| column.name == name) {
-            section.error(
-                text.at,
-                format!("`variables`: `keep` makes a column `{name}` of the list: choose another name in the dialplan"),
-            );
+            let taken = format!("`keep` makes a column `{name}` of the list");
+            section.error(text.at, format!("`variables`: {taken}: {rename}"));
         }
         variables.push(name);
     }

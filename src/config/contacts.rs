@@ -35,10 +35,8 @@ pub(super) fn contacts(section: &Section<'_, '_>) -> Option<Contacts> {
 fn numbers(section: &Section<'_, '_>) -> Option<Vec<Column>> {
     let value = section.value("number");
     if value.is_none_or(|value| !value.get_ref().is_array()) {
-        let default = Text {
-            text: "number",
-            at: section.at,
-        };
+        let (text, at) = ("number", section.at);
+        let default = Text { text, at };
         let text = value.map_or(Some(default), |_| section.text("number"));
         return Some(vec![section.column(text?, "number")?]);
     }
@@ -84,10 +82,9 @@ fn region(section: &Section<'_, '_>) -> Option<Region> {
             "USA" | "1" | "+1" => "US",
             _ => "UY",
         };
-        section.error(
-            text.at,
-            format!("`region` must be the two letters of a country (ISO 3166), such as `region = \"{instead}\"`"),
-        );
+        let letters = "the two letters of a country (ISO 3166)";
+        let message = format!("`region` must be {letters}, such as `region = \"{instead}\"`");
+        section.error(text.at, message);
     }
     region
 }

@@ -8,15 +8,11 @@ pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
         let share = section.float(key, 0.0..=1.0, "a share between 0 and 1");
         share.unwrap_or(default)
     };
-    let mean = |key, default| {
-        let mean = section.duration(key, "0s"..=DAY);
-        mean.unwrap_or(default)
-    };
+    let mean = |key, default| section.duration(key, "0s"..=DAY).unwrap_or(default);
+    let seed = section.integer("seed", 0..=u64::MAX);
     let default = Simulate::default();
     let simulate = Simulate {
-        seed: section
-            .integer("seed", 0..=u64::MAX)
-            .unwrap_or(default.seed),
+        seed: seed.unwrap_or(default.seed),
         answered: share("answered", default.answered),
         busy: share("busy", default.busy),
         declined: share("declined", default.declined),
@@ -28,10 +24,9 @@ pub(super) fn simulate(section: &Section<'_, '_>) -> Simulate {
     };
     let sum = simulate.fates();
     if sum > 1.0 + 1e-9 {
-        section.error(
-            section.at,
-            format!("the shares of [simulate] add up to {sum:.2}: they must not be more than 1"),
-        );
+        let message = "they must not be more than 1";
+        let message = format!("the shares of [simulate] add up to {sum:.2}: {message}");
+        section.error(section.at, message);
     }
     simulate
 }

@@ -42,10 +42,8 @@ impl Section<'_, '_> {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_variable {
             let allowed = "letters, digits and _ only, and no digit first";
-            self.error(
-                at,
-                format!("{name:?} cannot be a channel variable: {allowed}"),
-            );
+            let message = format!("{name:?} cannot be a channel variable: {allowed}");
+            self.error(at, message);
         }
         is_variable
     }

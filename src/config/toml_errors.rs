@@ -37,10 +37,8 @@ pub(super) fn syntax_errors(text: &str, errors: &[Error]) -> Vec<SyntaxError> {
         let line = text.get(line_start..line_end).unwrap_or_default().trim();
         let (advice, is_local) = if error.message() == "duplicate key" {
             let key = text.get(span.clone()).unwrap_or_default();
-            (
-                Some(format!("`{key}` is above already: leave one of them out")),
-                false,
-            )
+            let advice = format!("`{key}` is above already: leave one of them out");
+            (Some(advice), false)
         } else if let Some((key, value)) = line.split_once('=')
             && !line.starts_with(['[', ';', '/'])
         {

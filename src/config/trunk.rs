@@ -31,11 +31,8 @@ fn trunk(section: &Section<'_, '_>, has_region: bool) -> Option<TrunkConfig> {
         .and_then(|text| channel(section, text));
     let dial_as = dial_as(section, has_region);
     let ports: Option<u16> = section.integer("ports", 1..=u16::MAX.into());
-    let calls_per_second = section.float(
-        "calls_per_second",
-        0.001..=100_000.0,
-        "a number of calls from 0.001 to 100000",
-    );
+    let pace = "a number of calls from 0.001 to 100000";
+    let calls_per_second = section.float("calls_per_second", 0.001..=100_000.0, pace);
     let caller_id = section.header("caller_id", "CallerID");
     Some(TrunkConfig {
         name: name.map_or("", |name| name.text.trim()).to_owned(),
@@ -75,10 +72,8 @@ fn channel(section: &Section<'_, '_>, text: Text<'_>) -> Option<LocatedTemplate>
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let Some(technology) = technology.filter(|name| is_one(name)) else {
-        return section.refuse(
-            text.at,
-            "`channel` must begin with a technology: write `PJSIP/{number}@carrier`",
-        );
+        let message = "`channel` must begin with a technology: write `PJSIP/{number}@carrier`";
+        return section.refuse(text.at, message);
     };
     if !field.template.names_a_column() {
         section.error(

@@ -74,10 +74,8 @@ impl Destination {
         match technology.to_ascii_uppercase().as_str() {
             "LOCAL" => {
                 let (exten, context) = first.split_once('@').unwrap_or((first, "default"));
-                Some(Self::Extension {
-                    context: context.to_owned(),
-                    exten: exten.to_owned(),
-                })
+                let [context, exten] = [context, exten].map(str::to_owned);
+                Some(Self::Extension { context, exten })
             }
             // Number@endpoint, endpoint, or endpoint/uri.
             "PJSIP" => {

@@ -140,11 +140,8 @@ impl PbxSurvey<'_> {
                 self.say(format!("trunk {name}: {line}"));
             }
             let of_trunk = |why| {
-                Diagnostic::at(
-                    &self.campaign.path,
-                    trunk.channel.at,
-                    format!("trunk {name}: {why}"),
-                )
+                let message = format!("trunk {name}: {why}");
+                Diagnostic::at(&self.campaign.path, trunk.channel.at, message)
             };
             let can_work = !states.reachable.is_empty() || !states.unclear.is_empty();
             let missing = states.missing.iter().map(of_trunk);
@@ -179,14 +176,10 @@ impl PbxSurvey<'_> {
             ));
             return Ok(());
         }
-        let count_for = if weight == lines {
-            counted(lines, "line")
-        } else {
-            format!(
-                "{}, which count for {weight} since a Local channel counts twice",
-                counted(lines, "line")
-            )
-        };
+        let mut count_for = counted(lines, "line");
+        if weight != lines {
+            count_for += &format!(", which count for {weight} since a Local channel counts twice");
+        }
         let most = setting(settings, "CoreMaxCalls").and_then(|most| most.parse::<usize>().ok());
         match most {
             Some(0) => self.say("it carries any number of calls"),

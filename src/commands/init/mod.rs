@@ -49,11 +49,7 @@ pub(super) fn run(path: &Path) -> Result<u8, Failure> {
 
 /// The file that a path means: itself if it is called so, or the one in a folder.
 fn campaign_file(path: &Path) -> PathBuf {
-    let is_file = path
-        .extension()
-        .is_some_and(|extension| extension == "toml")
-        && !path.is_dir();
-    if is_file {
+    if path.extension() == Some("toml".as_ref()) && !path.is_dir() {
         path.to_owned()
     } else {
         path.join("campaign.toml")
@@ -61,14 +57,12 @@ fn campaign_file(path: &Path) -> PathBuf {
 }
 
 /// Writes a file that is not there yet; `false` if it is.
-fn begin(path: &Path, text: &str) -> Result<bool, Failure> {
+fn begin(path: &Path, text: &str) -> anyhow::Result<bool> {
     let file = File::options().write(true).create_new(true).open(path);
     match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error)
-            .with_context(|| format!("{} cannot be written", path.display()))
-            .map_err(Failure::from),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be written", path.display())),
     }
 }
 
