@@ -48,5 +48,5 @@ mod template;
 mod trunk;
 
 pub use commands::main;
-pub use results::schema::COLUMNS;
+pub use results::schema::HEADER;
 pub use results::spreadsheet::Kind;

@@ -128,7 +128,7 @@ impl Dispatcher {
                 troubles: HashSet::new(),
             },
             connection: resources.reconnector.state.clone(),
-            writer: resources.writer.trouble(),
+            writer: resources.writer.trouble.clone(),
             stop,
             draining: false,
             resources,

@@ -207,7 +207,7 @@ impl RunEnd {
 /// # Errors
 /// The private copy of the list cannot be read.
 pub(crate) fn beginning(list: &List, limit: Option<u64>, left: &mut Leftover) -> io::Result<Tally> {
-    let summary = list.summary();
+    let summary = list.summary;
     let mut tally = Tally::new(summary.contacts, 0);
     let mut called = 0;
     if left.earlier.finals() > 0 {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
-use std::path::Path;
 
 use anyhow::Context as _;
 use tracing::warn;
@@ -17,47 +16,39 @@ use crate::results::spreadsheet::{self, Kind, push_cell};
 
 /// Runs the command and returns the exit code of the process.
 pub fn run(args: &ExportArgs) -> Result<u8, Failure> {
-    let form = ExportForm {
-        spreadsheet: args.spreadsheet,
-        delimiter: args.delimiter,
-    };
     if args.last {
-        let (mut file, name) = rewindable(&args.results)?;
+        let (file, name) = reader::open_file(&args.results)?;
+        let mut file = rewindable(file).map_err(|source| ResultsError::Io {
+            name: name.clone(),
+            source,
+        })?;
         let last = last_rows(ResultsReader::new(&file, &name)?)?;
         file.rewind()
             .with_context(|| format!("{name} cannot be read again"))?;
-        copy(ResultsReader::new(&file, &name)?, form, Some(&last))?;
+        copy(ResultsReader::new(&file, &name)?, args, Some(&last))?;
     } else {
-        copy(reader::open(&args.results)?, form, None)?;
+        copy(reader::open(&args.results)?, args, None)?;
     }
     Ok(exit::DONE)
 }
 
-#[derive(Clone, Copy)]
-struct ExportForm {
-    spreadsheet: bool,
-    delimiter: char,
-}
-
-impl ExportForm {
-    fn row<'f>(
-        self,
-        line: &mut String,
-        fields: impl Iterator<Item = &'f str>,
-        kinds: impl Iterator<Item = Kind>,
-    ) {
-        line.clear();
-        for (field, kind) in fields.zip(kinds) {
-            if self.spreadsheet {
-                push_cell(line, kind, field, self.delimiter);
-            } else {
-                push_field(line, field, self.delimiter);
-            }
+/// Makes `line` a row as it is exported.
+fn export_row<'f>(
+    args: &ExportArgs,
+    line: &mut String,
+    cells: impl Iterator<Item = (&'f str, Kind)>,
+) {
+    line.clear();
+    for (field, kind) in cells {
+        if args.spreadsheet {
+            push_cell(line, kind, field, args.delimiter);
+        } else {
+            push_field(line, field, args.delimiter);
         }
-        // In the place of the last delimiter.
-        line.pop();
-        line.push('\n');
     }
+    // In the place of the last delimiter.
+    line.pop();
+    line.push('\n');
 }
 
 /// Which rows are the last ones of their contacts.
@@ -77,15 +68,7 @@ fn last_rows(mut reader: ResultsReader<&File>) -> Result<Vec<bool>, ResultsError
 }
 
 /// Results that can be read twice: the file itself, or a copy of what comes through a pipe.
-fn rewindable(path: &Path) -> Result<(File, String), ResultsError> {
-    let (file, name) = reader::open_file(path)?;
-    match spooled(file) {
-        Ok(file) => Ok((file, name)),
-        Err(source) => Err(ResultsError::Io { name, source }),
-    }
-}
-
-fn spooled(mut from: File) -> io::Result<File> {
+fn rewindable(mut from: File) -> io::Result<File> {
     if from.metadata()?.is_file() {
         return Ok(from);
     }
@@ -97,22 +80,22 @@ fn spooled(mut from: File) -> io::Result<File> {
 
 fn copy<R: Read>(
     mut reader: ResultsReader<R>,
-    form: ExportForm,
+    args: &ExportArgs,
     last: Option<&[bool]>,
 ) -> Result<(), Failure> {
     // Without these it is not a file of results.
     reader.required("contact")?;
     reader.required("disposition")?;
-    let columns = reader.columns().to_vec();
+    let columns = reader.columns.clone();
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column)).collect();
     let mut end = Ok(());
     crate::commands::print(|stdout| {
         let mut line = String::new();
-        if form.spreadsheet {
+        if args.spreadsheet {
             stdout.write_all(spreadsheet::MARK.as_bytes())?;
         }
-        let names = columns.iter().map(String::as_str);
-        form.row(&mut line, names, columns.iter().map(|_| Kind::Text));
+        let names = columns.iter().map(|name| (name.as_str(), Kind::Text));
+        export_row(args, &mut line, names);
         stdout.write_all(line.as_bytes())?;
         for row in 0.. {
             let record = match reader.next() {
@@ -125,7 +108,8 @@ fn copy<R: Read>(
             };
             // The file may have grown since its last rows were found.
             if last.is_none_or(|last| last.get(row) == Some(&true)) {
-                form.row(&mut line, record.fields(), kinds.iter().copied());
+                let cells = record.fields().zip(kinds.iter().copied());
+                export_row(args, &mut line, cells);
                 stdout.write_all(line.as_bytes())?;
             }
         }

@@ -129,7 +129,7 @@ impl RunPlan {
         let mut plan = Self {
             campaign: campaign.name.clone(),
             results: results.path().map(Path::to_owned),
-            contacts: list.summary().contacts,
+            contacts: list.summary.contacts,
             trunks: trunks.collect(),
             ..Self::default()
         };

@@ -7,7 +7,7 @@ use super::{Capture, CaptureCondition, Column, OptOut};
 use crate::config::document::Text;
 use crate::config::schema::KnownKey;
 use crate::config::section::Section;
-use crate::results::schema::COLUMNS;
+use crate::results::schema;
 
 const OPT_OUT_KEYS: [KnownKey; 2] = [
     ("when", "when = \"CHOICE=9\""),
@@ -100,7 +100,7 @@ fn variables(section: &Section<'_, '_>, keep: &[Column]) -> Vec<String> {
         let rename = "choose another name in the dialplan";
         if variables.contains(&name) {
             section.error(text.at, format!("`variables` names {name} twice"));
-        } else if COLUMNS.contains(&name.as_str()) {
+        } else if schema::columns().any(|column| column == name) {
             let taken = format!("the results have a column `{name}` of their own");
             section.error(text.at, format!("`variables`: {taken}: {rename}"));
         } else if keep.iter().any(|column| column.name == name) {

@@ -4,7 +4,7 @@ use super::{BadRows, Column, Contacts, Duplicates};
 use crate::config::document::Text;
 use crate::config::section::Section;
 use crate::phone_number::{self, Region};
-use crate::results::schema::COLUMNS;
+use crate::results::schema;
 
 /// Alternative numbers of a contact.
 const MAX_NUMBERS: usize = 32;
@@ -63,7 +63,7 @@ fn columns(section: &Section<'_, '_>, key: &'static str) -> Vec<Column> {
         let name = &column.name;
         if columns.iter().any(|known| known.name == *name) {
             section.error(text.at, format!("`{key}` names `{name}` twice"));
-        } else if key == "keep" && COLUMNS.contains(&name.as_str()) {
+        } else if key == "keep" && schema::columns().any(|column| column == name) {
             let message = format!("`keep`: the results have a column `{name}` of their own");
             section.error(text.at, message + ": give the list's another name");
         }

@@ -62,7 +62,7 @@ pub struct List {
     /// This run's part.
     shard: Option<Shard>,
     duplicates: Duplicates,
-    summary: ListSummary,
+    pub summary: ListSummary,
     /// Which rows cannot be called.
     bad: Vec<bool>,
     /// Which rows are not this run's.
@@ -107,10 +107,6 @@ impl List {
             return Err(CampaignErrors(errors));
         }
         Ok(list)
-    }
-
-    pub fn summary(&self) -> ListSummary {
-        self.summary
     }
 
     /// A digest of the list's bytes: the same for the same list in every run. Blocks on the disk.

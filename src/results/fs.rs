@@ -56,29 +56,14 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Which file it is, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
+pub(crate) fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// The name of an open file leads to it no more: what is written to it is lost.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LostFile {
-    #[error("it was replaced by another file")]
-    Replaced,
-    #[error("it was moved away or removed")]
-    Removed,
-}
+#[error("{0}")]
+struct LostFile(&'static str);
 
 /// Checks that a path still leads to an open file.
 ///
@@ -86,9 +71,13 @@ pub(crate) enum LostFile {
 /// A [`LostFile`] where it does not.
 pub(crate) fn check_name(path: &Path, file: &File) -> io::Result<()> {
     let lost = match fs::metadata(path) {
-        Ok(there) if FileId::of(&there) == FileId::of(&file.metadata()?) => return Ok(()),
-        Ok(_) => LostFile::Replaced,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => LostFile::Removed,
+        Ok(there) if device_and_inode(&there) == device_and_inode(&file.metadata()?) => {
+            return Ok(());
+        }
+        Ok(_) => LostFile("it was replaced by another file"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            LostFile("it was moved away or removed")
+        }
         Err(error) => return Err(error),
     };
     Err(io::Error::other(lost))

@@ -239,11 +239,6 @@ impl Journal {
             Err(WriteError::new(&self.path.display().to_string(), gone))
         })
     }
-
-    /// Removes the journal: everything in it is settled.
-    pub fn remove(self) -> io::Result<()> {
-        remove(&self.path)
-    }
 }
 
 #[derive(Debug)]

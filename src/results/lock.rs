@@ -73,9 +73,7 @@ fn held(holder: impl Into<String>) -> io::Error {
     io::Error::new(ErrorKind::WouldBlock, holder.into())
 }
 
-fn changes_hands() -> io::Error {
-    held("its file is created and removed all the time")
-}
+const CHANGES_HANDS: &str = "its file is created and removed all the time";
 
 /// Takes a lock alone.
 ///
@@ -87,7 +85,7 @@ fn take(path: &Path) -> io::Result<Lock> {
             return Ok(lock);
         }
     }
-    Err(changes_hands())
+    Err(held(CHANGES_HANDS))
 }
 
 /// Takes a lock whose file is open; `None` where its holder removed the file meanwhile, which then protects nothing.
@@ -136,7 +134,7 @@ fn take_part(path: &Path, parts: &str, wait: Duration) -> io::Result<Lock> {
         }
         // A run that held it alone has ended at this moment.
     }
-    Err(changes_hands())
+    Err(held(CHANGES_HANDS))
 }
 
 /// Parts join and leave their lock one at a time. That takes a lock of our own, and a bounded wait: other programs lock

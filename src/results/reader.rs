@@ -23,8 +23,8 @@ pub(crate) struct ResultsReader<R> {
     input: R,
     /// What errors call it.
     name: String,
-    columns: Vec<String>,
-    buffer: Vec<u8>,
+    pub(crate) columns: Vec<String>,
+    pub(super) buffer: Vec<u8>,
     /// Where in the buffer the unread bytes begin.
     unread: usize,
     /// How many bytes were whole rows so far.
@@ -125,10 +125,6 @@ impl<R: Read> ResultsReader<R> {
         Ok(reader)
     }
 
-    pub(crate) fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
@@ -211,11 +207,6 @@ impl<R: Read> ResultsReader<R> {
     /// What follows the last whole row, once there is no next one.
     pub(super) fn tail(&self) -> &[u8] {
         &self.buffer[self.unread..]
-    }
-
-    /// Gives the tail, a row that only lacks its line end, that line end: it is the next row.
-    pub(super) fn complete_tail(&mut self) {
-        self.buffer.push(b'\n');
     }
 
     pub(super) fn error_on_line(&self, line: u64, what: String) -> ResultsError {

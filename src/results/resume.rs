@@ -242,7 +242,7 @@ impl ResumeColumns {
             call_id: reader.required("call_id")?,
             number: reader.column("number"),
             dialed_at: reader.column("dialed_at"),
-            count: reader.columns().len(),
+            count: reader.columns.len(),
         })
     }
 
@@ -272,7 +272,7 @@ pub fn read(path: &Path, asked: Asked<'_>) -> Result<PriorRun, ResultsError> {
         Err(error) if error.is_not_found() => return Ok(prior),
         opened => opened?,
     };
-    prior.columns = reader.columns().to_vec();
+    prior.columns.clone_from(&reader.columns);
     if prior.columns.is_empty() {
         let tail = tail::judge_header(reader.tail());
         prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
@@ -292,7 +292,8 @@ pub fn read(path: &Path, asked: Asked<'_>) -> Result<PriorRun, ResultsError> {
     );
     prior.tail = tail.map_err(|(line, what)| reader.error_on_line(line, what))?;
     if prior.tail == Tail::WholeRow {
-        reader.complete_tail();
+        // With its line end, the tail is the next row.
+        reader.buffer.push(b'\n');
         if let Some(record) = reader.next()? {
             prior.take(&record, &columns, &asked)?;
         }
@@ -304,7 +305,7 @@ pub fn read(path: &Path, asked: Asked<'_>) -> Result<PriorRun, ResultsError> {
 /// its rows. Part of a `header` is enough.
 pub fn may_be_set_aside(path: &Path, header: &[u8]) -> Result<bool, ResultsError> {
     match reader::open(path) {
-        Ok(reader) if reader.columns().is_empty() => Ok(header.starts_with(reader.tail())),
+        Ok(reader) if reader.columns.is_empty() => Ok(header.starts_with(reader.tail())),
         Ok(reader) => Ok(ResumeColumns::of(&reader).is_ok()),
         Err(ResultsError::Row { .. }) => Ok(false),
         Err(error) if error.is_not_found() => Ok(true),

@@ -9,31 +9,14 @@ use crate::call::observations::Cause;
 use crate::clock::push_rfc3339;
 use crate::disposition::Disposition;
 
-/// The columns of the results in their order. Scripts depend on them: none is renamed or moved.
-pub const COLUMNS: [&str; 22] = [
-    "campaign",
-    "contact",
-    "number",
-    "attempt",
-    "counted",
-    "final",
-    "disposition",
-    "cause",
-    "cause_text",
-    "sip_code",
-    "trunk",
-    "caller_id",
-    "dialed_at",
-    "answered_at",
-    "ended_at",
-    "ring_seconds",
-    "talk_seconds",
-    "next_attempt_at",
-    "call_id",
-    "uniqueid",
-    "linkedid",
-    "note",
-];
+/// The header line of the results without a campaign's own columns. Scripts depend on it: no column is renamed or moved.
+pub const HEADER: &str = "campaign,contact,number,attempt,counted,final,disposition,cause,cause_text,sip_code,trunk,\
+    caller_id,dialed_at,answered_at,ended_at,ring_seconds,talk_seconds,next_attempt_at,call_id,uniqueid,linkedid,note";
+
+/// The columns of [`HEADER`].
+pub fn columns() -> impl Iterator<Item = &'static str> {
+    HEADER.split(',')
+}
 
 /// One attempt, or a contact that will not be called. A value that does not exist is `None` or empty.
 #[derive(Debug, Clone, Default)]
@@ -84,11 +67,11 @@ pub struct ResultsRow {
     pub own: Vec<String>,
 }
 
-/// The columns of a file, in its order: those of [`COLUMNS`], then the campaign's own, or those that an earlier run had.
+/// The columns of a file, in its order: those of [`HEADER`], then the campaign's own, or those that an earlier run had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultsColumns {
-    names: Vec<String>,
-    /// Of each column, which one of [`ResultsRow::own`] it is; `None` for those of [`COLUMNS`], and where this campaign
+    pub names: Vec<String>,
+    /// Of each column, which one of [`ResultsRow::own`] it is; `None` for those of [`HEADER`], and where this campaign
     /// does not know it.
     own: Vec<Option<usize>>,
 }
@@ -96,7 +79,7 @@ pub struct ResultsColumns {
 impl ResultsColumns {
     /// The columns of new results; `own` are the campaign's.
     pub fn new(own: &[String]) -> Self {
-        let names = COLUMNS.iter().map(|name| (*name).to_owned());
+        let names = columns().map(str::to_owned);
         Self::of_file(names.chain(own.iter().cloned()).collect(), own)
     }
 
@@ -107,11 +90,6 @@ impl ResultsColumns {
             .map(|name| own.iter().position(|column| column == name))
             .collect();
         Self { names, own }
-    }
-
-    /// Their names.
-    pub fn names(&self) -> &[String] {
-        &self.names
     }
 
     /// The header line.
@@ -254,12 +232,12 @@ mod tests {
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         assert_eq!(
             reader.headers().unwrap().iter().collect::<Vec<_>>(),
-            columns.names()
+            columns.names
         );
         let read = reader.records().next().unwrap().unwrap();
         let column = |name: &str| {
             &read[columns
-                .names()
+                .names
                 .iter()
                 .position(|column| column == name)
                 .unwrap()]

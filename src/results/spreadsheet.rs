@@ -21,9 +21,10 @@ static PARSER: DateTimeParser = DateTimeParser::new();
 pub const MARK: &str = "\u{feff}";
 
 /// With these, if nothing but spaces is before them, a formula begins; the wide ones are typed on Asian keyboards.
-const FORMULA: [char; 10] = [
-    '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-];
+const FORMULA: &str = "=+-@\t\r\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}";
+
+/// What nobody sees in front of a field.
+const INVISIBLE: &str = " \u{a0}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2060}\u{feff}";
 
 /// The beginnings of months; with a digit behind them they are days to a spreadsheet.
 const MONTHS: [&str; 12] = [
@@ -58,7 +59,7 @@ impl Kind {
 /// Appends a field and the delimiter behind it. What does not look like its column is text.
 pub fn push_cell(row: &mut String, kind: Kind, field: &str, delimiter: char) {
     let value = match kind {
-        Kind::Quantity => quantity(field),
+        Kind::Quantity => field.parse().ok().map(|number: u32| number.to_string()),
         Kind::Seconds => whole_seconds(field),
         Kind::Time => time_of_day(field),
         Kind::Text => None,
@@ -68,10 +69,6 @@ pub fn push_cell(row: &mut String, kind: Kind, field: &str, delimiter: char) {
         (None, None) => push_field(row, field, delimiter),
         (None, Some(mark)) => push_quoted(row, &format!("{mark}{field}"), delimiter),
     }
-}
-
-fn quantity(field: &str) -> Option<String> {
-    field.parse::<u32>().ok().map(|number| number.to_string())
 }
 
 fn whole_seconds(field: &str) -> Option<String> {
@@ -90,12 +87,12 @@ fn time_of_day(field: &str) -> Option<String> {
 
 /// What keeps a field as text; nothing where it is text anyway.
 fn front(field: &str) -> Option<char> {
-    let begin = field.trim_start_matches(|char: char| char == ' ' || is_invisible(char));
+    let begin = field.trim_start_matches(|char| INVISIBLE.contains(char));
     let first = begin.chars().next()?;
     if begin.starts_with(['+', '-']) && is_number(&begin[1..]) {
         return Some('\t');
     }
-    if FORMULA.contains(&first) {
+    if FORMULA.contains(first) {
         return Some('\'');
     }
     let has_digit = begin.bytes().any(|byte| byte.is_ascii_digit());
@@ -113,13 +110,6 @@ fn is_number(text: &str) -> bool {
         && text
             .chars()
             .all(|char| char.is_ascii_digit() || " .,:/()-*#".contains(char))
-}
-
-fn is_invisible(char: char) -> bool {
-    matches!(
-        char,
-        '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
-    )
 }
 
 #[cfg(test)]

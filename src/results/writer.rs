@@ -144,7 +144,7 @@ pub struct WriteTrouble {
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::UnboundedSender<WriterCommand>,
-    trouble: watch::Receiver<WriteTrouble>,
+    pub trouble: watch::Receiver<WriteTrouble>,
     name: Arc<str>,
 }
 
@@ -202,10 +202,6 @@ impl Writer {
                 Err(WriteError::new(&name, gone))
             })
         }
-    }
-
-    pub fn trouble(&self) -> watch::Receiver<WriteTrouble> {
-        self.trouble.clone()
     }
 
     /// The run is over but for rows that wait: they are tried a few times more, then they fail.
@@ -349,7 +345,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("storm.csv"), folder.path().join("aside"));
         let writer = Writer::start(file(&path), "storm.csv");
-        let mut trouble = writer.trouble();
+        let mut trouble = writer.trouble.clone();
         fs::rename(&path, &aside).unwrap();
         let rows: Vec<_> = ["1\n", "2\n"].map(|row| writer.append(row.into())).into();
         while trouble.borrow_and_update().rows < 2 {

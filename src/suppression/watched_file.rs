@@ -17,7 +17,7 @@ use crate::config::Diagnostic;
 use crate::contacts::csv::{CsvReader, CsvRow, Position, STREAM, diagnostic, read_part};
 use crate::phone_number::Numbering;
 use crate::plural::counted;
-use crate::results::fs::FileId;
+use crate::results::fs::device_and_inode;
 
 /// Any of them ends a field: people write these files with whichever they like.
 const DELIMITERS: &[u8] = b",;\t";
@@ -49,11 +49,11 @@ pub(super) struct FileChange {
 }
 
 /// What tells that a file has changed, short of reading it: which file, its length, and when it was modified.
-type FileStamp = (FileId, u64, Option<SystemTime>);
+type FileStamp = ((u64, u64), u64, Option<SystemTime>);
 
 fn stamp(metadata: &Metadata) -> FileStamp {
     let modified = metadata.modified().ok();
-    (FileId::of(metadata), metadata.len(), modified)
+    (device_and_inode(metadata), metadata.len(), modified)
 }
 
 impl WatchedFile {
@@ -109,14 +109,9 @@ impl WatchedFile {
                 return Ok(None);
             }
         }
+        let may_be_missing = self.may_be_missing && self.seen.is_none();
         let mut file = match File::open(&self.path) {
-            Err(error)
-                if error.kind() == ErrorKind::NotFound
-                    && self.may_be_missing
-                    && self.seen.is_none() =>
-            {
-                return Ok(None);
-            }
+            Err(error) if may_be_missing && error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let metadata = file.metadata()?;

@@ -137,7 +137,7 @@ impl ListSurvey {
     ) -> io::Result<Self> {
         let is_done = |id: &str| prior.progress(id).is_some_and(|progress| progress.is_final);
         let mut survey = Self {
-            summary: list.summary(),
+            summary: list.summary,
             done: 0,
             first: None,
             suppressed: 0,

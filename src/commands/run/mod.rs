@@ -1,6 +1,5 @@
 //! `dialer run`: reads everything, connects, dials, and says how it ended.
 
-use std::path::Path;
 use std::sync::Arc;
 
 mod ending;
@@ -9,7 +8,6 @@ pub(crate) mod result_files;
 
 use anyhow::Context as _;
 use jiff::Zoned;
-use jiff::tz::TimeZone;
 use tokio::signal::unix::SignalKind;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -61,11 +59,7 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         return plan::print(input, &target, &clock, args);
     }
     let claimed = target.claim(&input.campaign, args, &input.list, &clock)?;
-    let ami = if args.simulate {
-        None
-    } else {
-        Some(AmiThread::open()?)
-    };
+    let ami = (!args.simulate).then(AmiThread::open).transpose()?;
     // A rehearsal runs in virtual time: the clock stands still while there is something to do, and jumps to the next
     // timer when there is not.
     let virtual_time = args.simulate && !args.real_time;
@@ -74,27 +68,15 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
         .start_paused(virtual_time)
         .build()
         .context("the runtime cannot be started")?;
-    let status = match &args.status {
-        Some(path) => Some(open_status(path, &input, &claimed, args, zone.clone())?),
-        None => None,
-    };
+    let status = open_status(&input, &claimed, args)?;
     let ended = runtime.block_on(async {
         let clock = if virtual_time {
             Clock::following_tokio(zone)
         } else {
             clock
         };
-        let status = status.as_ref();
-        Box::pin(dial(
-            input,
-            ami.as_ref(),
-            claimed,
-            clock,
-            args,
-            screen,
-            status,
-        ))
-        .await
+        let (ami, status) = (ami.as_ref(), status.as_ref());
+        Box::pin(dial(input, ami, claimed, clock, args, screen, status)).await
     });
     // A disk that does not answer is not waited for.
     runtime.shutdown_background();
@@ -110,27 +92,29 @@ pub fn run(args: &RunArgs, screen: &Screen) -> Result<u8, Failure> {
     ended.map(|ended| ended.exit_code)
 }
 
-/// Begins to write the status file. That is done when the run has its results for itself: one that does not get them
+/// Begins to write the status file, if one is asked for. That is done when the run has its results for itself: one that does not get them
 /// must not write over what the other tells.
 fn open_status(
-    path: &Path,
     input: &Input,
     claimed: &ClaimedResults,
     args: &RunArgs,
-    zone: TimeZone,
-) -> Result<StatusFile, Failure> {
+) -> Result<Option<StatusFile>, Failure> {
+    let Some(path) = &args.status else {
+        return Ok(None);
+    };
     let about = RunIdentity {
         campaign: input.campaign.name.clone(),
         results: claimed.name(),
         simulated: args.simulate,
         shard: args.shard,
-        started_at: Zoned::now().with_time_zone(zone),
+        started_at: Zoned::now().with_time_zone(input.campaign.zone()),
     };
     let mut taken = claimed.files();
     if let Some(opt_out) = &input.campaign.capture.opt_out {
-        taken.push((opt_out.file.clone(), "the opt-out file".to_owned()));
+        taken.push((opt_out.file.clone(), "the opt-out file"));
     }
-    StatusFile::open(path, about, taken).map_err(Failure::usage)
+    let opened = StatusFile::open(path, about, taken);
+    opened.map(Some).map_err(Failure::usage)
 }
 
 async fn dial(
@@ -191,7 +175,7 @@ async fn dial(
     if let Some(doubt) = plan::stops_before_it_opens(&campaign, list.zones(), &clock) {
         warn!("{doubt}");
     }
-    screen.watch(viewer.clone(), claimed.is_stdout());
+    screen.watch(viewer.clone(), claimed.path.is_none());
     if let Some(status) = status {
         status.watch(viewer.clone());
     }
@@ -215,19 +199,16 @@ async fn dial(
         drained: matches!(over, RunEnd::Drained),
     };
     ending::show(&summary, screen);
-    // What stopped a run that was to go on has cut it off: the journal says so to the next one, which goes on in the
-    // same file whatever the date is then, and settles what could not be written down.
+    // A run that an error stopped leaves its journal: the next run then continues the same file, whatever the date, and
+    // settles the calls whose rows could not be written.
     let clean_end = matches!(
         &over,
         RunEnd::Finished | RunEnd::Drained | RunEnd::Outside(_) | RunEnd::StopAt
     );
-    let same = ending::same_command(args, claimed.is_stdout());
+    let same = ending::same_command(args, claimed.path.is_none());
     let ended = ending::conclude(over, &summary.tally, same, screen);
-    if clean_end
-        && let Some(journal) = opened.journal
-        && let Err(error) = journal.remove()
-    {
-        warn!("the journal is left behind, which does no harm: {error}");
+    if clean_end && let Some(path) = claimed.path.filter(|_| opened.journal.is_some()) {
+        path.remove_journal();
     }
     let mut ended = aborted_or(aborted.get(), ended);
     if args.json {
@@ -243,7 +224,7 @@ fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>,
         contacts,
         bad,
         duplicates,
-    } = list.summary();
+    } = list.summary;
     let uncallable = bad + duplicates;
     info!(
         "campaign {}: {}, {uncallable} of them cannot be called; results go to {results}",
@@ -275,18 +256,17 @@ fn aborted_or(aborted: Option<&SignalKind>, ended: RunOutcome) -> RunOutcome {
 /// Settles what a run had in flight when it was cut off, in its own results, before anybody is called: those of its
 /// calls that Asterisk still carries are followed to their end.
 async fn settle(
-    mut unsettled: CutOffResults,
+    CutOffResults { path, left }: CutOffResults,
     own: &[String],
     resources: impl Fn(&OpenResults) -> Resources,
     stop: &Stop,
 ) -> Result<(RunEnd, Tally), Failure> {
-    let left = std::mem::take(&mut unsettled.left);
     let settled = if left.in_flight.is_empty() {
-        info!("{unsettled}: its run was cut off while no call was running, and is not continued");
+        info!("{path}: its run was cut off while no call was running, and is not continued");
         (RunEnd::Finished, Tally::default())
     } else {
-        info!("{unsettled}: its run was cut off and is not continued: its calls are settled first");
-        let opened = unsettled.open(&left, own)?;
+        info!("{path}: its run was cut off and is not continued: its calls are settled first");
+        let opened = result_files::open(&path, &left, own)?;
         let resources = resources(&opened);
         let trunks = &resources.campaign.trunks;
         let (views, viewer) = snapshot::channel(Tally::default(), trunks, &resources.clock);
@@ -295,7 +275,7 @@ async fn settle(
         (over, viewer.latest().tally)
     };
     if !matches!(settled.0, RunEnd::Unwritable(..)) {
-        unsettled.close();
+        path.remove_journal();
     }
     Ok(settled)
 }

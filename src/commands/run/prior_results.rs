@@ -48,6 +48,13 @@ impl ResultsPath {
     pub(super) fn journal(&self) -> PathBuf {
         journal::path_of(&self.real)
     }
+
+    /// Removes the journal: all of its calls are settled.
+    pub(super) fn remove_journal(&self) {
+        if let Err(error) = journal::remove(&self.journal()) {
+            warn!("the journal of {self} cannot be removed, which does no harm: {error}");
+        }
+    }
 }
 
 impl fmt::Display for ResultsPath {
@@ -112,7 +119,7 @@ pub(super) fn repair(path: &ResultsPath, left: &Leftover, own: &[String]) -> Res
             "the last row of {path} had lost its line end, as some editors leave it: it was given one"
         );
     }
-    if !prior.columns.is_empty() && prior.columns != ResultsColumns::new(own).names() {
+    if !prior.columns.is_empty() && prior.columns != ResultsColumns::new(own).names {
         warn!("{path} has another set of columns: it is continued in its own");
     }
     Ok(())

@@ -50,7 +50,7 @@ pub(crate) enum ResultsTarget {
 #[derive(Debug)]
 pub(crate) struct ClaimedResults {
     /// `None` is standard output.
-    path: Option<ResultsPath>,
+    pub(super) path: Option<ResultsPath>,
     rehearsal: bool,
     pub(crate) left: Leftover,
     /// Results whose running calls are settled there before any contact is called.
@@ -67,8 +67,8 @@ pub(crate) struct ClaimedResults {
 /// Results of a run that was cut off and is not continued.
 #[derive(Debug)]
 pub(crate) struct CutOffResults {
-    path: ResultsPath,
-    pub(crate) left: Leftover,
+    pub(super) path: ResultsPath,
+    pub(super) left: Leftover,
 }
 
 #[derive(Debug)]
@@ -273,12 +273,12 @@ fn lock_campaign(campaign: &Campaign, shard: Option<Shard>) -> Result<Vec<Lock>,
     }
 }
 
-/// Opens results for writing: created with their header, or continued in their own columns.
-fn open(
+/// Opens results for writing, without a journal: created with their header, or continued in their own columns.
+pub(super) fn open(
     path: &ResultsPath,
     left: &Leftover,
     own: &[String],
-) -> Result<(AppendFile, ResultsColumns), Failure> {
+) -> Result<OpenResults, Failure> {
     let (opened, columns) = if left.earlier.columns.is_empty() {
         let columns = ResultsColumns::new(own);
         (AppendFile::create(&path.real, &columns.header()), columns)
@@ -287,32 +287,11 @@ fn open(
         (AppendFile::open(&path.real), columns)
     };
     let file = opened.with_context(|| unwritable(path))?;
-    Ok((file, columns))
-}
-
-impl CutOffResults {
-    /// Opens the results for the rows of the calls that were running.
-    pub(crate) fn open(&self, left: &Leftover, own: &[String]) -> Result<OpenResults, Failure> {
-        let (file, columns) = open(&self.path, left, own)?;
-        Ok(OpenResults {
-            writer: Writer::start(Sink::Synced(file), &self.path.to_string()),
-            columns,
-            journal: None,
-        })
-    }
-
-    /// Removes the journal: everything is settled.
-    pub(crate) fn close(&self) {
-        if let Err(error) = journal::remove(&self.path.journal()) {
-            warn!("the journal of {self} cannot be removed, which does no harm: {error}");
-        }
-    }
-}
-
-impl fmt::Display for CutOffResults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.fmt(f)
-    }
+    Ok(OpenResults {
+        writer: Writer::start(Sink::Synced(file), &path.to_string()),
+        columns,
+        journal: None,
+    })
 }
 
 impl ClaimedResults {
@@ -322,12 +301,8 @@ impl ClaimedResults {
         path.map_or_else(|| "standard output".to_owned(), ToString::to_string)
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.path.is_none()
-    }
-
     /// The files that are written, and what they are.
-    pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
+    pub(crate) fn files(&self) -> Vec<(PathBuf, &'static str)> {
         let Some(path) = &self.path else {
             return Vec::new();
         };
@@ -336,38 +311,36 @@ impl ClaimedResults {
             files.push((path.journal(), "the journal of the results"));
             files.push((sibling(&path.real, ".lock"), "the lock of the results"));
         }
-        let files = files.into_iter();
-        files.map(|(file, what)| (file, what.to_owned())).collect()
+        files
     }
 
     pub(crate) fn open(&self, own: &[String]) -> Result<OpenResults, Failure> {
         let name = self.name();
         let new = ResultsColumns::new(own);
-        let (sink, columns, journal) = match &self.path {
-            None => {
-                let sink = Sink::stdout(&new.header());
-                (sink.with_context(|| unwritable(&name))?, new, None)
-            }
+        let sink = match &self.path {
+            None => Sink::stdout(&new.header()),
             Some(path) if self.rehearsal => {
-                let file = AppendFile::recreate(&path.real, &new.header());
-                let file = file.with_context(|| unwritable(&name))?;
-                (Sink::Unsynced(file), new, None)
+                AppendFile::recreate(&path.real, &new.header()).map(Sink::Unsynced)
             }
             Some(path) => {
                 if self.set_aside {
                     set_aside(path)?;
                 }
-                let (file, columns) = open(path, &self.left, own)?;
+                let opened = open(path, &self.left, own)?;
                 let journal = path.journal();
-                let opened = Journal::open(&journal, &self.list, &self.clock)
+                let journal = Journal::open(&journal, &self.list, &self.clock)
                     .with_context(|| unwritable(journal.display()))?;
-                (Sink::Synced(file), columns, Some(opened))
+                return Ok(OpenResults {
+                    journal: Some(journal),
+                    ..opened
+                });
             }
         };
+        let sink = sink.with_context(|| unwritable(&name))?;
         Ok(OpenResults {
             writer: Writer::start(sink, &name),
-            columns,
-            journal,
+            columns: new,
+            journal: None,
         })
     }
 }

@@ -111,7 +111,7 @@ impl StatusFile {
     pub(crate) fn open(
         path: &Path,
         run: RunIdentity,
-        taken: Vec<(PathBuf, String)>,
+        taken: Vec<(PathBuf, &'static str)>,
     ) -> anyhow::Result<Self> {
         let (orders, received) = channel();
         let (answer, answers) = channel();

@@ -33,7 +33,7 @@ impl StatusTarget {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub(super) fn choose(path: &Path, taken: &[(PathBuf, String)]) -> anyhow::Result<Self> {
+    pub(super) fn choose(path: &Path, taken: &[(PathBuf, &'static str)]) -> anyhow::Result<Self> {
         let name = path.display();
         let is_no_file = || anyhow!("{name} is no file: name one with --status");
         ensure!(

@@ -353,7 +353,7 @@ fn nothing_but_a_status_file_is_replaced() {
     // What will be there, by whichever name.
     fs::create_dir(path("sub")).unwrap();
     symlink("storm.csv", path("other.csv")).unwrap();
-    let taken = [(path("storm.csv"), "where the results go".to_owned())];
+    let taken = [(path("storm.csv"), "where the results go")];
     for name in ["storm.csv", "other.csv", "sub/../storm.csv"] {
         let refused = StatusTarget::choose(&path(name), &taken).unwrap_err();
         assert!(

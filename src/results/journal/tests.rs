@@ -40,7 +40,7 @@ async fn what_was_begun_last_on_each_line_is_read_back() {
     let journal = opened(&path);
     journal.begin(0, &third).await.unwrap();
     assert_eq!(entries(&path), [(0, third), (3, second)]);
-    journal.remove().unwrap();
+    remove(&path).unwrap();
     assert!(!path.exists());
 }
 
