@@ -7,12 +7,12 @@
 //! USR1 stops nothing: it asks how the run is.
 
 use std::fs::{self, File};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::campaign::Stop;
@@ -92,11 +92,10 @@ pub fn answer_requests(log: LogWriter) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passes the signals on as `stop`, and keeps the one that aborted the run.
-pub fn listen(stop: Stop) -> anyhow::Result<Arc<OnceLock<SignalKind>>> {
+/// Passes the signals on as `stop`. What it returns holds the last signal that aborted the run.
+pub fn listen(stop: Stop) -> anyhow::Result<watch::Receiver<Option<SignalKind>>> {
     let mut stops = stops()?;
-    let aborted = Arc::new(OnceLock::new());
-    let by = Arc::clone(&aborted);
+    let (sender, aborted) = watch::channel(None);
     let had_terminal = has_terminal();
     tokio::spawn(async move {
         let mut first: Option<(Instant, SignalKind)> = None;
@@ -116,7 +115,7 @@ pub fn listen(stop: Stop) -> anyhow::Result<Arc<OnceLock<SignalKind>>> {
                 continue;
             }
             warn!("stopping now: running calls are hung up");
-            by.get_or_init(|| kind);
+            sender.send_replace(Some(kind));
             stop.hang_up.cancel();
         }
     });

@@ -157,10 +157,8 @@ async fn dial(
     for unsettled in std::mem::take(&mut claimed.cut_off) {
         let (over, tally) = Box::pin(settle(unsettled, &own, &resources, &stop)).await?;
         if !matches!(over, RunEnd::Finished) {
-            let ended = aborted_or(
-                aborted.get(),
-                ending::conclude(over, &tally, ending::CONTINUES, screen),
-            );
+            let ended = ending::conclude(over, &tally, ending::CONTINUES, screen);
+            let ended = aborted_or(*aborted.borrow(), ended);
             connect::log_off(&reconnector).await;
             return Ok(ended);
         }
@@ -210,7 +208,7 @@ async fn dial(
     if clean_end && let Some(path) = claimed.path.filter(|_| opened.journal.is_some()) {
         path.remove_journal();
     }
-    let mut ended = aborted_or(aborted.get(), ended);
+    let mut ended = aborted_or(*aborted.borrow(), ended);
     if args.json {
         ended.exit_code = ending::print(&summary, ended);
     }
@@ -245,7 +243,7 @@ fn announce(campaign: &Campaign, list: &List, tally: &Tally, limit: Option<u64>,
 }
 
 /// The end of a run that was aborted by a signal, or else the one that it came to.
-fn aborted_or(aborted: Option<&SignalKind>, ended: RunOutcome) -> RunOutcome {
+fn aborted_or(aborted: Option<SignalKind>, ended: RunOutcome) -> RunOutcome {
     let number = aborted.and_then(|signal| u8::try_from(signal.as_raw_value()).ok());
     number.map_or(ended, |number| RunOutcome {
         exit_code: exit::SIGNAL + number,
