@@ -140,7 +140,13 @@ impl Action {
         self.lines.extend_from_slice(VARIABLE);
         self.lines.extend_from_slice(name.as_bytes());
         self.lines.push(b'=');
-        escape_variable(value, &mut self.lines);
+        // Asterisk's splitting of the header at commas is to give back exactly this value.
+        for &byte in value {
+            if is_special(byte) {
+                self.lines.push(b'\\');
+            }
+            self.lines.push(byte);
+        }
         self.lines.extend_from_slice(LINE_END);
         Ok(self)
     }
@@ -233,17 +239,6 @@ fn check_length(
         bytes,
         limit,
     })
-}
-
-/// Escapes the value of a `Variable: NAME=value` header, so that Asterisk's splitting of it at commas gives back
-/// exactly that value. It knows nothing of line breaks, which cannot be escaped.
-pub fn escape_variable(value: &[u8], out: &mut Vec<u8>) {
-    for &byte in value {
-        if is_special(byte) {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
 }
 
 /// What means something to the splitting: a comma ends the value, a quote swallows commas and is dropped. Parentheses

@@ -90,13 +90,12 @@ impl<N> Client<N> {
         let name = action.name();
         let (reply, answer) = oneshot::channel();
         if self.send(SessionCommand::Ask(action, reply)).is_ok() {
-            match timeout(within, answer).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(_)) => {}
-                Err(_) => {
-                    let action = name;
-                    return Err(RequestError::Unanswered { action, within });
-                }
+            let answer = timeout(within, answer).await.map_err(|_| {
+                let action = name;
+                RequestError::Unanswered { action, within }
+            })?;
+            if let Ok(answer) = answer {
+                return Ok(answer);
             }
         }
         Err(self.closed().await.into())

@@ -180,16 +180,13 @@ pub fn unescape_c(value: &[u8]) -> Cow<'_, [u8]> {
     let mut plain = Vec::with_capacity(value.len());
     plain.extend_from_slice(&value[..first]);
     let mut rest = &value[first..];
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = (byte == b'\\')
-            .then(|| after.first().copied().and_then(unescaped))
-            .flatten();
-        plain.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() {
-            &after[1..]
-        } else {
-            after
+    while let Some(&byte) = rest.first() {
+        let escaped = match rest {
+            [b'\\', letter, ..] => unescaped(*letter),
+            _ => None,
         };
+        plain.push(escaped.unwrap_or(byte));
+        rest = &rest[1 + usize::from(escaped.is_some())..];
     }
     Cow::Owned(plain)
 }

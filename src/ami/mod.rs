@@ -22,10 +22,8 @@ mod tls_stream;
 pub(crate) mod transport;
 
 pub use action::Action;
-pub use client::Client;
-pub use codec::Codec;
 pub use errors::SessionError;
 pub use handler::{Handler, SharedHandler};
 pub use login::{Auth, Login};
-pub use message::{Message, unescape_c};
+pub use message::Message;
 pub use session::open;

@@ -103,7 +103,7 @@ pub(super) fn escape_c(value: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ami::unescape_c;
+    use crate::ami::message::unescape_c;
 
     #[test]
     fn a_value_comes_back_whole_from_a_varset() {

@@ -10,7 +10,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
-use crate::ami::Codec;
+use crate::ami::codec::Codec;
 use crate::sim::action::{self, BANNER};
 use crate::sim::client::Close;
 use crate::sim::exchange::{Exchange, lock};

@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::client::Client;
+use super::codec::Codec;
 use super::codec::MAX_MESSAGE;
 use super::errors::{RequestError, SessionClosed};
 use super::login::LoginError;

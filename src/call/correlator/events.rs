@@ -12,26 +12,10 @@ use crate::call::id::CallId;
 use crate::call::observations::{Cause, DialStatus, FarEnd, Leg, OriginateResult, Technology};
 use crate::call::verdict;
 
-/// The headers of an event that name the channel it is about.
-#[derive(Clone, Copy)]
-struct ChannelHeaders {
-    uniqueid: &'static str,
-    linkedid: &'static str,
-    channel: &'static str,
-}
-
-const OWN: ChannelHeaders = ChannelHeaders {
-    uniqueid: "Uniqueid",
-    linkedid: "Linkedid",
-    channel: "Channel",
-};
-
+/// The headers of an event that give the channel it is about: its Uniqueid, its Linkedid and its name.
+const OWN: [&str; 3] = ["Uniqueid", "Linkedid", "Channel"];
 /// Of the dialed channel, in the events of a `Dial`.
-const DEST: ChannelHeaders = ChannelHeaders {
-    uniqueid: "DestUniqueid",
-    linkedid: "DestLinkedid",
-    channel: "DestChannel",
-};
+const DEST: [&str; 3] = ["DestUniqueid", "DestLinkedid", "DestChannel"];
 
 impl Correlator {
     pub(super) fn take_event(&mut self, message: &Message, now: Instant) {
@@ -96,12 +80,12 @@ impl Correlator {
     fn of_channel(
         &mut self,
         message: &Message,
-        headers: ChannelHeaders,
+        [uniqueid, linkedid, channel]: [&str; 3],
         update: impl FnOnce(&mut Leg),
     ) -> Option<(CallId, &mut CallState, bool)> {
-        let uniqueid = message.get(headers.uniqueid)?;
-        let linkedid = message.get(headers.linkedid).unwrap_or_default();
-        let channel = message.get(headers.channel).unwrap_or_default();
+        let uniqueid = message.get(uniqueid)?;
+        let linkedid = message.get(linkedid).unwrap_or_default();
+        let channel = message.get(channel).unwrap_or_default();
         if channel.starts_with(SPOOL_FAILED) {
             return None;
         }
