@@ -9,7 +9,7 @@ use crate::sim::client::{Close, ManagerClient, QUEUED};
 use crate::sim::dial_string::DialString;
 use crate::sim::exchange::Exchange;
 use crate::sim::fate;
-use crate::sim::headers::{end, header, respond};
+use crate::sim::headers::{end, header};
 use crate::sim::originate::{Originate, SessionNumber};
 use crate::sim::settings::SimulatorConfig;
 use crate::sim::status;
@@ -43,7 +43,8 @@ pub(super) fn handle(
         return;
     };
     let get = |key| message.get_str(key).unwrap_or_default();
-    let (name, action_id) = (get("Action"), &*get("ActionID"));
+    let name = get("Action");
+    client.action_id = get("ActionID").into_owned();
     let mut denied = calls.config.denied_actions.iter();
     let is_denied = !client.is_logged_in || denied.any(|denied| denied.eq_ignore_ascii_case(&name));
     let action = name.to_ascii_lowercase();
@@ -54,18 +55,16 @@ pub(super) fn handle(
         _ => is_denied.then_some("Permission denied"),
     };
     if let Some(why) = refusal {
-        return client.refuse(action_id, why);
+        return client.refuse(why);
     }
-    let out = &mut client.output;
-    let mut succeed = |headers: &[(&str, &str)]| respond(out, "Success", action_id, headers);
+    let mut succeed = |headers: &[(&str, &str)]| client.respond("Success", headers);
     match action.as_str() {
-        "originate" => originate(exchange, session, message, action_id, now),
-        "hangup" => hang_up(exchange, session, message, action_id),
-        "challenge" => send_challenge(client, message, action_id, session),
-        "login" => log_in(calls, client, message, action_id, now),
+        "originate" => originate(exchange, session, message, now),
+        "hangup" => hang_up(exchange, session, message),
+        "challenge" => send_challenge(client, message, session),
+        "login" => log_in(calls, client, message, now),
         "logoff" => {
-            let words = [("Message", "Thanks for all the fish.")];
-            respond(out, "Goodbye", action_id, &words);
+            client.respond("Goodbye", &[("Message", "Thanks for all the fish.")]);
             client.close = Some(Close::Flushed);
         }
         "ping" => succeed(&[("Ping", "Pong"), ("Timestamp", &calls.wall_clock(now))]),
@@ -82,7 +81,7 @@ pub(super) fn handle(
             ("CoreCurrentCalls", &calls.counters.calls.to_string()),
             ("CoreProcessedCalls", &calls.counters.originates.to_string()),
         ]),
-        "coreshowchannels" => status::core_show_channels(calls, action_id, now, out),
+        "coreshowchannels" => status::core_show_channels(calls, client, now),
         "getvar" => {
             let variable = get("Variable");
             let value = function_value(&calls.config, &variable);
@@ -91,9 +90,9 @@ pub(super) fn handle(
         "status" => {
             let channel = get("Channel");
             if channel.is_empty() || calls.find(&channel).is_some() {
-                status::status(calls, &channel, &get("Variables"), action_id, now, out);
+                status::status(calls, client, &channel, &get("Variables"), now);
             } else {
-                client.refuse(action_id, "No such channel");
+                client.refuse("No such channel");
             }
         }
         "events" => {
@@ -106,28 +105,22 @@ pub(super) fn handle(
             let why = format!(
                 "Invalid/unknown command: {name}. Use Action: ListCommands to show available commands."
             );
-            client.refuse(action_id, &why);
+            client.refuse(&why);
         }
     }
 }
 
-fn log_in(
-    calls: &SimulatedCalls,
-    client: &mut ManagerClient,
-    message: &Message,
-    action_id: &str,
-    now: Instant,
-) {
+fn log_in(calls: &SimulatedCalls, client: &mut ManagerClient, message: &Message, now: Instant) {
     if client.is_logged_in {
-        return client.accept(action_id, "Already authenticated");
+        return client.accept("Already authenticated");
     }
     if !is_right(message, &calls.config, client.challenge) {
-        return client.refuse_login(action_id, now);
+        return client.refuse_login(now);
     }
     client.is_logged_in = true;
     let events = message.get_str("Events").unwrap_or_default();
     client.wants_events = !events.eq_ignore_ascii_case("off");
-    client.accept(action_id, "Authentication accepted");
+    client.accept("Authentication accepted");
     let uptime = now.saturating_duration_since(calls.started);
     let uptime = uptime.as_secs().to_string();
     header(&mut client.output, "Event", "FullyBooted");
@@ -164,58 +157,47 @@ fn wants_md5(message: &Message) -> bool {
     wanted.is_some_and(|kind| kind.eq_ignore_ascii_case(b"MD5"))
 }
 
-fn send_challenge(
-    client: &mut ManagerClient,
-    message: &Message,
-    action_id: &str,
-    session: SessionNumber,
-) {
+fn send_challenge(client: &mut ManagerClient, message: &Message, session: SessionNumber) {
     if !wants_md5(message) {
-        return client.refuse(action_id, "Must specify AuthType");
+        return client.refuse("Must specify AuthType");
     }
     let before = client.challenge.unwrap_or(session.0);
     let challenge = fate::mix(before) % 1_000_000_000;
     client.challenge = Some(challenge);
     let headers = [("Challenge", &*challenge.to_string())];
-    respond(&mut client.output, "Success", action_id, &headers);
+    client.respond("Success", &headers);
 }
 
-fn originate(
-    exchange: &mut Exchange,
-    session: SessionNumber,
-    message: &Message,
-    action_id: &str,
-    now: Instant,
-) {
+fn originate(exchange: &mut Exchange, session: SessionNumber, message: &Message, now: Instant) {
     let Some((calls, client)) = exchange.calls_and_client(session) else {
         return;
     };
     let exists = |context: &str, exten: &str| calls.config.has_extension(context, exten);
     match Originate::parse(message, session, exists) {
-        Err(why) => client.refuse(action_id, why),
+        Err(why) => client.refuse(why),
         Ok(originate) => {
             if originate.waiting.is_some() {
-                client.block(action_id);
+                client.block();
             } else {
-                client.accept(action_id, QUEUED);
+                client.accept(QUEUED);
             }
             exchange.broadcast(|calls, events| calls.originate(originate, now, events));
         }
     }
 }
 
-fn hang_up(exchange: &mut Exchange, session: SessionNumber, message: &Message, action_id: &str) {
+fn hang_up(exchange: &mut Exchange, session: SessionNumber, message: &Message) {
     let Some((calls, client)) = exchange.calls_and_client(session) else {
         return;
     };
     let name = message.get_str("Channel").unwrap_or_default();
     if name.is_empty() {
-        return client.refuse(action_id, "No channel specified");
+        return client.refuse("No channel specified");
     }
     let Some(call) = calls.find(&name) else {
-        return client.refuse(action_id, "No such channel");
+        return client.refuse("No such channel");
     };
-    client.accept(action_id, "Channel Hungup");
+    client.accept("Channel Hungup");
     let cause = message.get_str("Cause");
     let cause = cause.and_then(|cause| cause.parse().ok());
     exchange.broadcast(|calls, events| calls.hang_up(call, cause, events));

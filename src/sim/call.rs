@@ -10,7 +10,7 @@ use crate::sim::channel::{Channel, ChannelNumbers, FORWARD, INBOUND};
 use crate::sim::dial_string::DialString;
 use crate::sim::event::{Events, OriginateReason};
 use crate::sim::fate::{CallFate, CallPlan, mix};
-use crate::sim::originate::{CallTarget, Originate};
+use crate::sim::originate::Originate;
 
 /// What happens to a call next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl SimulatedCall {
 
     /// Whether an answered call runs an extension, and not an application alone.
     pub(super) fn runs_extension(&self) -> bool {
-        matches!(self.originate.target, CallTarget::Exten { .. })
+        self.originate.application.is_empty()
     }
 
     /// Reports the outcome of the originate, once.

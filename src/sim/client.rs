@@ -31,15 +31,17 @@ pub(super) struct ManagerClient {
     /// What waits to be written.
     pub(super) output: Vec<u8>,
     pub(super) is_logged_in: bool,
-    /// A wrong login: when it is answered and the session ends, and its `ActionID`.
-    refused: Option<(Instant, String)>,
+    /// The `ActionID` of the last action, which is answered before the next one is looked at.
+    pub(super) action_id: String,
+    /// A wrong login: when it is answered and the session ends.
+    refused: Option<Instant>,
     /// The challenge that was sent last.
     pub(super) challenge: Option<u64>,
     /// Whether it is logged in and wants events.
     pub(super) wants_events: bool,
     /// An originate that is not asynchronous blocks the session: where in the output its answer goes, before the
-    /// events that are held back until then, and its `ActionID`.
-    blocked: Option<(usize, String)>,
+    /// events that are held back until then.
+    blocked: Option<usize>,
     pub(super) close: Option<Close>,
     pub(super) wake: Arc<Notify>,
 }
@@ -51,46 +53,48 @@ impl ManagerClient {
     }
 
     /// Refuses a login, after a while.
-    pub(super) fn refuse_login(&mut self, action_id: &str, now: Instant) {
-        self.refused = Some((now + REFUSAL, action_id.to_owned()));
+    pub(super) fn refuse_login(&mut self, now: Instant) {
+        self.refused = Some(now + REFUSAL);
     }
 
     /// When [`Self::advance`] has something to do.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.refused.as_ref().map(|(at, _)| *at)
+        self.refused
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        if let Some((_, action_id)) = self.refused.take_if(|(at, _)| *at <= now) {
-            self.refuse(&action_id, "Authentication failed");
+        if self.refused.take_if(|at| *at <= now).is_some() {
+            self.refuse("Authentication failed");
             self.close = Some(Close::Flushed);
         }
     }
 
     /// Answers that something is done.
-    pub(super) fn accept(&mut self, action_id: &str, words: &str) {
-        let words = [("Message", words)];
-        respond(&mut self.output, "Success", action_id, &words);
+    pub(super) fn accept(&mut self, words: &str) {
+        self.respond("Success", &[("Message", words)]);
     }
 
-    pub(super) fn refuse(&mut self, action_id: &str, why: &str) {
-        let why = [("Message", why)];
-        respond(&mut self.output, "Error", action_id, &why);
+    pub(super) fn refuse(&mut self, why: &str) {
+        self.respond("Error", &[("Message", why)]);
+    }
+
+    pub(super) fn respond(&mut self, kind: &str, headers: &[(&str, &str)]) {
+        respond(&mut self.output, kind, &self.action_id, headers);
     }
 
     /// Answers nothing more until the outcome of an originate is known.
-    pub(super) fn block(&mut self, action_id: &str) {
-        self.blocked = Some((self.output.len(), action_id.to_owned()));
+    pub(super) fn block(&mut self) {
+        self.blocked = Some(self.output.len());
     }
 
     /// The outcome of the originate that blocks the session.
     pub(super) fn unblock(&mut self, answered: bool) {
-        if let Some((answer_at, action_id)) = self.blocked.take() {
+        if let Some(answer_at) = self.blocked.take() {
             let events = self.output.split_off(answer_at);
             if answered {
-                self.accept(&action_id, QUEUED);
+                self.accept(QUEUED);
             } else {
-                self.refuse(&action_id, "Originate failed");
+                self.refuse("Originate failed");
             }
             self.output.extend_from_slice(&events);
             self.wake.notify_one();
@@ -115,7 +119,7 @@ impl ManagerClient {
     pub(super) fn take_output(&mut self, buffer: &mut Vec<u8>) {
         match &mut self.blocked {
             None => std::mem::swap(buffer, &mut self.output),
-            Some((answer_at, _)) => buffer.extend(self.output.drain(..std::mem::take(answer_at))),
+            Some(answer_at) => buffer.extend(self.output.drain(..std::mem::take(answer_at))),
         }
     }
 

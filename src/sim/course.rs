@@ -12,7 +12,7 @@ use crate::sim::dial_string::DialString;
 use crate::sim::event::{Events, OUTGOING, OriginateReason};
 use crate::sim::fate::{CallFate, RingSignal, SETUP};
 use crate::sim::local;
-use crate::sim::originate::CallTarget;
+use crate::sim::originate::Originate;
 
 const CLEARING: HangupCause = HangupCause::CLEARING;
 
@@ -199,7 +199,7 @@ fn is_answered(call: &mut SimulatedCall, events: &mut Events) {
     events.newstate(&mut call.first, ChannelState::Up);
     events.dial_end(None, &call.first, "ANSWER");
     call.report_if(order < 3, events, OriginateReason::Answered);
-    enter_dialplan(&mut call.first, &call.originate.target, events);
+    enter_dialplan(&mut call.first, &call.originate, events);
     call.report_if(order < 6, events, OriginateReason::Answered);
     if call.dials_operator() {
         call.report(events, OriginateReason::Answered);
@@ -217,22 +217,15 @@ fn is_answered(call: &mut SimulatedCall, events: &mut Events) {
 }
 
 /// An answered channel goes where the originate said.
-fn enter_dialplan(channel: &mut Channel, target: &CallTarget, events: &mut Events) {
-    match target {
-        CallTarget::Exten {
-            context,
-            exten,
-            priority,
-        } => {
-            channel.context = context.clone().into();
-            channel.exten = exten.clone().into();
-            channel.priority = *priority;
-            events.newexten(channel, "Answer", "");
-        }
-        CallTarget::Application { application, data } => {
-            channel.application = application.clone().into();
-            channel.data = data.clone().into();
-        }
+fn enter_dialplan(channel: &mut Channel, originate: &Originate, events: &mut Events) {
+    if originate.application.is_empty() {
+        channel.context = originate.context.clone().into();
+        channel.exten = originate.exten.clone().into();
+        channel.priority = originate.priority;
+        events.newexten(channel, "Answer", "");
+    } else {
+        channel.application = originate.application.clone().into();
+        channel.data = originate.data.clone().into();
     }
 }
 
@@ -273,7 +266,7 @@ fn is_redirected(call: &mut SimulatedCall, events: &mut Events) {
     events.newstate(&mut call.far, ChannelState::Up);
     events.dial_end(None, &call.far, "ANSWER");
     call.report(events, OriginateReason::Answered);
-    enter_dialplan(&mut call.far, &call.originate.target, events);
+    enter_dialplan(&mut call.far, &call.originate, events);
     run_next(&mut call.far, "Wait", "1", events);
     events.hangup(&mut call.first, moved);
 }

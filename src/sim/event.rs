@@ -9,7 +9,7 @@ use crate::sim::channel::{Channel, ChannelState};
 use crate::sim::headers::{
     UNKNOWN, channel_headers, end, escape_c, header, number_header, or_unknown,
 };
-use crate::sim::originate::{CallTarget, Originate, SessionNumber};
+use crate::sim::originate::{Originate, SessionNumber};
 
 /// The data of `AppDial`, which a dialed channel runs until its call is answered.
 pub(super) const OUTGOING: &str = "(Outgoing Line)";
@@ -268,14 +268,13 @@ impl Events {
                 (&originate.dial_string, given.unwrap_or(UNKNOWN))
             }
         };
-        let (one, two) = match &originate.target {
-            CallTarget::Exten { context, exten, .. } => {
-                (("Context", context.as_str()), ("Exten", exten.as_str()))
-            }
-            CallTarget::Application { application, data } => {
-                (("Application", &**application), ("Data", &**data))
-            }
+        let target = if originate.application.is_empty() {
+            [("Context", &originate.context), ("Exten", &originate.exten)]
+        } else {
+            let application = ("Application", &originate.application);
+            [application, ("Data", &originate.data)]
         };
+        let [one, two] = target.map(|(key, value)| (key, value.as_str()));
         let reason = (reason as u8).to_string();
         let headers = [
             ("ActionID", originate.action_id.as_str()),

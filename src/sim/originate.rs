@@ -9,26 +9,12 @@ use crate::sim::channel::Party;
 /// The longest `ChannelId` that Asterisk takes.
 const MAX_CHANNEL_ID: usize = 149;
 
-/// How long Asterisk lets a call ring without a `Timeout`.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long Asterisk lets a call ring without a `Timeout`, in milliseconds.
+const DEFAULT_TIMEOUT: i64 = 30_000;
 
 /// Sessions are numbered in the order in which they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SessionNumber(pub(super) u64);
-
-/// Where an answered call goes.
-#[derive(Debug)]
-pub(super) enum CallTarget {
-    Exten {
-        context: String,
-        exten: String,
-        priority: u32,
-    },
-    Application {
-        application: String,
-        data: String,
-    },
-}
 
 /// A well-formed `Originate`.
 #[derive(Debug)]
@@ -37,7 +23,13 @@ pub(super) struct Originate {
     /// As given, such as `PJSIP/100@carrier`.
     pub(super) dial_string: String,
     pub(super) channel_id: Option<Arc<str>>,
-    pub(super) target: CallTarget,
+    /// The extension that an answered call runs, unless there is an application.
+    pub(super) context: String,
+    pub(super) exten: String,
+    pub(super) priority: u32,
+    /// Empty, or what an answered call runs instead.
+    pub(super) application: String,
+    pub(super) data: String,
     pub(super) caller: Party,
     /// How long it may ring; `None`: for ever.
     pub(super) timeout: Option<Duration>,
@@ -58,7 +50,7 @@ impl Originate {
     ) -> Result<Self, &'static str> {
         let get = |key| message.get_str(key).unwrap_or_default();
         let (dial_string, channel_id) = (get("Channel"), get("ChannelId"));
-        let (context, exten, application) = (get("Context"), get("Exten"), get("Application"));
+        let (context, exten) = (get("Context"), get("Exten"));
         let number = |text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse::<i64>().map(Some),
@@ -70,14 +62,12 @@ impl Originate {
             .ok()
             .and_then(|number| number.map(u32::try_from).transpose().ok())
             .ok_or("Invalid priority")?;
-        let timeout = match number(&get("Timeout")).map_err(|_| "Invalid timeout")? {
-            None => Some(DEFAULT_TIMEOUT),
-            // Zero and less never give up.
-            Some(millis) => u64::try_from(millis)
-                .ok()
-                .filter(|millis| *millis > 0)
-                .map(Duration::from_millis),
-        };
+        // Zero and less never give up.
+        let millis = number(&get("Timeout")).map_err(|_| "Invalid timeout")?;
+        let timeout = u64::try_from(millis.unwrap_or(DEFAULT_TIMEOUT))
+            .ok()
+            .filter(|millis| *millis > 0)
+            .map(Duration::from_millis);
         if !dial_string.contains('/') {
             return Err("Invalid channel");
         }
@@ -89,18 +79,6 @@ impl Originate {
         if has_exten && !exists(&context, &exten) {
             return Err("Extension does not exist.");
         }
-        let target = if application.is_empty() {
-            CallTarget::Exten {
-                context: context.into_owned(),
-                exten: exten.into_owned(),
-                priority: priority.unwrap_or(1),
-            }
-        } else {
-            CallTarget::Application {
-                application: application.into_owned(),
-                data: get("Data").into_owned(),
-            }
-        };
         let mut variables = Vec::new();
         for header in message.get_all("Variable").map(String::from_utf8_lossy) {
             if header.contains(SPECIAL) {
@@ -118,7 +96,11 @@ impl Originate {
             action_id: get("ActionID").into_owned(),
             dial_string: dial_string.into_owned(),
             channel_id: (!channel_id.is_empty()).then(|| channel_id.into()),
-            target,
+            context: context.into_owned(),
+            exten: exten.into_owned(),
+            priority: priority.unwrap_or(1),
+            application: get("Application").into_owned(),
+            data: get("Data").into_owned(),
             caller: Party::parse(&get("CallerID")),
             timeout,
             variables,

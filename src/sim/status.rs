@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::sim::call::SimulatedCall;
 use crate::sim::calls::SimulatedCalls;
 use crate::sim::channel::Channel;
+use crate::sim::client::ManagerClient;
 use crate::sim::headers::{action_id_header, channel_headers, end, header, or_unknown, respond};
 use crate::sim::originate::split_arguments;
 
@@ -22,12 +23,12 @@ fn complete(out: &mut Vec<u8>, event: &str, action_id: &str, items: usize) {
 /// The answer to `Status`, of one channel or of all, with the variables that were asked for.
 pub(super) fn status(
     calls: &SimulatedCalls,
+    client: &mut ManagerClient,
     only: &str,
     variables: &str,
-    action_id: &str,
     now: Instant,
-    out: &mut Vec<u8>,
 ) {
+    let (action_id, out) = (&*client.action_id, &mut client.output);
     let message = ("Message", "Channel status will follow");
     respond(out, "Success", action_id, &[START, message]);
     let mut items = 0;
@@ -96,12 +97,8 @@ fn value(
 }
 
 /// The answer to `CoreShowChannels`.
-pub(super) fn core_show_channels(
-    calls: &SimulatedCalls,
-    action_id: &str,
-    now: Instant,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn core_show_channels(calls: &SimulatedCalls, client: &mut ManagerClient, now: Instant) {
+    let (action_id, out) = (&*client.action_id, &mut client.output);
     let message = ("Message", "Channels will follow");
     respond(out, "Success", action_id, &[START, message]);
     let mut items = 0;
