@@ -206,9 +206,8 @@ impl SimulatedCalls {
 
     /// The time of day of a moment, in seconds since 1970 with six decimals.
     pub(super) fn wall_clock(&self, at: Instant) -> String {
-        let micros = at.saturating_duration_since(self.started).as_micros();
-        let micros = i128::from(self.started_at.as_microsecond()) + micros.cast_signed();
-        format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        let at = self.started_at + at.saturating_duration_since(self.started);
+        format!("{}.{:06}", at.as_second(), at.subsec_microsecond())
     }
 
     pub(super) fn hang_up(&mut self, number: CallNumber, cause: Option<u16>, events: &mut Events) {

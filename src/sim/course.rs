@@ -51,9 +51,8 @@ fn outcome(call: &mut SimulatedCall, events: &mut Events, dialplan_variables: &[
         | CallFate::OperatorBusy
         | CallFate::Redirected => {
             is_answered(call, events);
-            let set = dialplan_variables
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"));
+            let set = dialplan_variables.iter();
+            let set = set.map(|(name, value)| format!("{name}={value}"));
             call.originate.variables.splice(0..0, set);
             let set = call.originate.variables().take(dialplan_variables.len());
             events.varsets(&call.first, set);

@@ -55,13 +55,13 @@ impl Events {
     fn begin(&mut self, event: &str) -> bool {
         let wanted = self.all || tells_of_outcome(event);
         if wanted {
-            self.out.extend_from_slice(b"Event: ");
-            self.out.extend_from_slice(event.as_bytes());
-            self.out.extend_from_slice(match event {
-                "Newexten" | "VarSet" => &b"\r\nPrivilege: dialplan,all\r\n"[..],
-                "Shutdown" => b"\r\nPrivilege: system,all\r\n",
-                _ => b"\r\nPrivilege: call,all\r\n",
-            });
+            header(&mut self.out, "Event", event);
+            let class = match event {
+                "Newexten" | "VarSet" => "dialplan,all",
+                "Shutdown" => "system,all",
+                _ => "call,all",
+            };
+            header(&mut self.out, "Privilege", class);
         }
         wanted
     }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::sim::call::SimulatedCall;
 use crate::sim::calls::SimulatedCalls;
-use crate::sim::channel::Channel;
+use crate::sim::channel::{Channel, Party};
 use crate::sim::client::ManagerClient;
 use crate::sim::headers::{action_id_header, channel_headers, end, header, or_unknown, respond};
 use crate::sim::originate::split_arguments;
@@ -41,13 +41,12 @@ pub(super) fn status(
             header(out, "Privilege", "Call");
             channel_headers(out, "", channel);
             let seconds = now.saturating_duration_since(call.dialed).as_secs();
-            let [number, name] =
-                [&channel.connected.number, &channel.connected.name].map(|it| or_unknown(it));
+            let Party { number, name } = &channel.connected;
             let headers = [
                 ("Type", channel.name.split('/').next().unwrap_or("")),
                 ("DNID", ""),
-                ("EffectiveConnectedLineNum", number),
-                ("EffectiveConnectedLineName", name),
+                ("EffectiveConnectedLineNum", or_unknown(number)),
+                ("EffectiveConnectedLineName", or_unknown(name)),
                 ("TimeToHangup", "0"),
                 ("BridgeID", ""),
                 ("Application", &channel.application),
