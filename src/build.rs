@@ -11,11 +11,8 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=src/build.rs");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    let version = match commit() {
-        Some(commit) => format!("{version} ({commit})"),
-        None => version,
-    };
-    println!("cargo::rustc-env=DIALER_VERSION={version}");
+    let commit = commit().map_or_else(String::new, |commit| format!(" ({commit})"));
+    println!("cargo::rustc-env=DIALER_VERSION={version}{commit}");
 }
 
 /// The commit and its day, such as `6491dda 2026-11-25`.

@@ -198,7 +198,8 @@ fn clean(field: &str) -> Result<Digits, NumberError> {
     if field.is_empty() {
         return Err(NumberError::Empty);
     }
-    if was_rounded(field) {
+    // `1.4E+10` and `1,4E+10` are what a spreadsheet makes of 14 000 000 123.
+    if field.contains(['e', 'E']) && field.replace(',', ".").parse::<f64>().is_ok() {
         return Err(ROUNDED);
     }
     if has_decimals(field) {
@@ -274,11 +275,6 @@ fn national(e164: &str, region: Region) -> String {
     };
     let dialed = |char: &char| char.is_ascii_digit() || matches!(char, '+' | '*' | '#');
     written.chars().filter(dialed).collect()
-}
-
-/// `1.4E+10` and `1,4E+10`: what a spreadsheet makes of 14 000 000 123.
-fn was_rounded(field: &str) -> bool {
-    field.contains(['e', 'E']) && field.replace(',', ".").parse::<f64>().is_ok()
 }
 
 /// `59829000000.0`: what some programs make of 59829000000. Without the point it would be somebody else's number.

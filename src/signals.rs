@@ -29,7 +29,7 @@ const TOGETHER: Duration = Duration::from_millis(250);
 pub fn stops() -> anyhow::Result<UnboundedReceiver<SignalKind>> {
     let (sender, stops) = mpsc::unbounded_channel();
     let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
-    if !hangup_is_ignored() {
+    if !fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status)) {
         kinds.push(SignalKind::hangup());
     }
     for kind in kinds {
@@ -45,12 +45,8 @@ fn catch(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("signals cannot be listened to")
 }
 
-/// Whether this process was started to ignore HUP. Only Linux shows that without unsafe code.
-fn hangup_is_ignored() -> bool {
-    fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
-}
-
-/// Whether the mask `SigIgn` of such a file has HUP, the first of all signals.
+/// Whether the mask `SigIgn` of a process's status has HUP, the first of all signals. Only Linux shows it without unsafe
+/// code.
 fn ignores_hangup(status: &str) -> bool {
     status
         .lines()

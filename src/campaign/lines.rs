@@ -100,16 +100,19 @@ impl Lines {
         now: Instant,
     ) -> Option<(Line, PaceToken)> {
         let slot = self.slots.pop()?;
-        let there = &mut self.trunks[trunk.get()];
-        let line = Line {
+        let line = self.line(trunk, trial, slot);
+        let token = self.trunks[trunk.get()].take(now, trial, Arc::clone(&line.usage));
+        Some((line, token))
+    }
+
+    fn line(&self, trunk: TrunkIndex, trial: bool, slot: usize) -> Line {
+        Line {
             trunk,
-            breaker: there.breaker.clone(),
+            breaker: self.trunks[trunk.get()].breaker.clone(),
             trial,
             slot,
             usage: self.meter.take(trunk),
-        };
-        let token = there.take(now, trial, Arc::clone(&line.usage));
-        Some((line, token))
+        }
     }
 
     /// A call that an earlier run left, on a line of the trunk of that name, or else of the first; `None` if its entry of
@@ -124,20 +127,13 @@ impl Lines {
         let id = entry.id()?;
         let named = |trunk: &TrunkIndex| self.trunks[trunk.get()].name == entry.trunk;
         let trunk = self.indices().find(named).unwrap_or(TrunkIndex(0));
-        let there = &mut self.trunks[trunk.get()];
-        there.busy += 1;
-        let usage = self.meter.take(trunk);
-        usage.begin(Instant::now());
+        self.trunks[trunk.get()].busy += 1;
+        let line = self.line(trunk, false, slot);
+        line.usage.begin(Instant::now());
         Some(ActiveCall {
             id,
-            line: Line {
-                trunk,
-                breaker: there.breaker.clone(),
-                trial: false,
-                slot,
-                usage,
-            },
-            begun_at: resources.clock.moment(entry.begun()),
+            line,
+            begun_at: resources.clock.moment(entry.begun_at),
             number: entry.place,
             key: resources.key_of(&entry.number),
             history,
@@ -212,7 +208,7 @@ impl ActiveCall {
             kept: resources.list.kept(contact),
             trunk: trunk.name.clone(),
             caller_id: String::new(),
-            begun_at: resources.clock.millis(),
+            begun_at: resources.clock.timestamp(),
         }
     }
 

@@ -27,9 +27,7 @@ pub(crate) fn decide(
     call: &CallConfig,
 ) -> Decision {
     let counted = history.note(outcome);
-    let AttemptOutcome {
-        disposition, doubt, ..
-    } = outcome;
+    let (disposition, doubt) = (outcome.disposition, outcome.doubt);
     let next = history.numbers(numbers).next();
     let is_cancelled = disposition == Disposition::Cancelled;
     let again = !is_cancelled

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::campaign::stats::Tally;
 use crate::clock::{self, Clock};
-use crate::config;
+use crate::config::TrunkConfig;
 use crate::trunk::breaker::Condition;
 
 /// How a run is. Times of day are milliseconds since 1970, in a rehearsal those of its own clock.
@@ -209,11 +209,7 @@ impl View {
 }
 
 /// A run that can be looked at, before anything has happened: its side, and that of whoever looks.
-pub(crate) fn channel(
-    tally: Tally,
-    trunks: &[config::TrunkConfig],
-    clock: &Clock,
-) -> (Views, Viewer) {
+pub(crate) fn channel(tally: Tally, trunks: &[TrunkConfig], clock: &Clock) -> (Views, Viewer) {
     let trunks = trunks.iter().map(|trunk| TrunkView {
         name: trunk.name.as_str().into(),
         ports: trunk.ports,

@@ -68,7 +68,7 @@ pub(super) fn forecast(
         };
         return Ok(Forecast {
             calls: tally.dispatched,
-            dialing: tally.line_times.dialing(),
+            dialing: tally.line_times.dialing,
             busy: busy(&tally),
             extent: Extent::Whole { end, left },
         });
@@ -83,7 +83,7 @@ pub(super) fn forecast(
         reason = "an estimate, and not negative"
     )]
     let calls = scaled(half.dispatched as f64, whole.dispatched as f64, to_call).round() as u64;
-    let seconds = |tally: &Tally| tally.line_times.dialing().as_secs_f64();
+    let seconds = |tally: &Tally| tally.line_times.dialing.as_secs_f64();
     let dialing = scaled(seconds(&half), seconds(&whole), to_call);
     Ok(Forecast {
         calls,

@@ -58,14 +58,14 @@ impl RunSummary {
             "{:<16}{:>10}{:>20}\n\n",
             "total", tally.contacts, tally.dispatched
         );
-        if !tally.line_times.dialing().is_zero() {
+        if !tally.line_times.dialing.is_zero() {
             table += &format!("{:<16}{:>10}{:>10}\n", "trunk", "lines", "busy");
             for (place, (name, lines)) in self.trunks.iter().enumerate() {
                 let name = cut(name, NAME);
                 let busy = tally.line_times.share(place, *lines).unwrap_or_default() * 100.0;
                 table += &format!("{name:<NAME$} {lines:>9}{busy:>9.1}%\n");
             }
-            let dialing = exact(tally.line_times.dialing());
+            let dialing = exact(tally.line_times.dialing);
             table += &format!("busy: of the {dialing} in which there were calls\n\n");
         }
         let reached = tally.reached();
@@ -131,7 +131,7 @@ impl Serialize for SummaryObject<'_> {
         map.serialize_entry("stopped", self.stopped)?;
         map.serialize_entry("simulated", &run.simulated)?;
         map.serialize_entry("unreached", &tally.unreached())?;
-        let dialing = seconds(tally.line_times.dialing());
+        let dialing = seconds(tally.line_times.dialing);
         map.serialize_entry("dialing_seconds", &dialing)?;
         let trunks = run.trunks.iter().enumerate();
         let trunks = trunks.map(|(place, (trunk, lines))| TrunkSummary {
@@ -176,7 +176,6 @@ impl Serialize for TallyByDisposition<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::trunk::line_use::LineTimes;
 
     use super::*;
 
@@ -205,7 +204,9 @@ mod tests {
     /// The same, with so many seconds of calls.
     fn with_calls(seconds: u64) -> RunSummary {
         let mut summary = summary();
-        summary.tally.line_times = LineTimes::of_one_line(Duration::from_secs(seconds));
+        let times = &mut summary.tally.line_times;
+        times.dialing = Duration::from_secs(seconds);
+        times.trunks = vec![(0, times.dialing)];
         summary
     }
 

@@ -69,8 +69,7 @@ impl Settings {
     pub fn resolve(output: Output, around: Surroundings) -> Self {
         let able = around.terminal && !around.dumb;
         let progress = match output.progress {
-            _ if output.quiet => ProgressForm::None,
-            ProgressKind::None => ProgressForm::None,
+            kind if output.quiet || kind == ProgressKind::None => ProgressForm::None,
             ProgressKind::Auto if able && output.log_format == LogFormat::Text => ProgressForm::Bar,
             ProgressKind::Bar if able => ProgressForm::Bar,
             _ => ProgressForm::Plain,

@@ -54,8 +54,9 @@ pub fn to_continue<'h>(
     list: &str,
     now: Timestamp,
 ) -> Option<usize> {
-    let is_fit =
-        |head: &&JournalHead| head.list == list && now.duration_since(head.alive()) < CONTINUED_FOR;
+    let is_fit = |head: &&JournalHead| {
+        head.list == list && now.duration_since(head.alive_at) < CONTINUED_FOR
+    };
     heads
         .enumerate()
         .filter_map(|(index, head)| Some((index, head.filter(is_fit)?)))
@@ -113,7 +114,7 @@ mod tests {
     fn the_run_that_was_alive_last_is_gone_on_with_for_twelve_hours_and_with_its_list() {
         let now: Timestamp = "2026-11-24T00:30:00Z".parse().unwrap();
         let head = |list: &str, ago: SignedDuration| {
-            let alive_at = (now - ago).as_millisecond();
+            let alive_at = now - ago;
             let list = list.to_owned();
             Some(JournalHead { list, alive_at })
         };

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -53,14 +54,9 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 pub struct JournalHead {
     /// A digest of the list that is dialed; empty under an undated name, where it does not matter.
     pub list: String,
-    /// When the run was last alive, in milliseconds since 1970.
-    pub alive_at: i64,
-}
-
-impl JournalHead {
-    pub fn alive(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.alive_at).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
+    /// When the run was last alive.
+    #[serde(with = "millisecond::required")]
+    pub alive_at: Timestamp,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -87,17 +83,14 @@ pub struct JournalEntry {
     pub kept: Vec<String>,
     pub trunk: String,
     pub caller_id: String,
-    /// When it was about to be placed, in milliseconds since 1970.
-    pub begun_at: i64,
+    /// When it was about to be placed.
+    #[serde(with = "millisecond::required")]
+    pub begun_at: Timestamp,
 }
 
 impl JournalEntry {
     pub fn id(&self) -> Option<CallId> {
         CallId::from_bytes(self.call_id.as_bytes())
-    }
-
-    pub fn begun(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.begun_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
 
@@ -254,7 +247,7 @@ impl JournalFile {
     fn head(&self) -> io::Result<Vec<u8>> {
         let head = JournalHead {
             list: self.list.clone(),
-            alive_at: self.clock.millis(),
+            alive_at: self.clock.timestamp(),
         };
         encode(&head, HEAD_AT).ok_or_else(|| io::Error::other("the digest of the list is too long"))
     }

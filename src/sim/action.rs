@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::ami::Message;
 use crate::sim::calls::SimulatedCalls;
-use crate::sim::client::{Close, ManagerClient, QUEUED};
+use crate::sim::client::{Close, ManagerClient, QUEUED, REFUSAL};
 use crate::sim::dial_string::DialString;
 use crate::sim::exchange::Exchange;
 use crate::sim::fate;
@@ -115,7 +115,8 @@ fn log_in(calls: &SimulatedCalls, client: &mut ManagerClient, message: &Message,
         return client.accept("Already authenticated");
     }
     if !is_right(message, &calls.config, client.challenge) {
-        return client.refuse_login(now);
+        client.refused = Some(now + REFUSAL);
+        return;
     }
     client.is_logged_in = true;
     let events = message.get_str("Events").unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::sim::headers::respond;
 const MAX_WAITING: usize = 256 * 1024 * 1024;
 
 /// How long a wrong login waits for its answer.
-const REFUSAL: Duration = Duration::from_secs(1);
+pub(super) const REFUSAL: Duration = Duration::from_secs(1);
 
 /// What Asterisk says to an originate that it accepts.
 pub(super) const QUEUED: &str = "Originate successfully queued";
@@ -34,7 +34,7 @@ pub(super) struct ManagerClient {
     /// The `ActionID` of the last action, which is answered before the next one is looked at.
     pub(super) action_id: String,
     /// A wrong login: when it is answered and the session ends.
-    refused: Option<Instant>,
+    pub(super) refused: Option<Instant>,
     /// The challenge that was sent last.
     pub(super) challenge: Option<u64>,
     /// Whether it is logged in and wants events.
@@ -50,11 +50,6 @@ impl ManagerClient {
     /// Whether what it sends is looked at now.
     pub(super) fn is_heard(&self) -> bool {
         self.close.is_none() && self.blocked.is_none() && self.refused.is_none()
-    }
-
-    /// Refuses a login, after a while.
-    pub(super) fn refuse_login(&mut self, now: Instant) {
-        self.refused = Some(now + REFUSAL);
     }
 
     /// When [`Self::advance`] has something to do.

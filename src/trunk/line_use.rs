@@ -13,28 +13,18 @@ use super::TrunkIndex;
 pub(crate) struct LineTimes {
     /// Up to when the time is counted.
     until: Option<Instant>,
-    dialing: Duration,
-    trunks: Vec<TrunkTimes>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct TrunkTimes {
-    /// Lines that carry a call now.
-    lines: usize,
-    /// How long lines carried calls, all together.
-    carried: Duration,
+    /// How long at least one line of any trunk carried a call.
+    pub(crate) dialing: Duration,
+    /// Of each trunk: how many lines carry a call now, and how long lines did, all together.
+    pub(crate) trunks: Vec<(usize, Duration)>,
 }
 
 impl LineTimes {
-    /// How long at least one line of any trunk carried a call.
-    pub(crate) fn dialing(&self) -> Duration {
-        self.dialing
-    }
-
     /// How long the lines of a trunk carried calls, all together.
     pub(crate) fn carried(&self, trunk: usize) -> Duration {
-        let times = self.trunks.get(trunk);
-        times.map_or(Duration::ZERO, |times| times.carried)
+        self.trunks
+            .get(trunk)
+            .map_or(Duration::ZERO, |times| times.1)
     }
 
     /// How much of a trunk's `lines` was used in the time with calls, between 0 and 1; `None` without a call.
@@ -43,36 +33,15 @@ impl LineTimes {
         (!whole.is_zero()).then(|| self.carried(trunk).div_duration_f64(whole))
     }
 
-    /// One line of the first trunk carried calls for that long.
-    #[cfg(test)]
-    pub(crate) fn of_one_line(dialing: Duration) -> Self {
-        let carried = TrunkTimes {
-            lines: 0,
-            carried: dialing,
-        };
-        Self {
-            until: None,
-            dialing,
-            trunks: vec![carried],
-        }
-    }
-
     fn pass(&mut self, now: Instant) {
-        let until = self.until.unwrap_or(now);
-        let passed = now.saturating_duration_since(until);
-        self.until = Some(until.max(now));
-        if self.trunks.iter().any(|trunk| trunk.lines > 0) {
+        let passed = now.saturating_duration_since(self.until.unwrap_or(now));
+        self.until = self.until.max(Some(now));
+        if self.trunks.iter().any(|&(lines, _)| lines > 0) {
             self.dialing += passed;
         }
-        for trunk in &mut self.trunks {
-            trunk.carried += times(passed, trunk.lines);
+        for (lines, carried) in &mut self.trunks {
+            *carried += times(passed, *lines);
         }
-    }
-
-    fn lines(&mut self, trunk: TrunkIndex) -> &mut usize {
-        let needed = self.trunks.len().max(trunk.get() + 1);
-        self.trunks.resize(needed, TrunkTimes::default());
-        &mut self.trunks[trunk.get()].lines
     }
 }
 
@@ -101,6 +70,16 @@ impl LineMeter {
         times.clone()
     }
 
+    /// From now on so many lines more of a trunk carry a call, or fewer.
+    fn change(&self, trunk: TrunkIndex, now: Instant, by: isize) {
+        let mut times = self.lock();
+        times.pass(now);
+        let trunks = times.trunks.len().max(trunk.get() + 1);
+        times.trunks.resize(trunks, (0, Duration::ZERO));
+        let lines = &mut times.trunks[trunk.get()].0;
+        *lines = lines.saturating_add_signed(by);
+    }
+
     fn lock(&self) -> MutexGuard<'_, LineTimes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,9 +97,7 @@ impl LineUse {
     /// The call's Originate is written.
     pub(crate) fn begin(&self, now: Instant) {
         if !self.in_use.swap(true, Ordering::Relaxed) {
-            let mut times = self.meter.lock();
-            times.pass(now);
-            *times.lines(self.trunk) += 1;
+            self.meter.change(self.trunk, now, 1);
         }
     }
 }
@@ -128,10 +105,7 @@ impl LineUse {
 impl Drop for LineUse {
     fn drop(&mut self) {
         if *self.in_use.get_mut() {
-            let mut times = self.meter.lock();
-            times.pass(Instant::now());
-            let lines = times.lines(self.trunk);
-            *lines = lines.saturating_sub(1);
+            self.meter.change(self.trunk, Instant::now(), -1);
         }
     }
 }
@@ -153,7 +127,7 @@ mod tests {
         let seconds = |seconds| advance(Duration::from_secs(seconds));
         let taken = meter.take(TrunkIndex(0));
         seconds(100).await;
-        assert_eq!(meter.read(Instant::now()).dialing(), Duration::ZERO);
+        assert_eq!(meter.read(Instant::now()).dialing, Duration::ZERO);
         drop(taken);
         let mut first = vec![line(0), line(0), line(0), line(0)];
         seconds(10).await;
@@ -166,7 +140,7 @@ mod tests {
         seconds(10).await;
         let times = meter.read(Instant::now());
         drop(last);
-        assert_eq!(times.dialing(), Duration::from_secs(40));
+        assert_eq!(times.dialing, Duration::from_secs(40));
         assert_eq!(times.carried(0), Duration::from_secs(80));
         assert_eq!(times.carried(1), Duration::from_secs(30));
         assert_eq!(times.share(0, 4), Some(0.5));

@@ -88,7 +88,7 @@ async fn a_call_that_was_not_placed_is_none_of_the_days_calls() {
 }
 
 /// A call to 110 that an earlier run left.
-fn in_flight(begun_at: i64) -> JournalEntry {
+fn in_flight(begun_at: Timestamp) -> JournalEntry {
     JournalEntry {
         call_id: CallId::new().to_string(),
         contact: "110".to_owned(),
@@ -108,7 +108,7 @@ async fn both_signals_act_at_once_while_calls_of_an_earlier_run_are_looked_up() 
     lab.no_status = true;
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let a_minute_ago = resources.clock.millis() - 60_000;
+    let a_minute_ago = resources.clock.timestamp() - Duration::from_secs(60);
     let left = Leftover {
         in_flight: vec![(0, in_flight(a_minute_ago))],
         ..Leftover::default()
@@ -146,7 +146,7 @@ async fn a_call_that_an_earlier_run_left_is_one_of_the_days_calls() {
     lab.campaign.retry.rules.insert(Disposition::Unknown, rule);
     let path = lab.folder.path().join("results.csv");
     let resources = lab.resources(&path).await;
-    let an_hour_ago = resources.clock.millis() - 3_600_000;
+    let an_hour_ago = resources.clock.timestamp() - Duration::from_secs(3_600);
     let entry = in_flight(an_hour_ago);
     let left = Leftover {
         in_flight: vec![(0, entry)],

@@ -9,12 +9,12 @@ const MAY_BE_ANALOG: [&str; 5] = ["DAHDI", "Zap", "VPB", "Phone", "MGCP"];
 /// What there is to say, trunk by trunk.
 pub(super) fn of(campaign: &Campaign) -> Vec<Diagnostic> {
     let of_trunk = |trunk: &TrunkConfig| {
-        let messages = [
+        let (empty, analog) = (
             never_filled(campaign, trunk),
             proves_nothing(campaign, trunk),
-        ];
+        );
         let at = trunk.channel.at;
-        let messages = messages.into_iter().flatten();
+        let messages = empty.into_iter().chain(analog);
         messages.map(move |message| Diagnostic::at(&campaign.path, at, message))
     };
     campaign.trunks.iter().flat_map(of_trunk).collect()

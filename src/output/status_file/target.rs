@@ -45,10 +45,10 @@ impl StatusTarget {
         if let Some((_, what)) = taken.iter().find(|(other, _)| is_same(&real, other)) {
             bail!("--status {name} is {what}: name another file");
         }
-        let has_folder = match fs::metadata(folder(&real)) {
-            Ok(there) => there.is_dir(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
-        };
+        let has_folder = fs::metadata(folder(&real)).map_or_else(
+            |error| error.kind() != io::ErrorKind::NotFound,
+            |there| there.is_dir(),
+        );
         ensure!(
             has_folder,
             "--status {name}: there is no folder {}",

@@ -14,7 +14,7 @@ fn entry(contact: &str) -> JournalEntry {
         kept: Vec::new(),
         trunk: "carrier".to_owned(),
         caller_id: String::new(),
-        begun_at: 1_795_410_050_304,
+        begun_at: Timestamp::from_millisecond(1_795_410_050_304).unwrap(),
     }
 }
 
@@ -55,7 +55,7 @@ async fn it_says_which_list_it_is_and_when_the_run_was_alive_at_last() {
     tokio::time::sleep(hours).await;
     let head = read(&path).unwrap().unwrap().head.unwrap();
     assert_eq!(head.list, "a digest");
-    let lived = head.alive().duration_since(begun);
+    let lived = head.alive_at.duration_since(begun);
     assert!(lived > jiff::SignedDuration::try_from(hours.saturating_sub(2 * HEARTBEAT)).unwrap());
 
     // A head that is torn says nothing, and the rest is read all the same.
