@@ -1,4 +1,6 @@
 //! What a list of contacts may look like, who is called from it, and what is said of the rows that nobody is called for.
+//!
+//! The file is long because each kind of list is a small case of its own; they share the helpers at its top.
 
 use std::fs;
 use std::sync::Arc;

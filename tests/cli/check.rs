@@ -1,4 +1,6 @@
 //! `dialer check`: what an operator is told of a campaign before anybody is called.
+//!
+//! The file is long because it quotes whole outputs.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,6 @@
 //! What the README says, against what the program does.
+//!
+//! The file is long because each table and each example of the README has a test.
 
 use std::collections::BTreeSet;
 use std::fs;

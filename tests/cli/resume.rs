@@ -1,4 +1,6 @@
 //! Whatever ends a run, the same command continues it: nobody is lost, nobody is called twice.
+//!
+//! The file is long because each way to end a run is a scene of its own; they share the helpers at its top.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

@@ -1,4 +1,6 @@
 //! `dialer run` as a user meets it: against a simulated Asterisk behind a real port, and as a rehearsal.
+//!
+//! The file is long because each behaviour is a whole run of its own; they share the helpers at its top.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,6 @@
 //! A run that is looked at while it goes on: by a status file, and by a signal that asks.
+//!
+//! The file is long because each state of a run is a scene of its own.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read as _, Write as _};

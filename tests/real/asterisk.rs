@@ -2,6 +2,8 @@
 //! manager session that sees what happens, and a `SIPp` that counts.
 //!
 //! `tests/asterisk/up 22` starts Asterisk and the parties that its endpoints are named after.
+//!
+//! The file is long because all that the real suites share is here.
 
 use std::collections::{HashMap, HashSet};
 use std::env;

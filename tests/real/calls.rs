@@ -1,4 +1,6 @@
 //! The promises of `dialer run`, held against a real Asterisk with `SIPp` as the people it calls.
+//!
+//! The file is long because each promise is a campaign of its own.
 
 use std::collections::HashSet;
 use std::thread;

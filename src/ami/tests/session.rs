@@ -1,3 +1,7 @@
+//! A session over a byte stream in memory, with a peer that the test plays.
+//!
+//! The file is long because each fault of the peer is a scene of its own.
+
 use super::*;
 
 use std::io;

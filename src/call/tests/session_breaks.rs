@@ -1,5 +1,7 @@
 //! What becomes of the calls when the session with Asterisk breaks, in every way in which it can: against the simulated
 //! Asterisk, in this process and in virtual time.
+//!
+//! The file is long because each way of breaking is a scene of its own on the same laboratory.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,6 @@
 //! What `campaign.toml` may say, and what an operator is told where it says something else.
+//!
+//! The file is long because each table of the campaign has its tests here.
 
 mod faults;
 

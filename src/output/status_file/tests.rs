@@ -1,3 +1,7 @@
+//! What a status file says, in both formats, and when it is written.
+//!
+//! The file is long because it quotes whole files.
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,4 +1,6 @@
 //! What is sent of a call, beyond the recordings.
+//!
+//! The file is long because each kind of call is listed event by event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
