@@ -40,6 +40,8 @@ impl SuppressionRefresh {
             && self.reading.is_none()
             && self.suppressions.has_files()
         {
+            // After an idle while what is known is old: this look comes before the next call.
+            self.read_at = self.read_at.filter(|read_at| read_at.elapsed() < 2 * EVERY);
             let suppressions = self.suppressions.clone();
             let read = move || suppressions.refresh();
             self.reading = Some(tokio::task::spawn_blocking(read));
@@ -83,11 +85,16 @@ mod tests {
             refresh.finished().await;
             assert!(refresh.refresh());
             // The next look does not hold up calls, unless it takes long.
-            seconds(2).await;
+            seconds(1).await;
             assert!(refresh.refresh() && refresh.reading.is_some());
             seconds(9).await;
             assert!(!refresh.refresh());
             refresh.finished().await;
+            // Nor is what was read before an idle while good enough for the next call.
+            seconds(5).await;
+            assert!(!refresh.refresh());
+            refresh.finished().await;
+            assert!(refresh.refresh());
             seconds(11).await;
         }
     }
